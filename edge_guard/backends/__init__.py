@@ -1,0 +1,1 @@
+"""Model runtimes: ONNX and TFLite behind one contract, preprocessing, taps."""

@@ -1,0 +1,106 @@
+"""What a backend is: the tensors it names, the plan of taps it follows, the contract it keeps."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from edge_guard.types import Array, Outputs
+
+
+class TensorSpec(msgspec.Struct, frozen=True):
+    """One tensor of a model, batch dimension 1.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the model file.
+    dtype : str
+        ``float32``, ``int8`` or ``uint8``.
+    height, width, channels : int
+        For a vector, height = width = 1.
+    channels_last : bool
+        NHWC (True) or NCHW (False); vectors count as NHWC.
+    scale, zero_point : float, int
+        real = (stored − zero_point) · scale; 1 and 0 for float32.
+    """
+
+    name: str
+    dtype: Literal["float32", "int8", "uint8"]
+    height: int
+    width: int
+    channels: int
+    channels_last: bool = True
+    scale: float = 1.0
+    zero_point: int = 0
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return self.height * self.width * self.channels
+
+
+class TapPlan(msgspec.Struct, frozen=True):
+    """Which tensors a tapped model gives out.
+
+    Attributes
+    ----------
+    main : TensorSpec
+        The model's own (first) output.
+    logits : TensorSpec or None
+        Pre-softmax tensor; may be ``main`` itself. None for tasks without classes.
+    probabilities : bool
+        True when ``logits`` could only be had after the softmax or sigmoid; scores then use log p.
+    taps : tuple of TensorSpec
+        Inner tensors, shallow to deep. The last one is the penultimate feature where one exists.
+    """
+
+    main: TensorSpec
+    logits: TensorSpec | None
+    probabilities: bool
+    taps: tuple[TensorSpec, ...]
+
+
+class Runtime(msgspec.Struct, frozen=True):
+    """What computes the model; a bundle records it, and a device refuses another one.
+
+    Attributes
+    ----------
+    backend : str
+        ``onnxruntime``, ``ai-edge-litert`` or ``tflite-runtime``.
+    version : str
+    kernels : str
+        ``default`` or ``xnnpack``.
+    machine : str
+        ``platform.machine()``.
+    """
+
+    backend: str
+    version: str
+    kernels: str
+    machine: str
+
+
+class Backend(Protocol):
+    """A loaded model. One thread at a time; ``run`` allocates nothing that grows."""
+
+    runtime: Runtime
+    input: TensorSpec
+    plan: TapPlan
+    tensor: Array
+    """The input tensor, reused: shape and dtype of ``input``; preprocess writes into it."""
+
+    def run(self) -> Outputs:
+        """Run the model on ``tensor``.
+
+        Raises
+        ------
+        ModelError
+            The runtime failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the model's memory."""
+        ...

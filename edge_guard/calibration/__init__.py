@@ -1,0 +1,1 @@
+"""From reference images to a bundle."""

@@ -1,0 +1,1 @@
+"""The central side: ingest, store, pages."""

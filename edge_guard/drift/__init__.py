@@ -1,0 +1,1 @@
+"""Change over time: summaries that merge, monitors."""

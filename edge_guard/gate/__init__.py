@@ -1,0 +1,1 @@
+"""The input gate: is this image fit to be inspected at all?"""

@@ -1,0 +1,1 @@
+"""Scores of one frame from the model's outputs; one method a file."""

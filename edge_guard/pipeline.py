@@ -1,0 +1,3 @@
+"""Frame → Result: the order of things, and nothing else. No I/O, no clock, no threads."""
+
+from __future__ import annotations

@@ -1,0 +1,216 @@
+"""Every message between device and collector: payload types, topics, encoding.
+
+The identity of a stored message is (device, boot_id, sequence): ``sequence`` counts from 1 in each
+boot and is taken inside the spool's transaction. A message with a picture counts as stored when
+both it and its picture are. Wall time is for people: nothing is ordered or deduplicated by it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeVar
+
+import msgspec
+
+from edge_guard.errors import ConfigError
+from edge_guard.types import Reason, Timing, Verdict
+
+SCHEMA_VERSION = 1
+PREFIX = "edge-guard/v1"
+
+
+class Stamp(msgspec.Struct, frozen=True, kw_only=True):
+    """What every message from a device carries."""
+
+    schema_version: int = SCHEMA_VERSION
+    device: str
+    boot_id: str
+    wall_time: str
+    """RFC 3339, UTC."""
+    monotonic_ns: int
+    clock_synchronised: bool
+
+
+class ImageReference(msgspec.Struct, frozen=True):
+    """The picture that belongs to an event and travels on ``image/{stream}/{event_id}``."""
+
+    sha256: str
+    size_bytes: int
+    width_px: int
+    height_px: int
+
+
+class Event(Stamp, frozen=True, kw_only=True):
+    """One flagged frame."""
+
+    event_id: str
+    """``{boot_id}-{sequence}``."""
+    sequence: int
+    stream: str
+    frame_sequence: int
+    captured_wall_time: str
+    source: str
+    verdict: Verdict
+    label: str | None
+    confidence: float | None
+    p_value: float | None
+    scores: dict[str, float]
+    reasons: tuple[Reason, ...]
+    timing_us: Timing
+    bundle: str
+    image: ImageReference | None
+    image_dropped: str | None = None
+    """Why the picture will never come, when the spool had to give it up."""
+
+
+class FrameResult(Stamp, frozen=True, kw_only=True):
+    """One frame's verdict, for streams with ``publish = "all"``."""
+
+    sequence: int
+    stream: str
+    frame_sequence: int
+    verdict: Verdict
+    label: str | None
+    confidence: float | None
+    p_value: float | None
+
+
+class Moments(msgspec.Struct, frozen=True):
+    """Mergeable moments of one statistic (Chan, Golub & LeVeque 1979)."""
+
+    n: int
+    mean: float
+    m2: float
+    minimum: float
+    maximum: float
+
+
+class Summary(Stamp, frozen=True, kw_only=True):
+    """What one stream saw in one window; windows merge exactly in any order."""
+
+    sequence: int
+    stream: str
+    bundle: str
+    window: int
+    """Number of the window in this boot, from 0."""
+    frames: int
+    verdicts: dict[str, int]
+    labels: dict[str, int]
+    reasons: dict[str, int]
+    """Leading reasons by guard."""
+    statistics: dict[str, Moments]
+    dropped_at_capture: dict[str, int]
+    dropped_from_spool: dict[str, int]
+    """Messages given up under quota since the spool exists, by ``kind/cause``."""
+
+
+class Alarm(Stamp, frozen=True, kw_only=True):
+    """A condition of a stream, raised or cleared."""
+
+    sequence: int
+    stream: str
+    alarm: str
+    state: Literal["raised", "cleared"]
+    cause: str
+    message: str
+    since_wall_time: str
+    evidence: dict[str, float]
+
+
+class StreamState(msgspec.Struct, frozen=True):
+    """One stream, as it is now."""
+
+    name: str
+    state: str
+    """``starting``, ``running``, ``retrying``, ``frozen``, ``ended``, ``failed``."""
+    cause: str
+    bundle: str
+    last_frame_wall_time: str | None
+    frames: int
+    frames_per_second: float
+    verdicts: dict[str, int]
+    dropped: dict[str, int]
+
+
+class State(Stamp, frozen=True, kw_only=True):
+    """The device, as it is now; retained. ``offline`` is also the last will."""
+
+    state: Literal["online", "degraded", "offline"]
+    causes: tuple[str, ...]
+    version: str
+    streams: tuple[StreamState, ...] = ()
+    produced: int = 0
+    """Highest sequence of this boot."""
+    backlog: int = 0
+    """Messages in the spool that wait for a receipt."""
+
+
+class BootReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the collector has of one boot: 1..highest without ``gaps`` (inclusive ranges)."""
+
+    boot_id: str
+    contiguous: int
+    highest: int
+    gaps: tuple[tuple[int, int], ...] = ()
+
+
+class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The collector's word that messages are in its database."""
+
+    collector: str
+    boots: tuple[BootReceipt, ...]
+    schema_version: int = SCHEMA_VERSION
+
+
+SpooledMessage = Event | FrameResult | Summary | Alarm
+M = TypeVar("M", bound=msgspec.Struct)
+_encoder = msgspec.json.Encoder()
+
+
+def encode(message: msgspec.Struct) -> bytes:
+    """Return the message as UTF-8 JSON."""
+    return _encoder.encode(message)
+
+
+def decode(payload: bytes, kind: type[M]) -> M:
+    """Return the message in ``payload``.
+
+    Raises
+    ------
+    msgspec.ValidationError, msgspec.DecodeError
+        It is not a message of this kind.
+    """
+    return msgspec.json.decode(payload, type=kind)
+
+
+class Topics:
+    """The topics of one device: ``{prefix}/{site}/{line}/{device}/…``."""
+
+    def __init__(self, site: str, line: str, device: str, prefix: str = PREFIX) -> None:
+        for key, level in (("site", site), ("line", line), ("id", device)):
+            if not level or set(level) & set("/+#\0"):
+                raise ConfigError(
+                    f"device {key} {level!r} cannot be part of an MQTT topic",
+                    "use letters, digits, '-' and '_'",
+                )
+        self.base = f"{prefix}/{site}/{line}/{device}"
+
+    def state(self) -> str:
+        return f"{self.base}/state"
+
+    def event(self, stream: str) -> str:
+        return f"{self.base}/event/{stream}"
+
+    def image(self, stream: str, event_id: str) -> str:
+        return f"{self.base}/image/{stream}/{event_id}"
+
+    def result(self, stream: str) -> str:
+        return f"{self.base}/result/{stream}"
+
+    def summary(self, stream: str) -> str:
+        return f"{self.base}/summary/{stream}"
+
+    def alarm(self, stream: str, alarm: str) -> str:
+        return f"{self.base}/alarm/{stream}/{alarm}"
+
+    def receipt(self) -> str:
+        return f"{self.base}/receipt"

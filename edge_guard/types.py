@@ -1,0 +1,147 @@
+"""The words that all parts share: Frame, Outputs, Reason, Result, Verdict. All frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+"""uint8, (H, W, 3) BGR or (H, W) gray."""
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Box = tuple[int, int, int, int]
+"""x, y, width, height in px of the frame."""
+
+
+class Verdict(StrEnum):
+    """What may be done with the model's answer for a frame."""
+
+    ACCEPT = "accept"
+    """The model's answer may be used."""
+    REVIEW = "review"
+    """A person must look."""
+    INVALID = "invalid"
+    """The image is not inspectable; the model's answer is withheld."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One image from a stream.
+
+    Attributes
+    ----------
+    stream : str
+        Name of the stream on its device.
+    sequence : int
+        Position in the stream since it was opened, from 0; gaps are frames dropped at capture.
+    image : Image
+        uint8, (H, W, 3) BGR or (H, W).
+    wall_ns : int
+        Wall-clock capture time, ns since the Unix epoch. For people, never for ordering.
+    monotonic_ns : int
+        Monotonic capture time, ns.
+    source : str
+        Where it came from: a file's path, or the source's address.
+    """
+
+    stream: str
+    sequence: int
+    image: Image
+    wall_ns: int = 0
+    monotonic_ns: int = 0
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What one run of a model gave: views into the backend's memory, valid until the next run.
+
+    Attributes
+    ----------
+    main : Array
+        The model's own output, as the model stores it (float32, int8 or uint8).
+    logits : Array or None
+        Pre-softmax tensor, C values, as stored; None where the task has none.
+    taps : tuple of Array
+        One array a tap, in the order of the bundle's tap plan, as stored.
+    """
+
+    main: Array
+    logits: Array | None
+    taps: tuple[Array, ...]
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why a frame was not simply accepted.
+
+    Attributes
+    ----------
+    guard : str
+        Which check speaks, for example ``gate.focus``, ``fused`` or ``confidence``.
+    message : str
+        One sentence for people.
+    value : float or None
+        The statistic seen; None where it could not be computed.
+    expected : tuple of (float or None, float or None)
+        Lowest and highest value that passes; None = no bound on that side.
+    box : Box or None
+        The place in the image, where there is one.
+    """
+
+    guard: str
+    message: str
+    value: float | None
+    expected: tuple[float | None, float | None] = (None, None)
+    box: Box | None = None
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """Microseconds that each stage of one frame took."""
+
+    gate: float = 0.0
+    preprocess: float = 0.0
+    model: float = 0.0
+    guards: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The guard's word on one frame.
+
+    Attributes
+    ----------
+    verdict : Verdict
+    label : str or None
+        The model's answer in words; None when withheld or the task has no classes.
+    label_index : int or None
+    confidence : float or None
+        Calibrated probability that the label is right, 0 to 1.
+    p_value : float or None
+        Conformal p-value of the fused score; small = anomalous.
+    scores : dict of str to float
+        Every guard's score, higher = more anomalous; ``fused`` is the one that decides.
+    reasons : tuple of Reason
+        Leading reason first; empty exactly when the verdict is accept.
+    timing_us : Timing
+    """
+
+    verdict: Verdict
+    label: str | None = None
+    label_index: int | None = None
+    confidence: float | None = None
+    p_value: float | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    reasons: tuple[Reason, ...] = ()
+    timing_us: Timing = field(default_factory=Timing)
+
+    @property
+    def prediction(self) -> str | None:
+        """The model's answer in words; None when it is withheld."""
+        return self.label
