@@ -1,0 +1,1 @@
+"""A simulated inspection station: machined brackets on a conveyor under a fixed camera."""
