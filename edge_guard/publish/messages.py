@@ -3,6 +3,13 @@
 The identity of a stored message is (device, boot_id, sequence): ``sequence`` counts from 1 in each
 boot and is taken inside the spool's transaction. A message with a picture counts as stored when
 both it and its picture are. Wall time is for people: nothing is ordered or deduplicated by it.
+
+A collector takes a sequence as done, and counts it in its receipts, when it is stored or when a
+``Dropped`` message names it. What is stored wins: a report of a stored sequence changes nothing,
+and a message that arrives after its report is stored. An event that arrives again with
+``image_dropped`` waits for its picture no longer. Receipts are taken back by nobody: a device
+forgets what they cover, so they are sent after the database commit only. Messages come in any
+order; an alarm is as new as its (boot, sequence), whatever arrives last.
 """
 
 from __future__ import annotations
@@ -116,6 +123,20 @@ class Alarm(Stamp, frozen=True, kw_only=True):
     evidence: dict[str, float]
 
 
+class Dropped(Stamp, frozen=True, kw_only=True):
+    """Messages that the device had to give up and that will not come; closes their gaps."""
+
+    sequence: int
+    """Of this report itself, in ``boot_id``."""
+    of_boot: str
+    """The boot whose messages are lost; may be an earlier one."""
+    kind: Literal["event", "result", "summary", "alarm", "dropped"]
+    cause: str
+    """``quota`` (events and results only) or ``damaged`` (unreadable on the device's disk)."""
+    sequences: tuple[tuple[int, int], ...]
+    """Inclusive ranges, ascending."""
+
+
 class StreamState(msgspec.Struct, frozen=True):
     """One stream, as it is now."""
 
@@ -161,7 +182,7 @@ class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema_version: int = SCHEMA_VERSION
 
 
-SpooledMessage = Event | FrameResult | Summary | Alarm
+SpooledMessage = Event | FrameResult | Summary | Alarm | Dropped
 M = TypeVar("M", bound=msgspec.Struct)
 _encoder = msgspec.json.Encoder()
 
@@ -195,22 +216,33 @@ class Topics:
         self.base = f"{prefix}/{site}/{line}/{device}"
 
     def state(self) -> str:
+        """Return the retained topic of the device's state and last will."""
         return f"{self.base}/state"
 
     def event(self, stream: str) -> str:
+        """Return the topic of flagged frames."""
         return f"{self.base}/event/{stream}"
 
     def image(self, stream: str, event_id: str) -> str:
+        """Return the topic of one event's picture."""
         return f"{self.base}/image/{stream}/{event_id}"
 
     def result(self, stream: str) -> str:
+        """Return the topic of every frame's verdict."""
         return f"{self.base}/result/{stream}"
 
     def summary(self, stream: str) -> str:
+        """Return the topic of window summaries."""
         return f"{self.base}/summary/{stream}"
 
     def alarm(self, stream: str, alarm: str) -> str:
+        """Return the retained topic of one alarm."""
         return f"{self.base}/alarm/{stream}/{alarm}"
 
+    def dropped(self) -> str:
+        """Return the topic of reports of messages that will not come."""
+        return f"{self.base}/dropped"
+
     def receipt(self) -> str:
+        """Return the topic on which the collector answers."""
         return f"{self.base}/receipt"
