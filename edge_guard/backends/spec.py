@@ -8,6 +8,9 @@ import msgspec
 
 from edge_guard.types import Array, Outputs
 
+Kind = Literal["onnx", "tflite"]
+"""Format of a model file."""
+
 
 class TensorSpec(msgspec.Struct, frozen=True):
     """One tensor of a model, batch dimension 1.
@@ -42,10 +45,12 @@ class TensorSpec(msgspec.Struct, frozen=True):
 
 
 class TapPlan(msgspec.Struct, frozen=True):
-    """Which tensors a tapped model gives out.
+    """What goes into a tapped model, and which tensors it gives out.
 
     Attributes
     ----------
+    input : TensorSpec
+        The model's only input. Kept here because an ONNX runtime does not tell its quantization.
     main : TensorSpec
         The model's own (first) output.
     logits : TensorSpec or None
@@ -53,9 +58,11 @@ class TapPlan(msgspec.Struct, frozen=True):
     probabilities : bool
         True when ``logits`` could only be had after the softmax or sigmoid; scores then use log p.
     taps : tuple of TensorSpec
-        Inner tensors, shallow to deep. The last one is the penultimate feature where one exists.
+        Inner tensors, shallow to deep. The last one is the penultimate feature where one exists
+        (a vector: height = width = 1; for an ``embed`` model it is ``main`` itself).
     """
 
+    input: TensorSpec
     main: TensorSpec
     logits: TensorSpec | None
     probabilities: bool
@@ -83,16 +90,19 @@ class Runtime(msgspec.Struct, frozen=True):
 
 
 class Backend(Protocol):
-    """A loaded model. One thread at a time; ``run`` allocates nothing that grows."""
+    """A loaded model. One thread at a time; ``run`` allocates nothing that grows.
+
+    Arrays have no batch dimension: (C,) for a vector, (H, W, C) or (C, H, W) for a map.
+    """
 
     runtime: Runtime
     input: TensorSpec
     plan: TapPlan
     tensor: Array
-    """The input tensor, reused: shape and dtype of ``input``; preprocess writes into it."""
+    """The input tensor, reused: (H, W, C) or (C, H, W) as ``input`` says; preprocess writes it."""
 
     def run(self) -> Outputs:
-        """Run the model on ``tensor``.
+        """Return the outputs for ``tensor``: views that the next run overwrites.
 
         Raises
         ------
