@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edge_guard.calibration import calibrate as calibrate
+    from edge_guard.calibration.calibrate import calibrate as calibrate
     from edge_guard.guard import Guard as Guard
     from edge_guard.guard import load as load
     from edge_guard.types import Result as Result
@@ -23,7 +23,7 @@ _HOMES = {
     "load": "edge_guard.guard",
     "Result": "edge_guard.types",
     "Verdict": "edge_guard.types",
-    "calibrate": "edge_guard.calibration",
+    "calibrate": "edge_guard.calibration.calibrate",
 }
 
 

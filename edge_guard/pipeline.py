@@ -1,3 +1,257 @@
-"""Frame → Result: the order of things, and nothing else. No I/O, no clock, no threads."""
+"""Frame → Result: the order of things, and nothing else. No I/O, no threads.
+
+    input gate → preprocess → model → guards → thresholds
+
+An invalid frame skips the model. Whatever cannot be scored goes to a person, never through.
+"""
 
 from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_guard.backends.open import open_backend
+from edge_guard.backends.preprocess import Preprocess, decode_image
+from edge_guard.backends.spec import Outputs
+from edge_guard.bundle import Bundle
+from edge_guard.errors import BundleError, EdgeGuardError
+from edge_guard.gate.gate import MIN_SIDE_PX, InputGate, Measurement, Meter, gate_arrays, named
+from edge_guard.manifest import Golden
+from edge_guard.scoring import build_scorer
+from edge_guard.types import Doubles, Frame, Image, Reason, Result, Timing, Verdict
+
+GOLDEN_TOLERANCE = 1e-3
+"""Largest difference of a golden frame's squashed scores between calibration and device."""
+
+_LOUD = 3
+"""How many guards a flagged frame's reasons name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Raw numbers of one frame.
+
+    Attributes
+    ----------
+    scores : Doubles
+        (K,) raw scores in the order of the bundle.
+    fused, p_value : float
+    confidence : float or None
+    label_index : int or None
+    """
+
+    scores: Doubles
+    fused: float
+    p_value: float
+    confidence: float | None
+    label_index: int | None
+
+
+class Pipeline:
+    """One stream's guard. Not for two threads at once.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    threads : int
+        Threads of the model's runtime.
+    live : bool
+        Frames come from a camera or video: watch for a frozen picture.
+
+    Raises
+    ------
+    BundleError
+        The bundle was made for another runtime, or its golden frames score differently here.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int = 1, live: bool = True) -> None:
+        manifest = bundle.manifest
+        self.bundle_id = bundle.id
+        self.manifest = manifest
+        self._bundle = bundle
+        self._backend = open_backend(
+            bundle.model, manifest.plan, kind=manifest.model_kind, threads=threads
+        )
+        self._preprocess = Preprocess(manifest.card.input, self._backend.input)
+        self._meter = Meter()
+        self._gate = InputGate(manifest.gate, gate_arrays(bundle.arrays), live=live)
+        self._scorer = build_scorer(manifest.plan, manifest.guards, bundle.arrays)
+        self._values = np.zeros(self._scorer.n_scores + 3)
+        self._indices = np.zeros(self._scorer.n_indices, np.int32)
+        self._seen: Measurement | None = None
+        self._check_runtime()
+        for golden in manifest.golden:
+            self._check_golden(golden)
+
+    @property
+    def statistics(self) -> dict[str, float]:
+        """Image statistics of the last frame, by name; empty before the first."""
+        return named(self._seen.statistics) if self._seen else {}
+
+    def close(self) -> None:
+        """Release the model."""
+        self._backend.close()
+
+    def inspect(self, frame: Frame) -> Result:
+        """Return the guard's word on a frame; never raises for what a frame or model does."""
+        started = time.perf_counter()
+        try:
+            problem = _unusable(frame.image)
+            if problem:
+                return Result(Verdict.INVALID, reasons=(problem,))
+            self._seen = self._meter.measure(frame.image)
+            failures = self._gate.check(frame.image, self._seen)
+            gated = time.perf_counter()
+            if failures:
+                timing = Timing(gate=(gated - started) * 1e6)
+                return Result(Verdict.INVALID, reasons=failures, timing_us=timing)
+            return self._judge(frame.image, self._seen, started, gated)
+        except EdgeGuardError as error:
+            return Result(Verdict.REVIEW, reasons=(Reason("model", str(error), None),))
+
+    def score(self, image: Image) -> Scored:
+        """Return the raw numbers of an image, whatever the gate says of it.
+
+        Raises
+        ------
+        ModelError, SourceError
+            The model failed, or the image cannot be measured.
+        """
+        seen = self._meter.measure(image)
+        self._preprocess(image, self._backend.tensor)
+        return self._score(self._backend.run(), seen)
+
+    def _judge(
+        self, image: Image, seen: Measurement, started: float, gated: float
+    ) -> Result:
+        self._preprocess(image, self._backend.tensor)
+        prepared = time.perf_counter()
+        outputs = self._backend.run()
+        ran = time.perf_counter()
+        scored = self._score(outputs, seen)
+        reasons = self._reasons(image, seen, scored)
+        done = time.perf_counter()
+        index = scored.label_index
+        return Result(
+            verdict=Verdict.REVIEW if reasons else Verdict.ACCEPT,
+            label=None if index is None else self.label(index),
+            label_index=index,
+            confidence=scored.confidence,
+            p_value=scored.p_value if np.isfinite(scored.fused) else None,
+            scores=self._named_scores(scored),
+            reasons=reasons,
+            timing_us=Timing(
+                gate=(gated - started) * 1e6,
+                preprocess=(prepared - gated) * 1e6,
+                model=(ran - prepared) * 1e6,
+                guards=(done - ran) * 1e6,
+            ),
+        )
+
+    def label(self, index: int) -> str:
+        """Return a class in words."""
+        labels = self.manifest.labels
+        return labels[index] if index < len(labels) else f"class {index}"
+
+    def _score(self, outputs: Outputs, seen: Measurement) -> Scored:
+        self._scorer.score(
+            outputs.logits, outputs.taps, seen.statistics, self._values, self._indices
+        )
+        k = self._scorer.n_scores
+        top = int(self._indices[0])
+        confidence = float(self._values[k + 2])
+        return Scored(
+            scores=self._values[:k].copy(),
+            fused=float(self._values[k]),
+            p_value=float(self._values[k + 1]),
+            confidence=confidence if np.isfinite(confidence) else None,
+            label_index=top if top >= 0 else None,
+        )
+
+    def _named_scores(self, scored: Scored) -> dict[str, float]:
+        named_scores = dict(
+            zip(self.manifest.guards.scores, scored.scores.tolist(), strict=True)
+        )
+        return named_scores | {"fused": scored.fused}
+
+    def _reasons(self, image: Image, seen: Measurement, scored: Scored) -> tuple[Reason, ...]:
+        """Return why a person must look; empty to accept."""
+        promise = self.manifest.promise
+        if not np.isfinite(scored.fused):
+            return (Reason("score", "the frame could not be scored: a value is not finite", None),)
+        reasons: tuple[Reason, ...] = ()
+        if scored.fused > promise.score_limit:
+            reasons = (*self._gate.explain(image, seen), *self._evidence(scored))
+        certificate = self.manifest.certificate
+        if certificate and (scored.confidence or 0.0) < certificate.min_confidence:
+            reasons += (
+                Reason(
+                    "confidence",
+                    "the model is not sure enough for the promised error rate",
+                    scored.confidence,
+                    (certificate.min_confidence, None),
+                ),
+            )
+        return reasons
+
+    def _evidence(self, scored: Scored) -> tuple[Reason, ...]:
+        """Return the fused flag and the guards that speak loudest for it, in z of the references."""
+        arrays = self._bundle.arrays
+        z = (scored.scores - arrays["fusion.center"]) / arrays["fusion.spread"]
+        names = self.manifest.guards.scores
+        loud = [k for k in np.argsort(-z)[:_LOUD] if z[k] > 1.0]
+        fused = Reason(
+            "fused",
+            "the frame is unlike the references",
+            scored.fused,
+            (None, self.manifest.promise.score_limit),
+        )
+        parts = (Reason(names[k], _guard_words(names[k]), float(z[k]), (None, 1.0)) for k in loud)
+        return (fused, *parts)
+
+    def _check_runtime(self) -> None:
+        made, here = self.manifest.runtime, self._backend.runtime
+        if (made.backend, made.kernels) != (here.backend, here.kernels):
+            raise BundleError(
+                f"bundle {self.bundle_id} was calibrated on {made.backend} ({made.kernels} kernels), "
+                f"this device runs {here.backend} ({here.kernels} kernels)",
+                "calibrate on this kind of device",
+            )
+
+    def _check_golden(self, golden: Golden) -> None:
+        """Refuse a bundle whose numbers this device does not reproduce."""
+        scored = self.score(decode_image(self._bundle.pictures[golden.entry]))
+        spread = self._bundle.arrays["fusion.spread"]
+        here = scored.scores / spread
+        there = np.array(golden.scores) / spread
+        difference = float(np.abs(here - there).max() / max(1.0, float(np.abs(there).max())))
+        if not difference <= GOLDEN_TOLERANCE:
+            raise BundleError(
+                f"bundle {self.bundle_id}: {golden.entry} scores differently on this device "
+                f"(relative difference {difference:.2g})",
+                "calibrate on this kind of device, with its runtime version",
+            )
+
+
+def _unusable(image: Image) -> Reason | None:
+    """Return why an array is no picture at all, or None."""
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.ndim == 3 and image.shape[2] != 3:
+        words = f"not a picture: {image.dtype} array of shape {image.shape}"
+        return Reason("gate.format", words, None)
+    if min(image.shape[:2]) < MIN_SIDE_PX:
+        words = f"the picture is only {image.shape[1]}×{image.shape[0]} px"
+        return Reason("gate.format", words, float(min(image.shape[:2])), (MIN_SIDE_PX, None))
+    return None
+
+
+def _guard_words(name: str) -> str:
+    """Return a guard's name in words."""
+    view, _, method = name.partition(".")
+    if not method:
+        return f"the model's answer is unusual ({name})"
+    depth = {"image": "the picture's statistics are", "features": "the model's features are"}
+    subject = depth.get(view, f"the model's inner layer {view} is")
+    manner = "far from the references" if method == "mahalanobis" else "unlike any reference"
+    return f"{subject} {manner}"

@@ -1,0 +1,385 @@
+"""From a model and reference images to a bundle."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+import edge_guard
+from edge_guard.backends.open import open_backend
+from edge_guard.backends.preprocess import Preprocess, decode_image, encode_png
+from edge_guard.backends.spec import Backend
+from edge_guard.backends.taps import TappedModel, tap_model
+from edge_guard.bundle import Bundle, write_bundle
+from edge_guard.calibration.confidence import certify, fit_temperature
+from edge_guard.calibration.conformal import promise
+from edge_guard.calibration.fit import FittedGuards, default_views, fit_guards, view_arrays
+from edge_guard.calibration.folds import Fold, correlation_length, make_folds, standardise
+from edge_guard.calibration.outliers import pseudo_outliers
+from edge_guard.calibration.references import Observations, Observer, Progress, Reference
+from edge_guard.calibration.truth import truth_from_folders
+from edge_guard.card import Card
+from edge_guard.errors import ReferencesError
+from edge_guard.gate.fit import fit_gate
+from edge_guard.guards.logits import log_softmax
+from edge_guard.manifest import (
+    FORMAT,
+    Certificate,
+    Golden,
+    GuardSpec,
+    Manifest,
+    Promise,
+    Provenance,
+    References,
+    ViewSpec,
+)
+from edge_guard.scoring import build_scorer, fusion_arrays, score_names
+from edge_guard.types import Array, Doubles
+
+_OUTLIERS_PER_KIND = 32
+_GOLDEN_FRAMES = 3
+_SUSPICIOUS = 5
+_TEMPERATURE_SHARE = 0.3
+"""Share of the labelled references that sets the temperature when a certificate is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the technician asks for.
+
+    Attributes
+    ----------
+    false_flag_rate : float
+        α: share of good frames that may be flagged.
+    max_error : float or None
+        Largest share of wrong answers among the accepted, to be certified.
+    labels : str
+        ``auto``: folders name labels; ``none``: they are ignored.
+    seed, threads : int
+    """
+
+    false_flag_rate: float = 0.01
+    max_error: float | None = None
+    labels: Literal["auto", "none"] = "auto"
+    seed: int = 0
+    threads: int = 1
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Show no progress."""
+
+
+def calibrate(
+    model: str | Path,
+    references: Sequence[Reference],
+    out: str | Path,
+    *,
+    card: Card,
+    labels: tuple[str, ...] = (),
+    settings: Settings | None = None,
+    progress: Progress = silent,
+) -> Bundle:
+    """Fit guards to a model and references, write the bundle, and return it.
+
+    Parameters
+    ----------
+    model : path
+        ONNX or TFLite file.
+    references : sequence of Reference
+        Images of good production, in the order of capture (`find_references`).
+    out : path
+        The ``.guard`` file to write.
+    card : Card
+        How frames become input and what outputs mean (`edge_guard.card`).
+    labels : tuple of str
+        The model's labels in index order.
+    settings : Settings, optional
+    progress : callable
+        Called with (stage, done, total).
+
+    Raises
+    ------
+    ModelError, CardError
+        The model cannot be run or tapped, or contradicts its card.
+    ReferencesError
+        The references are too few or unsuitable.
+    GuaranteeError
+        ``max_error`` cannot be certified.
+    """
+    settings = settings or Settings()
+    progress("reading the model", 0, 1)
+    tapped = tap_model(Path(model), card, threads=settings.threads)
+    backend = open_backend(
+        tapped.model, tapped.plan, kind=tapped.kind, threads=settings.threads
+    )
+    progress("reading the model", 1, 1)
+    try:
+        run = _Run(Path(model), references, card, labels, settings, progress, tapped, backend)
+        bundle = run.bundle()
+    finally:
+        backend.close()
+    identity = write_bundle(bundle, Path(out))
+    return Bundle(bundle.manifest, bundle.model, bundle.arrays, bundle.pictures, identity)
+
+
+class _Run:
+    """One calibration: the inputs, and what each step derives from them."""
+
+    def __init__(
+        self,
+        model: Path,
+        references: Sequence[Reference],
+        card: Card,
+        labels: tuple[str, ...],
+        settings: Settings,
+        progress: Progress,
+        tapped: TappedModel,
+        backend: Backend,
+    ) -> None:
+        self.model, self.references, self.card, self.labels = model, references, card, labels
+        self.settings, self.progress, self.tapped = settings, progress, tapped
+        self.rng = np.random.default_rng(settings.seed)
+        self.views: tuple[ViewSpec, ...] = default_views(tapped.plan)
+        self.preprocess = Preprocess(card.input, backend.input)
+        self.observer = Observer(backend, self.preprocess, self.views)
+        self.backend = backend
+
+    def bundle(self) -> Bundle:
+        """Return the fitted bundle, not yet written."""
+        seen = self.observer.observe(self.references, self.progress)
+        _refuse_unsuitable(seen)
+        groups = np.array(seen.labels)
+        length = correlation_length(standardise(seen.statistics), groups)
+        folds = list(make_folds(len(seen), length, self.rng))
+        truth = self._truth(seen)
+        temperature = self._temperature(seen, truth)
+        fitted = self._fit(seen, folds, temperature or 1.0)
+        calibration = np.sort(fitted.references)
+        held = promise(calibration, len(seen) / length, self.settings.false_flag_rate)
+        certificate = self._certificate(seen, truth, fitted, held, temperature or 1.0)
+        splits = [(fold.fit, fold.score) for fold in folds]
+        gate, gate_arrays = fit_gate(
+            seen.statistics, seen.cells, seen.reduced, seen.shapes, seen.hashes, splits
+        )
+        guards = GuardSpec(
+            self._named_views(fitted),
+            score_names(self.views, classes=seen.logits.shape[1] > 0),
+            temperature or 1.0,
+            temperature is not None,
+            fitted.fusion.top1,
+            fitted.fusion.top3,
+        )
+        arrays = (
+            view_arrays(self.views, fitted.views)
+            | fusion_arrays(fitted.fusion)
+            | gate_arrays
+            | {"fusion.calibration": calibration}
+        )
+        golden, pictures = self._golden(seen, guards, arrays)
+        manifest = Manifest(
+            format=FORMAT,
+            name=self.model.stem,
+            model_kind=self.tapped.kind,
+            entries={},
+            card=self.card,
+            labels=self.labels,
+            plan=self.tapped.plan,
+            runtime=self.backend.runtime,
+            gate=gate,
+            guards=guards,
+            promise=held,
+            certificate=certificate,
+            references=self._summary(seen, truth, fitted, length, held, temperature),
+            golden=golden,
+            provenance=self._provenance(),
+        )
+        return Bundle(manifest, self.tapped.model, arrays, pictures)
+
+    def _truth(self, seen: Observations) -> npt.NDArray[np.intp]:
+        classes = seen.logits.shape[1]
+        if self.settings.labels == "none" or not classes:
+            return np.full(len(seen), -1, np.intp)
+        return truth_from_folders(seen.labels, self.labels, classes)
+
+    def _temperature(self, seen: Observations, truth: npt.NDArray[np.intp]) -> float | None:
+        rows = np.flatnonzero(truth >= 0)
+        if not len(rows):
+            return None
+        if self.settings.max_error is not None:
+            rows = rows[self._sets_temperature(len(rows))]
+        return fit_temperature(seen.logits[rows], truth[rows])
+
+    def _sets_temperature(self, n: int) -> npt.NDArray[np.bool_]:
+        """Return which of the labelled references set the temperature, the same at each call."""
+        draw = np.random.default_rng([self.settings.seed, 1]).random(n)
+        return np.asarray(draw < _TEMPERATURE_SHARE)
+
+    def _fit(self, seen: Observations, folds: list[Fold], temperature: float) -> FittedGuards:
+        kept = {name: ref for ref in self.references for name in [ref.name]}
+        made = list(
+            pseudo_outliers(
+                lambda i: kept[seen.names[i]].load(), len(seen), _OUTLIERS_PER_KIND, self.rng
+            )
+        )
+        pictures = [
+            Reference(f"{kind} {i}", "", lambda image=image: image)  # type: ignore[misc]
+            for i, (kind, _, image) in enumerate(made)
+        ]
+        outliers = self.observer.observe(
+            pictures, lambda _, done, total: self.progress("imagining faults", done, total)
+        )
+        origins = np.array([origin for _, origin, _ in made], np.intp)
+        kinds = np.array([kind for kind, _, _ in made])
+        self.progress("fitting the guards", 0, 1)
+        fitted = fit_guards(
+            self.views, seen, outliers, origins, kinds, folds, temperature, self.rng
+        )
+        self.progress("fitting the guards", 1, 1)
+        return fitted
+
+    def _certificate(
+        self,
+        seen: Observations,
+        truth: npt.NDArray[np.intp],
+        fitted: FittedGuards,
+        held: Promise,
+        temperature: float,
+    ) -> Certificate | None:
+        if self.settings.max_error is None:
+            return None
+        rows = np.flatnonzero(truth >= 0)
+        if not len(rows):
+            raise ReferencesError(
+                "--max-error needs labelled references",
+                "sort the reference images into one folder a label",
+            )
+        rows = rows[~self._sets_temperature(len(rows))]
+        rows = rows[fitted.references[rows] <= held.score_limit]
+        confidence = np.exp(log_softmax(seen.logits[rows], temperature).max(1))
+        correct = seen.logits[rows].argmax(1) == truth[rows]
+        return certify(confidence, correct, self.settings.max_error)
+
+    def _named_views(self, fitted: FittedGuards) -> tuple[ViewSpec, ...]:
+        """Return the views with the isotropic gains that fitting found."""
+        return tuple(
+            ViewSpec(v.name, v.source, v.normalize, v.gaussian, v.nearest, f.gaussian.perp)
+            for v, f in zip(self.views, fitted.views, strict=True)
+        )
+
+    def _golden(
+        self, seen: Observations, guards: GuardSpec, arrays: dict[str, Array]
+    ) -> tuple[tuple[Golden, ...], dict[str, bytes]]:
+        """Return a few references and what the finished kernel says of them."""
+        scorer = build_scorer(self.tapped.plan, guards, arrays)
+        values = np.zeros(scorer.n_scores + 3)
+        indices = np.zeros(scorer.n_indices, np.int32)
+        load = {reference.name: reference.load for reference in self.references}
+        golden, pictures = [], {}
+        for i, row in enumerate(np.linspace(0, len(seen) - 1, _GOLDEN_FRAMES).astype(int)):
+            entry = f"golden/{i}.png"
+            pictures[entry] = encode_png(load[seen.names[row]]())
+            image = decode_image(pictures[entry])
+            measured = self.observer.meter.measure(image)
+            self.preprocess(image, self.backend.tensor)
+            outputs = self.backend.run()
+            scorer.score(outputs.logits, outputs.taps, measured.statistics, values, indices)
+            scores = tuple(values[: scorer.n_scores].tolist())
+            golden.append(Golden(entry, scores, float(values[scorer.n_scores])))
+        return tuple(golden), pictures
+
+    def _summary(
+        self,
+        seen: Observations,
+        truth: npt.NDArray[np.intp],
+        fitted: FittedGuards,
+        length: float,
+        held: Promise,
+        temperature: float | None,
+    ) -> References:
+        labelled = truth >= 0
+        names = [self.labels[t] if t < len(self.labels) else str(t) for t in truth[labelled]]
+        right = seen.logits[labelled].argmax(1) == truth[labelled] if labelled.any() else None
+        return References(
+            n=len(seen),
+            n_effective=len(seen) / length,
+            correlation_length=length,
+            labelled=int(labelled.sum()),
+            labels={name: names.count(name) for name in sorted(set(names))},
+            accuracy=None if right is None else float(right.mean()),
+            suspicious=_suspicious(seen, fitted.references),
+            warnings=_warnings(seen, length, held, labelled.any() and temperature is None),
+        )
+
+    def _provenance(self) -> Provenance:
+        return Provenance(
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            version=edge_guard.__version__,
+            model_name=self.model.name,
+            model_sha256=hashlib.sha256(self.model.read_bytes()).hexdigest(),
+            seed=self.settings.seed,
+        )
+
+
+def _refuse_unsuitable(seen: Observations) -> None:
+    if len(set(seen.hashes)) < max(2, len(seen) // 20):
+        raise ReferencesError(
+            f"of {len(seen)} references only {len(set(seen.hashes))} differ",
+            "take pictures of different parts",
+        )
+    for name, values in [("the image statistics", seen.statistics), ("the logits", seen.logits)] + [
+        ("a tapped layer", e) for e in seen.embeddings
+    ]:
+        if not np.isfinite(values).all():
+            bad = seen.names[int(np.flatnonzero(~np.isfinite(values).all(1))[0])]
+            raise ReferencesError(
+                f"{name} are not finite for {bad}", "check the model for NaN weights"
+            )
+    if seen.logits.shape[1] and np.ptp(seen.logits, axis=0).max() == 0.0:
+        raise ReferencesError(
+            "the model gives the same output for every reference",
+            "check the model, and the card's mean, std and color",
+        )
+
+
+def _suspicious(seen: Observations, fused: Doubles) -> tuple[str, ...]:
+    """Return the references least like the others."""
+    center = np.median(fused)
+    spread = max(float(np.quantile(fused, 0.84) - center), 1e-9)
+    worst = np.argsort(-fused)[:_SUSPICIOUS]
+    return tuple(seen.names[i] for i in worst if (fused[i] - center) / spread > 4.0)
+
+
+def _warnings(
+    seen: Observations, length: float, held: Promise, uncalibrated: bool
+) -> tuple[str, ...]:
+    """Return what the technician should know, in plain words."""
+    said = []
+    if seen.unreadable:
+        said.append(
+            f"{len(seen.unreadable)} files could not be read, the first is {seen.unreadable[0]}"
+        )
+    if length > 1.0:
+        said.append(
+            f"neighbouring images are alike: {len(seen)} references are worth "
+            f"{len(seen) / length:.0f} independent ones"
+        )
+    if held.false_flag_rate > held.requested:
+        said.append(
+            f"a false-flag rate of {held.requested:.2%} needs more references; "
+            f"these support {held.false_flag_rate:.2%}"
+        )
+    if uncalibrated:
+        said.append("too few labelled errors to calibrate the confidence: it is the model's own")
+    repeated = len(seen) - len(set(seen.hashes))
+    if repeated:
+        said.append(f"{repeated} references are exact copies of others and add nothing")
+    return tuple(said)
+
+

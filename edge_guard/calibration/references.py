@@ -1,0 +1,204 @@
+"""Reference images: finding them, and observing what the model and the gate make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge_guard.backends.preprocess import Preprocess, decode_image
+from edge_guard.backends.spec import Backend, TensorSpec
+from edge_guard.errors import EdgeGuardError, ReferencesError
+from edge_guard.gate.alignment import reduce
+from edge_guard.gate.gate import MIN_SIDE_PX, STATISTICS, Meter
+from edge_guard.manifest import ViewSpec
+from edge_guard.scoring import embedder
+from edge_guard.types import Array, Floats, Image
+
+SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+Progress = Callable[[str, int, int], None]
+"""(stage, done, total)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One reference image: its name, its label's folder ("" for none), and how to get it."""
+
+    name: str
+    label: str
+    load: Callable[[], Image]
+
+
+def find_references(folder: Path) -> list[Reference]:
+    """Return the images of a folder, or of one folder a label, in the order of their names.
+
+    Raises
+    ------
+    ReferencesError
+        The folder is missing or holds no images.
+    """
+    if not folder.is_dir():
+        raise ReferencesError(f"{folder} is not a folder", "give a folder with reference images")
+    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in SUFFIXES)
+    found = [_reference(path, "") for path in files]
+    for label in sorted(p for p in folder.iterdir() if p.is_dir()):
+        inside = sorted(p for p in label.rglob("*") if p.suffix.lower() in SUFFIXES)
+        found += [_reference(path, label.name) for path in inside]
+    if not found:
+        known = ", ".join(sorted(SUFFIXES))
+        raise ReferencesError(f"{folder} holds no images", f"put images there ({known})")
+    return found
+
+
+def _reference(path: Path, label: str) -> Reference:
+    def load() -> Image:
+        try:
+            return decode_image(path.read_bytes())
+        except OSError as error:
+            raise ReferencesError(f"cannot read {path}: {error.strerror}") from None
+
+    return Reference(str(path), label, load)
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """What N images look like to the gate and the model, one row each.
+
+    Attributes
+    ----------
+    names, labels : list of str
+    statistics : Floats
+        (N, S) image statistics.
+    cells : Floats
+        (N, G, G) cell means.
+    reduced : Floats
+        (N, SIDE, SIDE) reduced pictures.
+    shapes : list of tuple
+    hashes : list of int
+    embeddings : list of Floats
+        (N, D_v) for each view.
+    logits : Floats
+        (N, C) real values; C = 0 without classes.
+    unreadable : list of str
+        Files that could not be decoded.
+    """
+
+    names: list[str]
+    labels: list[str]
+    statistics: Floats
+    cells: Floats
+    reduced: Floats
+    shapes: list[tuple[int, ...]]
+    hashes: list[int]
+    embeddings: list[Floats]
+    logits: Floats
+    unreadable: list[str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+class Observer:
+    """Runs the gate's meter, the model and the embeddings over images.
+
+    Parameters
+    ----------
+    backend : Backend
+    preprocess : Preprocess
+    views : tuple of ViewSpec
+    """
+
+    def __init__(
+        self, backend: Backend, preprocess: Preprocess, views: tuple[ViewSpec, ...]
+    ) -> None:
+        self._backend = backend
+        self._preprocess = preprocess
+        self.meter = Meter()
+        self._embedder = embedder(backend.plan, views)
+        self._sizes = self._embedder.embedding_sizes
+        self._buffer = np.zeros(sum(self._sizes), np.float32)
+
+    def observe(self, images: Sequence[Reference], progress: Progress) -> Observations:
+        """Return the observations of images; undecodable ones are set aside by name."""
+        rows: list[tuple[Array, ...]] = []
+        kept: list[Reference] = []
+        shapes, hashes, unreadable = [], [], []
+        for done, reference in enumerate(images):
+            progress("looking at the references", done, len(images))
+            try:
+                image = usable(reference.load(), reference.name)
+            except EdgeGuardError:
+                unreadable.append(reference.name)
+                continue
+            pixels_hash, row = self._observe_one(image)
+            kept.append(reference)
+            shapes.append(image.shape)
+            hashes.append(pixels_hash)
+            rows.append(row)
+        progress("looking at the references", len(images), len(images))
+        if not rows:
+            raise ReferencesError("none of the reference images can be read", "check the files")
+        columns = [np.stack(column) for column in zip(*rows, strict=True)]
+        return Observations(
+            names=[r.name for r in kept],
+            labels=[r.label for r in kept],
+            statistics=columns[0],
+            cells=columns[1],
+            reduced=columns[2],
+            shapes=shapes,
+            hashes=hashes,
+            embeddings=list(self._split(columns[4])),
+            logits=columns[3],
+            unreadable=unreadable,
+        )
+
+    def _observe_one(self, image: Image) -> tuple[int, tuple[Array, ...]]:
+        seen = self.meter.measure(image)
+        self._preprocess(image, self._backend.tensor)
+        outputs = self._backend.run()
+        self._embedder.embed(outputs.taps, seen.statistics, self._buffer)
+        logits = np.zeros(0, np.float32)
+        if outputs.logits is not None and self._backend.plan.logits is not None:
+            logits = real_values(outputs.logits, self._backend.plan.logits)
+            if self._backend.plan.probabilities:
+                logits = np.log(np.maximum(logits, 1e-12))
+        return seen.pixels_hash, (
+            seen.statistics.copy(),
+            seen.cells[0].copy(),
+            reduce(image).astype(np.float32),
+            logits,
+            self._buffer.copy(),
+        )
+
+    def _split(self, embeddings: Floats) -> Iterator[Floats]:
+        start = 0
+        for size in self._sizes:
+            yield embeddings[:, start : start + size]
+            start += size
+
+
+def usable(image: Image, name: str) -> Image:
+    """Return the image when the gate can measure it.
+
+    Raises
+    ------
+    ReferencesError
+        It is smaller than `MIN_SIDE_PX` a side.
+    """
+    if min(image.shape[:2]) < MIN_SIDE_PX:
+        raise ReferencesError(
+            f"{name} is {image.shape[1]}×{image.shape[0]} px",
+            f"images need at least {MIN_SIDE_PX} px a side",
+        )
+    return image
+
+
+def real_values(stored: Array, spec: TensorSpec) -> Floats:
+    """Return the real values of a stored tensor, flat float32."""
+    flat = stored.reshape(-1).astype(np.float32)
+    return (flat - np.float32(spec.zero_point)) * np.float32(spec.scale)
+
+
+__all__ = ["STATISTICS", "Observations", "Observer", "Reference", "find_references", "usable"]

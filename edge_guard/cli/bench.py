@@ -1,0 +1,54 @@
+"""``edge-guard bench``: what a bundle costs on this device."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edge_guard.cli.output import Output, add_json_argument
+from edge_guard.errors import ConfigError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.description = (
+        "Measures a bundle on this device: each stage in situ, and the guarded pipeline beside a "
+        "bare loop of the model (preprocess, run, argmax) in the same run."
+    )
+    parser.add_argument("bundle", type=Path, metavar="X.guard")
+    parser.add_argument(
+        "--model", type=Path, help="the original model, for a bare loop without taps"
+    )
+    parser.add_argument("--frames", type=int, default=300, help="frames a loop (default 300)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the model's runtime")
+    add_json_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    from edge_guard.benchmark import benchmark
+    from edge_guard.bundle import read_bundle
+
+    if args.frames < 1 or args.threads < 1:
+        raise ConfigError("--frames and --threads must be at least 1", "give a positive number")
+    output = Output(args.json)
+    record = benchmark(
+        read_bundle(args.bundle), frames=args.frames, threads=args.threads, model=args.model
+    )
+    output.record(record)
+    output.text(f"{record['bundle']} on {record['threads']} thread(s), {record['frames']} frames")
+    for name, stage in record["stages"].items():
+        output.text(
+            f"  {name:<11}{stage['median_us']:>10.0f} µs  "
+            f"({stage['p10_us']:.0f} to {stage['p90_us']:.0f})"
+        )
+    output.text(f"  guards cost {record['guards_share_of_model']:.1%} of the model's own time")
+    output.text(
+        f"  {record['guarded_frames_per_second']:.0f} frames a second guarded, "
+        f"{record['share_of_bare_frame_rate']:.0%} of the bare loop's rate"
+    )
+    output.text(
+        f"  ready {record['load_ms']:.0f} ms after reading the bundle, "
+        f"{record['peak_memory_mib']:.0f} MiB at the peak"
+    )
+    return 0

@@ -1,0 +1,142 @@
+"""``edge-guard calibrate``: fit a guard to a model from reference images."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_guard.cli.output import Output, add_json_argument
+from edge_guard.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edge_guard.bundle import Bundle
+    from edge_guard.calibration.references import Reference
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.description = (
+        "Fits guards to a model from images of good production and writes a bundle that a device "
+        "can run. 50 images give an advisory guard, 300 a promise with 95 % confidence."
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="ONNX or TFLite file")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        "--reference",
+        type=Path,
+        metavar="DIR",
+        help="reference images, or one folder a label",
+    )
+    where.add_argument(
+        "--camera", metavar="SOURCE", help="take references from a camera, address or video"
+    )
+    parser.add_argument(
+        "--frames", type=int, default=300, help="frames to take with --camera (default 300)"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="X.guard", help="bundle to write"
+    )
+    parser.add_argument("--card", type=Path, help="model card; default MODEL.toml beside the model")
+    parser.add_argument(
+        "--labels",
+        choices=("auto", "none"),
+        default="auto",
+        help="auto: folders name labels; none: ignore the folders' names",
+    )
+    parser.add_argument(
+        "--false-flag-rate",
+        type=float,
+        default=0.01,
+        metavar="RATE",
+        help="share of good frames that may be flagged (default 0.01)",
+    )
+    parser.add_argument(
+        "--max-error",
+        type=float,
+        metavar="RATE",
+        help="certify that at most this share of the accepted answers is wrong",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="makes runs repeatable (default 0)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the model's runtime")
+    add_json_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    _check_rates(args)
+    from edge_guard.backends.infer import load_card
+    from edge_guard.calibration.calibrate import Settings, calibrate
+
+    output = Output(args.json)
+    references = _references(args, output)
+    loaded = load_card(args.model, args.card)
+    for sentence in loaded.said:
+        output.record({"type": "notice", "message": sentence})
+        output.text(f"note: {sentence}", color="yellow")
+    settings = Settings(
+        args.false_flag_rate, args.max_error, args.labels, args.seed, args.threads
+    )
+    bundle = calibrate(
+        args.model,
+        references,
+        args.output,
+        card=loaded.card,
+        labels=loaded.labels,
+        settings=settings,
+        progress=output.progress,
+    )
+    manifest = bundle.manifest
+    output.record(
+        {
+            "type": "calibration",
+            "bundle": bundle.id,
+            "path": str(args.output),
+            "promise": manifest.promise,
+            "certificate": manifest.certificate,
+            "references": manifest.references,
+        }
+    )
+    _print(output, bundle, args.output)
+    return 0
+
+
+def _check_rates(args: argparse.Namespace) -> None:
+    for option in ("false_flag_rate", "max_error"):
+        value = getattr(args, option)
+        if value is not None and not 0.0 < value < 0.5:
+            name = "--" + option.replace("_", "-")
+            raise ConfigError(f"{name} {value} is out of range", "give a share above 0 and below 0.5")
+    if args.frames < 1 or args.threads < 1:
+        raise ConfigError("--frames and --threads must be at least 1", "give a positive number")
+
+
+def _references(args: argparse.Namespace, output: Output) -> Sequence[Reference]:
+    if args.reference:
+        from edge_guard.calibration.references import find_references
+
+        return find_references(args.reference)
+    from edge_guard.calibration.capture import capture
+
+    return capture(args.camera, args.frames, output.progress)
+
+
+def _print(output: Output, bundle: Bundle, path: Path) -> None:
+    from edge_guard.cli.bundle import promise_in_words
+
+    m = bundle.manifest
+    output.text(f"{path} guards {m.provenance.model_name} ({bundle.id})", color="green")
+    output.text(f"  promise: {promise_in_words(m.promise)}")
+    if m.references.accuracy is not None:
+        output.text(f"  the model is right on {m.references.accuracy:.1%} of the labelled images")
+    if m.certificate:
+        output.text(
+            f"  certified: at most {m.certificate.max_error:.1%} of what is accepted is wrong "
+            f"(95 % confidence); {m.certificate.accepted} of {m.certificate.labelled} accepted"
+        )
+    for warning in m.references.warnings:
+        output.text(f"  note: {warning}", color="yellow")
+    for name in m.references.suspicious:
+        output.text(f"  look at {name}: it is unlike the other references", color="yellow")
+    output.text(f"next: edge-guard inspect {path} IMAGES")

@@ -1,0 +1,98 @@
+"""Dirt and occlusion of a fixed scene: one cell of the picture differs from its own past.
+
+Residual of cell c:  r_c = |m_c − median_c(m − reference) − reference_c| / (spread_c + floor); the
+median over the cells takes out a change of light, which is another check's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_guard.gate.spec import CellSpec
+from edge_guard.types import Array, Box, Doubles, Reason
+
+MARGIN = 1.6
+"""The hard limit is this multiple of the largest residual seen on a reference."""
+
+FLOOR_LEVELS = 1.5
+"""Grey levels added to each cell's spread, so that quantization is not news."""
+
+FIXED_SCENE = 12.0
+"""A scene whose cells vary by more than this many grey levels (median) is not fixed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellModel:
+    """Each cell's usual brightness and spread, (G, G) grey levels."""
+
+    center: Doubles
+    spread: Doubles
+
+    def residuals(self, means: Array) -> Doubles:
+        """Return the standardised residual of each cell, (..., G, G)."""
+        shift = means - self.center
+        shift = shift - np.median(shift, axis=(-2, -1), keepdims=True)
+        return np.asarray(np.abs(shift) / (self.spread + FLOOR_LEVELS))
+
+
+def fit_cells(
+    means: Array, folds: Sequence[tuple[Array, Array]]
+) -> tuple[CellModel, CellSpec] | None:
+    """Return the cell model of references and its limits; None where the scene is not fixed.
+
+    Parameters
+    ----------
+    means : Array
+        (N, G, G) cell means of the references, grey levels.
+    folds : sequence of (fit, score) index arrays
+        Parts that do not depend on each other; residuals are taken out of fold.
+    """
+    cells = np.asarray(means, np.float64)
+    model = _model(cells)
+    if float(np.median(model.spread)) > FIXED_SCENE:
+        return None
+    usual = max(float(_model(cells[fit]).residuals(cells[score]).max()) for fit, score in folds)
+    return model, CellSpec(usual=usual, hard=MARGIN * usual + 1.0)
+
+
+def _model(cells: Doubles) -> CellModel:
+    center = np.median(cells, axis=0)
+    return CellModel(center, 1.4826 * np.median(np.abs(cells - center), axis=0))
+
+
+def occlusion(
+    model: CellModel, spec: CellSpec, means: Array, shape: tuple[int, ...], *, hard: bool
+) -> Reason | None:
+    """Return why a frame's cells are wrong, with the place, or None.
+
+    Parameters
+    ----------
+    means : Array
+        (G, G) cell means of the frame.
+    shape : tuple
+        The frame's (H, W, …) in px.
+    """
+    residuals = model.residuals(means)
+    limit = spec.hard if hard else spec.usual
+    worst = float(residuals.max())
+    if worst <= limit:
+        return None
+    return Reason(
+        "gate.occlusion",
+        "part of the picture is covered or dirty",
+        worst,
+        (None, limit),
+        _place(residuals > limit, shape),
+    )
+
+
+def _place(marked: Array, shape: tuple[int, ...]) -> Box:
+    """Return the box round the marked cells in px."""
+    rows, columns = np.nonzero(marked)
+    grid = marked.shape[0]
+    top, bottom = rows.min() * shape[0] // grid, (rows.max() + 1) * shape[0] // grid
+    left, right = columns.min() * shape[1] // grid, (columns.max() + 1) * shape[1] // grid
+    return int(left), int(top), int(right - left), int(bottom - top)

@@ -1,0 +1,77 @@
+"""What the input gate learnt from the references: limits per check, as the bundle stores them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Check = Literal["dead", "frozen", "format", "exposure", "clipping", "focus", "noise", "color",
+                "alignment", "occlusion"]
+
+ORDER: tuple[Check, ...] = ("dead", "frozen", "format", "exposure", "clipping", "color", "focus",
+                            "alignment", "occlusion", "noise")
+"""The first failing check in this order is the leading reason."""
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """Range of one image statistic.
+
+    Attributes
+    ----------
+    check : Check
+        The family the statistic speaks for.
+    statistic : str
+        Name of the image statistic.
+    usual : tuple of float
+        Range seen on the references; outside it the statistic explains a flag.
+    hard : tuple of float
+        Range with margin; outside it the frame is not inspectable.
+    """
+
+    check: Check
+    statistic: str
+    usual: tuple[float, float]
+    hard: tuple[float, float]
+
+
+class CellSpec(msgspec.Struct, frozen=True):
+    """Limits of the static cell residual (dirt, occlusion); its arrays are in the bundle.
+
+    usual, hard : largest standardised residual of any cell on the references, and with margin.
+    """
+
+    usual: float
+    hard: float
+
+
+class AlignmentSpec(msgspec.Struct, frozen=True):
+    """Limits of the camera's displacement, in px of the frame, from phase correlation.
+
+    usual_px : largest displacement of a reference from their mean image.
+    """
+
+    usual_px: float
+
+
+class GateSpec(msgspec.Struct, frozen=True):
+    """The fitted input gate.
+
+    Attributes
+    ----------
+    size : tuple of (int, int, int) or None
+        Height, width, channels that every reference has; None where they differ.
+    limits : tuple of Limit
+    frozen_after : int
+        Identical frames in a row, from a live source, that mean a frozen picture.
+    cells : CellSpec or None
+        None where the scene is not fixed.
+    alignment : AlignmentSpec or None
+        None where the scene is not fixed.
+    """
+
+    size: tuple[int, int, int] | None
+    limits: tuple[Limit, ...]
+    frozen_after: int
+    cells: CellSpec | None = None
+    alignment: AlignmentSpec | None = None

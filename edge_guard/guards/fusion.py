@@ -1,0 +1,72 @@
+"""One score out of many: squashed robust z-scores, combined with non-negative weights.
+
+    z_k   = (s_k − center_k) / spread_k            center = median, spread = q84 − median
+    a_k   = sign(z_k) · ln(1 + |z_k|)
+    fused = Σ weight_k a_k + Σ tail_k max(0, a_k − 1) + top1 · max a + top3 · mean of the 3 largest
+
+The squash keeps one enormous z from drowning the rest; the tail terms let a single loud guard be
+heard. Weights come from calibration (`edge_guard.calibration.weights`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_guard.types import Array, Doubles
+
+_SPREAD_FLOOR = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """Fitted fusion of K scores.
+
+    Attributes
+    ----------
+    center, spread : Doubles
+        (K,), location and positive scale of each score on the references, out of fold.
+    weight, tail : Doubles
+        (K,), non-negative.
+    top1, top3 : float
+        Non-negative weights of the largest a and of the mean of the three largest.
+    """
+
+    center: Doubles
+    spread: Doubles
+    weight: Doubles
+    tail: Doubles
+    top1: float
+    top3: float
+
+    def squash(self, scores: Array) -> Doubles:
+        """Return a (N, K) of raw scores (N, K)."""
+        return squash(scores, self.center, self.spread)
+
+    def fuse(self, scores: Array) -> Doubles:
+        """Return the fused score (N,) of raw scores (N, K); NaN where any score is NaN."""
+        coefficients = np.concatenate([self.weight, self.tail, [self.top1, self.top3]])
+        return np.asarray(terms(self.squash(scores)) @ coefficients)
+
+
+def robust_scale(scores: Array) -> tuple[Doubles, Doubles]:
+    """Return median and q84 − median of each column of (N, K), the latter kept positive."""
+    center = np.median(scores, axis=0)
+    spread = np.quantile(scores, 0.84, axis=0) - center
+    floor = _SPREAD_FLOOR * np.maximum(1.0, np.abs(center))
+    return np.asarray(center), np.maximum(spread, floor)
+
+
+def squash(scores: Array, center: Doubles, spread: Doubles) -> Doubles:
+    """Return a = sign(z) ln(1 + |z|) of scores (N, K)."""
+    z = (np.asarray(scores, np.float64) - center) / spread
+    return np.asarray(np.sign(z) * np.log1p(np.abs(z)))
+
+
+def terms(a: Doubles) -> Doubles:
+    """Return the (N, 2K + 2) terms that the fusion weights: a, tails, largest, top-3 mean."""
+    ordered = np.sort(a, axis=1)
+    return np.concatenate(
+        [a, np.maximum(a - 1.0, 0.0), ordered[:, -1:], ordered[:, -3:].mean(1, keepdims=True)], axis=1
+    )

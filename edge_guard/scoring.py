@@ -1,0 +1,99 @@
+"""From a bundle's guard specification and arrays to the kernel that scores a frame."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge_guard import _kernels
+from edge_guard.backends.spec import TapPlan, TensorSpec
+from edge_guard.guards.fusion import Fusion
+from edge_guard.guards.logits import GAMMA, TOP
+from edge_guard.manifest import GuardSpec, ViewSpec
+from edge_guard.types import Array
+
+N_STATISTICS = len(_kernels.STATISTICS)
+
+
+def tensor_layout(spec: TensorSpec) -> _kernels.Tensor:
+    """Return the kernel's description of a backend buffer."""
+    return _kernels.Tensor(
+        spec.dtype,
+        spec.height,
+        spec.width,
+        spec.channels,
+        spec.channels_last,
+        spec.scale,
+        spec.zero_point,
+    )
+
+
+def score_names(views: tuple[ViewSpec, ...], *, classes: bool) -> tuple[str, ...]:
+    """Return the names of the kernel's scores in its order."""
+    names = ["gen", "energy", "msp"] if classes else []
+    for view in views:
+        names += [f"{view.name}.mahalanobis"] * view.gaussian + [f"{view.name}.nearest"] * view.nearest
+    return tuple(names)
+
+
+def embedder(plan: TapPlan, views: tuple[ViewSpec, ...]) -> _kernels.Scorer:
+    """Return a scorer that only embeds: the views without guards on them."""
+    bare = [_kernels.View(view.source, view.normalize) for view in views]
+    return _scorer(plan, bare, temperature=1.0, fusion=None)
+
+
+def fusion_arrays(fusion: Fusion) -> dict[str, Array]:
+    """Return a fusion's arrays by their bundle names."""
+    return {
+        "fusion.center": fusion.center,
+        "fusion.spread": fusion.spread,
+        "fusion.weight": fusion.weight,
+        "fusion.tail": fusion.tail,
+    }
+
+
+def build_scorer(plan: TapPlan, guards: GuardSpec, arrays: dict[str, Array]) -> _kernels.Scorer:
+    """Return the kernel that scores frames as the bundle was calibrated."""
+    views = [_view(view, arrays) for view in guards.views]
+    fusion = _kernels.Fusion(
+        arrays["fusion.center"],
+        arrays["fusion.spread"],
+        arrays["fusion.weight"],
+        arrays["fusion.tail"],
+        np.ones(len(guards.scores), np.bool_),
+        guards.top1,
+        guards.top3,
+        arrays["fusion.calibration"],
+    )
+    return _scorer(plan, views, temperature=guards.temperature, fusion=fusion)
+
+
+def _view(view: ViewSpec, arrays: dict[str, Array]) -> _kernels.View:
+    def part(name: str) -> Array | None:
+        return arrays.get(f"{view.name}.{name}")
+
+    return _kernels.View(
+        view.source,
+        view.normalize,
+        scale=part("scale"),
+        means=part("means"),
+        basis=part("basis"),
+        gain=part("gain"),
+        perp=view.perp,
+        bank=part("bank"),
+    )
+
+
+def _scorer(
+    plan: TapPlan, views: list[_kernels.View], *, temperature: float, fusion: _kernels.Fusion | None
+) -> _kernels.Scorer:
+    return _kernels.Scorer(
+        tensor_layout(plan.logits) if plan.logits else None,
+        plan.probabilities,
+        temperature,
+        GAMMA,
+        TOP,
+        [tensor_layout(tap) for tap in plan.taps],
+        N_STATISTICS,
+        views,
+        fusion,
+    )

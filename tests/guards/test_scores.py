@@ -1,0 +1,62 @@
+"""Logit scores, nearest neighbour and fusion against their formulas and independent libraries."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp, softmax
+from sklearn.neighbors import NearestNeighbors
+
+from edge_guard.guards.fusion import Fusion, robust_scale, squash
+from edge_guard.guards.logits import logit_scores
+from edge_guard.guards.nearest import nearest
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_logit_scores_follow_their_formulas(temperature: float) -> None:
+    logits = np.random.default_rng(0).normal(size=(50, 7)) * 6
+    p = softmax(logits / temperature, axis=1)
+    gen, energy, msp = logit_scores(logits, temperature).T
+    np.testing.assert_allclose(gen, (p**0.1 * (1 - p) ** 0.1).sum(1), rtol=1e-9)
+    np.testing.assert_allclose(energy, -temperature * logsumexp(logits / temperature, axis=1))
+    np.testing.assert_allclose(msp, 1 - p.max(1), rtol=1e-9, atol=1e-12)
+
+
+def test_logit_scores_stay_finite_for_huge_logits() -> None:
+    assert np.isfinite(logit_scores(np.array([[1e4, -1e4, 0.0]]))).all()
+
+
+def test_nearest_agrees_with_scikit_learn() -> None:
+    rng = np.random.default_rng(1)
+    bank, queries = rng.normal(size=(200, 16)), rng.normal(size=(30, 16))
+    distances, indices = NearestNeighbors(n_neighbors=1).fit(bank).kneighbors(queries)
+    found, rows = nearest(queries, bank)
+    np.testing.assert_allclose(found, distances[:, 0] ** 2, rtol=1e-9)
+    np.testing.assert_array_equal(rows, indices[:, 0])
+
+
+def test_a_point_of_the_bank_is_at_distance_zero_exactly() -> None:
+    bank = np.random.default_rng(2).normal(size=(20, 8)) * 1e4
+    assert (nearest(bank, bank)[0] == 0.0).all()
+
+
+def test_fusion_is_the_formula() -> None:
+    rng = np.random.default_rng(3)
+    scores = rng.normal(size=(40, 4)) * [1, 10, 0.1, 5]
+    center, spread = robust_scale(scores)
+    weight, tail = np.array([1.0, 0, 2, 0.5]), np.array([0.0, 1, 0, 3])
+    fusion = Fusion(center, spread, weight, tail, 0.7, 0.3)
+    for row, fused in zip(scores, fusion.fuse(scores), strict=True):
+        z = (row - center) / spread
+        a = np.sign(z) * np.log(1 + abs(z))
+        top = sorted(a)[-3:]
+        expected = (
+            a @ weight + np.maximum(a - 1, 0) @ tail + 0.7 * max(a) + 0.3 * np.mean(top)
+        )
+        assert fused == pytest.approx(expected)
+
+
+def test_a_score_that_never_varies_does_not_divide_by_zero() -> None:
+    center, spread = robust_scale(np.full((30, 2), 4.0))
+    assert (spread > 0).all()
+    assert np.isfinite(squash(np.full((1, 2), 5.0), center, spread)).all()
