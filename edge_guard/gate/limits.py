@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_guard.gate.spec import Check, Limit
+from edge_guard.gate.spec import Check, Limit, Range
 from edge_guard.types import Array, Doubles, Reason
 
 MARGINS = (0.5, 1.0, 2.0)
@@ -63,13 +63,17 @@ def fit_limits(
     for rule in _RULES:
         column = statistics[:, names.index(rule.statistic)]
         low, high = float(column.min()), float(column.max())
-        usual = (low if rule.low else -np.inf, high if rule.high else np.inf)
-        share = next((s for s in MARGINS if not _turned_away(rule, column, folds, s)), np.inf)
-        margin = max(share * (high - low), rule.floor) if np.isfinite(share) else np.inf
-        limits.append(
-            Limit(rule.check, rule.statistic, usual, (usual[0] - margin, usual[1] + margin))
-        )
+        share = next((s for s in MARGINS if not _turned_away(rule, column, folds, s)), None)
+        usual = _range(rule, low, high)
+        margin = max((share or 0.0) * (high - low), rule.floor)
+        hard = (None, None) if share is None else _range(rule, low - margin, high + margin)
+        limits.append(Limit(rule.check, rule.statistic, usual, hard))
     return tuple(limits)
+
+
+def _range(rule: _Rule, low: float, high: float) -> Range:
+    """Return the bounds on the sides that the rule watches."""
+    return (low if rule.low else None, high if rule.high else None)
 
 
 def _turned_away(
@@ -90,7 +94,7 @@ def _turned_away(
 def _dead_limit(sd: Doubles) -> Limit:
     """Return the lower limit of contrast; off where references themselves are blank."""
     limit = DEAD_SD if sd.min() >= 2.0 * DEAD_SD else 0.5 * float(sd.min())
-    return Limit("dead", "sd", (limit, np.inf), (limit, np.inf))
+    return Limit("dead", "sd", (limit, None), (limit, None))
 
 
 def outside(
@@ -104,17 +108,15 @@ def outside(
     for limit in limits:
         low, high = limit.hard if hard else limit.usual
         value = values[limit.statistic]
-        if not low <= value <= high:
-            found.append((limit.check, _reason(limit, value, low, high)))
+        too_low = low is not None and not value >= low
+        if too_low or (high is not None and not value <= high):
+            found.append((limit.check, _reason(limit, value, (low, high), too_low=too_low)))
     return found
 
 
-def _reason(limit: Limit, value: float, low: float, high: float) -> Reason:
+def _reason(limit: Limit, value: float, expected: Range, *, too_low: bool) -> Reason:
     if limit.check == "dead":
         words = "the picture is dead: it has no contrast"
     else:
-        too_low, too_high = _WORDS[limit.check, limit.statistic]
-        words = too_low if value < low else too_high
-    finite = value if np.isfinite(value) else None
-    bounds = (low if np.isfinite(low) else None, high if np.isfinite(high) else None)
-    return Reason(f"gate.{limit.check}", words, finite, bounds)
+        words = _WORDS[limit.check, limit.statistic][0 if too_low else 1]
+    return Reason(f"gate.{limit.check}", words, value if np.isfinite(value) else None, expected)

@@ -14,6 +14,10 @@ ORDER: tuple[Check, ...] = ("dead", "frozen", "format", "exposure", "clipping", 
 """The first failing check in this order is the leading reason."""
 
 
+Range = tuple[float | None, float | None]
+"""Lowest and highest value that passes; None = no bound on that side."""
+
+
 class Limit(msgspec.Struct, frozen=True):
     """Range of one image statistic.
 
@@ -23,16 +27,16 @@ class Limit(msgspec.Struct, frozen=True):
         The family the statistic speaks for.
     statistic : str
         Name of the image statistic.
-    usual : tuple of float
+    usual : Range
         Range seen on the references; outside it the statistic explains a flag.
-    hard : tuple of float
+    hard : Range
         Range with margin; outside it the frame is not inspectable.
     """
 
     check: Check
     statistic: str
-    usual: tuple[float, float]
-    hard: tuple[float, float]
+    usual: Range
+    hard: Range
 
 
 class CellSpec(msgspec.Struct, frozen=True):

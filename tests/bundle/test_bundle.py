@@ -33,7 +33,7 @@ def small_bundle() -> Bundle:
         labels=("a", "b", "c"),
         plan=TapPlan(pixels, output, output, False, ()),
         runtime=Runtime("onnxruntime", "1", "default", "x86_64"),
-        gate=GateSpec(None, (Limit("dead", "sd", (1.0, np.inf), (1.0, np.inf)),), 3),
+        gate=GateSpec(None, (Limit("dead", "sd", (1.0, None), (1.0, None)),), 3),
         guards=GuardSpec((), ("gen", "energy", "msp"), 1.0, False, 0.0, 0.0),
         promise=Promise(0.01, 0.01, "marginal", 1.0, 0.01),
         certificate=None,
@@ -57,7 +57,7 @@ def test_what_was_written_comes_back(written: Path) -> None:
     assert bundle.model == b"model bytes"
     np.testing.assert_array_equal(bundle.arrays["x"], small_bundle().arrays["x"])
     assert bundle.manifest.labels == ("a", "b", "c")
-    assert bundle.manifest.gate.limits[0].usual == (1.0, np.inf)
+    assert bundle.manifest.gate.limits[0].usual == (1.0, None)
     assert bundle.id.startswith("part@")
     assert not bundle.arrays["x"].flags.writeable
 

@@ -1,0 +1,113 @@
+"""``edge-guard inspect``: judge images, folders or video."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge_guard.cli.output import Output, add_json_argument
+from edge_guard.types import Frame, Reason, Result, Verdict
+
+if TYPE_CHECKING:
+    from edge_guard.bundle import Bundle
+
+_COLORS = {Verdict.ACCEPT: "green", Verdict.REVIEW: "yellow", Verdict.INVALID: "red"}
+_PATIENCE_S = 30.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.description = (
+        "Judges images, folders (in the order of their names), videos or a camera with a bundle, "
+        "one line a frame. Exit code 0 whatever the verdicts are."
+    )
+    parser.add_argument("bundle", type=Path, metavar="X.guard")
+    parser.add_argument("sources", nargs="+", metavar="SOURCE")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the model's runtime")
+    add_json_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    from edge_guard.bundle import read_bundle
+
+    output = Output(args.json)
+    bundle = read_bundle(args.bundle)
+    verdicts: Counter[Verdict] = Counter()
+    for address in args.sources:
+        verdicts += _inspect(bundle, address, args.threads, output)
+    counts = ", ".join(f"{verdicts[v]} {v}" for v in Verdict)
+    output.text(f"{verdicts.total()} frames: {counts}", color="bold")
+    return 0
+
+
+def _inspect(bundle: Bundle, address: str, threads: int, output: Output) -> Counter[Verdict]:
+    """Judge one source and return how many frames got which verdict."""
+    from edge_guard.errors import SourceError
+    from edge_guard.pipeline import Pipeline
+    from edge_guard.sources import Damaged, open_source
+
+    verdicts: Counter[Verdict] = Counter()
+    source = open_source(address, stream="inspect")
+    pipeline = Pipeline(bundle, threads=threads, live=_is_stream(address))
+    try:
+        while not source.finished:
+            frame = source.read(_PATIENCE_S)
+            if frame is None:
+                if not source.finished:
+                    raise SourceError(f"{source.address} gives no frames", source.cause)
+                continue
+            if isinstance(frame, Damaged):
+                reason = Reason("gate.format", frame.cause, None)
+                result = Result(Verdict.INVALID, reasons=(reason,))
+            else:
+                result = pipeline.inspect(frame)
+            verdicts[result.verdict] += 1
+            output.record(record(frame.source, frame.sequence, result))
+            _print(output, frame, result)
+    finally:
+        source.close()
+        pipeline.close()
+    return verdicts
+
+
+def _is_stream(address: str) -> bool:
+    """Return whether neighbouring frames come from one camera: not for folders and images."""
+    from edge_guard.sources.address import Kind, kind_of
+
+    return kind_of(address) not in (Kind.FOLDER, Kind.IMAGE)
+
+
+def record(source: str, sequence: int, result: Result) -> dict[str, Any]:
+    """Return a frame's JSON line."""
+    return {
+        "type": "result",
+        "source": source,
+        "sequence": sequence,
+        "verdict": result.verdict,
+        "label": result.label,
+        "confidence": result.confidence,
+        "p_value": result.p_value,
+        "scores": result.scores,
+        "reasons": result.reasons,
+        "timing_us": result.timing_us,
+    }
+
+
+def _print(output: Output, frame: Any, result: Result) -> None:
+    name = frame.source if isinstance(frame, Frame) and _names_one(frame) else f"#{frame.sequence}"
+    answer = "" if result.label is None else f"  {result.label}"
+    if result.confidence is not None:
+        answer += f" {result.confidence:.0%}"
+    why = f"  {result.reasons[0].message}" if result.reasons else ""
+    verdict = output.paint(f"{result.verdict:<8}", _COLORS[result.verdict])
+    output.text(f"{verdict}{name}{answer}{why}")
+
+
+def _names_one(frame: Frame) -> bool:
+    """Return whether the frame's source is its own file."""
+    from edge_guard.sources.address import IMAGE_SUFFIXES
+
+    return Path(frame.source).suffix.lower() in IMAGE_SUFFIXES
