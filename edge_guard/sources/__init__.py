@@ -1,1 +1,9 @@
-"""Where frames come from: cameras, streams, video files, folders."""
+"""Sources of frames: cameras, network streams, video files, images and folders of images."""
+
+from __future__ import annotations
+
+from edge_guard.sources.address import masked
+from edge_guard.sources.contract import Damaged, Source, SourceState
+from edge_guard.sources.open import open_source
+
+__all__ = ["Damaged", "Source", "SourceState", "masked", "open_source"]

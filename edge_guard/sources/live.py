@@ -1,0 +1,207 @@
+"""A source that captures in a thread, keeps the newest frame only, and reconnects by itself."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from edge_guard.errors import SourceError
+from edge_guard.sources.contract import (
+    CLOSED,
+    FINAL,
+    NEWER_FRAME,
+    UNDECODABLE,
+    Damaged,
+    Life,
+    SourceState,
+)
+from edge_guard.types import Frame, Image
+
+SILENCE_S = 5.0
+"""A camera that has given no frame for this long counts as retrying, even while its read hangs."""
+CLOSE_S = 7.0
+"""Longest wait for the capture thread; a read that hangs longer is left behind."""
+
+log = logging.getLogger(__name__)
+
+
+class Camera(Protocol):
+    """What a live source captures from, in its own thread."""
+
+    def read(self) -> Image | None:
+        """Return the next frame; None: undecodable. Raises SourceError when it is lost."""
+        ...
+
+    def close(self) -> None:
+        """Release it."""
+        ...
+
+
+class Backoff:
+    """Seconds to wait before each next attempt: doubling, capped, jittered.
+
+    The n-th wait is min(cap, first · 2ⁿ) times a random factor between 0.5 and 1, so that cameras
+    lost together do not come back all at once.
+    """
+
+    def __init__(self, first_s: float = 0.5, cap_s: float = 10.0) -> None:
+        self._first_s = first_s
+        self._cap_s = cap_s
+        self._attempts = 0
+
+    def next_s(self) -> float:
+        """Return the next wait in seconds."""
+        longest_s = min(self._cap_s, self._first_s * 2.0 ** min(self._attempts, 30))
+        self._attempts += 1
+        return longest_s * random.uniform(0.5, 1.0)
+
+    def reset(self) -> None:
+        """Start again with the first wait."""
+        self._attempts = 0
+
+
+class LiveSource:
+    """The newest frame of a camera or network stream. Keeps ``edge_guard.sources.Source``.
+
+    Parameters
+    ----------
+    address : str
+        Shown in messages: passwords masked.
+    stream : str
+        Name of the stream.
+    connect : callable
+        Returns an opened ``Camera`` or raises SourceError; called again after each loss.
+    patient : bool
+        True: a camera that is not there at first is waited for. False: SourceError.
+
+    Raises
+    ------
+    SourceError
+        The first connection failed, and the source is not patient.
+    """
+
+    live = True
+
+    def __init__(
+        self,
+        address: str,
+        stream: str,
+        connect: Callable[[], Camera],
+        *,
+        patient: bool = False,
+    ) -> None:
+        self.address = address
+        self._stream = stream
+        self._connect = connect
+        self._life = Life()
+        self._newest: Frame | Damaged | None = None
+        self._changed = threading.Condition()
+        self._stop = threading.Event()
+        self._sequence = 0
+        self._heard_s = time.monotonic()
+        first = None if patient else connect()
+        self._thread = threading.Thread(
+            target=self._run, args=(first,), name=f"capture-{stream}", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def state(self) -> SourceState:
+        """Where the source is in its life."""
+        return self._life.state
+
+    @property
+    def cause(self) -> str:
+        """Why, for the states that have a why."""
+        return self._life.cause
+
+    @property
+    def finished(self) -> bool:
+        """True once no further frame will come."""
+        return self._life.state in FINAL
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Frames not handed out, by cause."""
+        return self._life.dropped
+
+    def read(self, timeout_s: float) -> Frame | Damaged | None:
+        """Return the newest frame not yet read; see ``Source.read``."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._newest is not None or self.finished, timeout_s)
+            frame, self._newest = self._newest, None
+        if frame is None:
+            self._note_silence()
+        return frame
+
+    def close(self) -> None:
+        """Stop capturing and release the camera."""
+        self._stop.set()
+        self._life.move(SourceState.ENDED, "closed")
+        with self._changed:
+            if isinstance(self._newest, Frame):
+                self._life.drop(CLOSED)
+            self._newest = None
+            self._changed.notify_all()
+        self._thread.join(CLOSE_S)
+        if self._thread.is_alive():
+            log.warning("%s: a read hangs in the driver; left behind", self.address)
+
+    def _note_silence(self) -> None:
+        if self.state is SourceState.FAILED:
+            raise SourceError(self.cause)
+        waiting = self.state in (SourceState.STARTING, SourceState.RUNNING)
+        if waiting and time.monotonic() - self._heard_s > SILENCE_S:
+            self._life.move(SourceState.RETRYING, f"no frame for {SILENCE_S:g} s")
+
+    def _run(self, camera: Camera | None) -> None:
+        backoff = Backoff()
+        try:
+            while not self._stop.is_set():
+                try:
+                    camera = camera or self._connect()
+                    self._capture(camera, backoff)
+                except SourceError as error:
+                    log.info("%s: %s", self.address, error)
+                    self._life.move(SourceState.RETRYING, str(error))
+                if camera:
+                    camera.close()
+                    camera = None
+                self._stop.wait(backoff.next_s())
+        except Exception as error:
+            log.exception("%s: capture stopped", self.address)
+            self._life.move(SourceState.FAILED, f"{self.address}: capture stopped: {error!r}")
+            with self._changed:
+                self._changed.notify_all()
+
+    def _capture(self, camera: Camera, backoff: Backoff) -> None:
+        while not self._stop.is_set():
+            image = camera.read()
+            self._heard_s = time.monotonic()
+            backoff.reset()
+            self._keep(image)
+
+    def _keep(self, image: Image | None) -> None:
+        """Put a frame into the slot, in place of the one that nobody has read yet."""
+        sequence, self._sequence = self._sequence, self._sequence + 1
+        wall_ns, monotonic_ns = time.time_ns(), time.monotonic_ns()
+        frame: Frame | Damaged
+        if image is None:
+            self._life.drop(UNDECODABLE)
+            cause = f"{self.address}: frame {sequence} cannot be decoded"
+            frame = Damaged(self._stream, sequence, cause, wall_ns, monotonic_ns, self.address)
+        else:
+            frame = Frame(self._stream, sequence, image, wall_ns, monotonic_ns, self.address)
+        with self._changed:
+            if not self._life.move(SourceState.RUNNING):
+                if image is not None:
+                    self._life.drop(CLOSED)
+                return
+            if isinstance(self._newest, Frame):
+                self._life.drop(NEWER_FRAME)
+            self._newest = frame
+            self._changed.notify_all()
