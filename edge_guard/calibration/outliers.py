@@ -99,6 +99,7 @@ def _mix(x: Floats, other: Floats, rng: np.random.Generator) -> Floats:
 
 def _phase_scramble(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
     phase = np.angle(np.fft.fft2(rng.normal(size=x.shape[:2])))
+    phase[0, 0] = 0.0  # the mean stays
     spectrum = np.fft.fft2(x, axes=(0, 1))
     turn = np.exp(1j * (phase if x.ndim == 2 else phase[..., None]))
     return np.fft.ifft2(spectrum * turn, axes=(0, 1)).real.astype(np.float32)
