@@ -7,7 +7,8 @@ both it and its picture are. Wall time is for people: nothing is ordered or dedu
 A collector takes a sequence as done, and counts it in its receipts, when it is stored or when a
 ``Dropped`` message names it. What is stored wins: a report of a stored sequence changes nothing,
 and a message that arrives after its report is stored. An event that arrives again with
-``image_dropped`` waits for its picture no longer. Receipts are taken back by nobody: a device
+``image_dropped`` waits for its picture no longer. What arrives again is in the next receipt again:
+the device may not have seen the last one. Receipts are taken back by nobody: a device
 forgets what they cover, so they are sent after the database commit only. Messages come in any
 order; an alarm is as new as its (boot, sequence), whatever arrives last.
 """

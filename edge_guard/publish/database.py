@@ -1,0 +1,176 @@
+"""The spool's SQLite file: its tables, its transactions, and what happens when it is damaged.
+
+``message`` holds one row for a message (part 0) and one for its picture (part 1). ``epoch`` says
+where a row is on its way: 0 never sent, −1 to be sent again, else the round in which it was sent.
+Triggers keep ``total`` exact, so that nobody counts rows in the hot path.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from edge_guard.errors import StoreError
+from edge_guard.publish.pictures import Pictures, sync_directory
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+_BUSY_SECONDS = 10.0
+_CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_SCHEMA = """
+CREATE TABLE message (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    boot_id TEXT NOT NULL, sequence INTEGER NOT NULL, part INTEGER NOT NULL,
+    kind TEXT NOT NULL, topic TEXT NOT NULL, retain INTEGER NOT NULL,
+    payload BLOB, file TEXT, bytes INTEGER NOT NULL, crc INTEGER NOT NULL,
+    epoch INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (boot_id, sequence, part));
+CREATE INDEX message_due ON message (part, epoch, id);
+CREATE INDEX message_kind ON message (kind, id);
+CREATE TABLE boot (boot_id TEXT PRIMARY KEY, last INTEGER NOT NULL, sent INTEGER NOT NULL);
+CREATE TABLE loss (kind TEXT, cause TEXT, n INTEGER NOT NULL, PRIMARY KEY (kind, cause));
+CREATE TABLE alarm (topic TEXT PRIMARY KEY, payload BLOB NOT NULL);
+CREATE TABLE total (part INTEGER PRIMARY KEY, rows INTEGER NOT NULL, bytes INTEGER NOT NULL);
+INSERT INTO total VALUES (0, 0, 0), (1, 0, 0);
+CREATE TRIGGER message_added AFTER INSERT ON message BEGIN
+    UPDATE total SET rows = rows + 1, bytes = bytes + new.bytes WHERE part = new.part; END;
+CREATE TRIGGER message_removed AFTER DELETE ON message BEGIN
+    UPDATE total SET rows = rows - 1, bytes = bytes - old.bytes WHERE part = old.part; END;
+CREATE TRIGGER message_resized AFTER UPDATE OF bytes ON message BEGIN
+    UPDATE total SET bytes = bytes - old.bytes + new.bytes WHERE part = new.part; END;
+"""
+
+
+class DamagedError(StoreError):
+    """The file is not the intact database that it was."""
+
+
+class Database:
+    """The spool's folder, held by one process: database, pictures, lock.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+
+    Raises
+    ------
+    StoreError
+        The folder cannot be written, or another process has it.
+
+    Attributes
+    ----------
+    set_aside : Path or None
+        Where a damaged spool was put when this one was opened.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.set_aside: Path | None = None
+        self._mutex = threading.RLock()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (folder / "lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(
+                f"spool {folder} is in use by another process",
+                "stop it, or give this device a [spool] path of its own",
+            ) from None
+        except OSError as error:
+            raise self._unusable(error) from error
+        self.open()
+
+    def open(self) -> None:
+        """Open the database; a damaged one is set aside with its pictures, and a new one made."""
+        try:
+            self._open()
+        except DamagedError as damage:
+            self._put_aside(damage)
+            self._open()
+
+    @contextmanager
+    def transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """Yield the connection inside a transaction; committed at the end, undone on an error.
+
+        Parameters
+        ----------
+        durable : bool
+            True: on the disk when the block ends. False: a power cut may undo it, with every
+            later one.
+
+        Raises
+        ------
+        StoreError
+            The disk is full or fails; ``DamagedError`` when the file is corrupt.
+        """
+        with self._mutex:
+            try:
+                self._connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._connection
+                    self._connection.execute("COMMIT")
+                except BaseException:
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
+                    raise
+            except (sqlite3.Error, OSError) as error:
+                raise self._unusable(error) from error
+
+    def close(self) -> None:
+        """Close the database and let another process have the folder."""
+        with self._mutex:
+            self._connection.close()
+            self._lock.close()
+
+    def _open(self) -> None:
+        path = self.folder / "spool.sqlite"
+        try:
+            self.pictures = Pictures(self.folder / "pictures")
+            self._connection = sqlite3.connect(
+                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._check_or_create()
+        except (sqlite3.Error, OSError) as error:
+            raise self._unusable(error) from error
+
+    def _check_or_create(self) -> None:
+        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            self._connection.executescript(
+                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version={VERSION}; COMMIT;"
+            )
+            return
+        if version != VERSION:
+            raise DamagedError(f"spool {self.folder} has version {version}, not {VERSION}")
+        if self._connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise DamagedError(f"spool {self.folder} fails SQLite's check")
+
+    def _put_aside(self, damage: DamagedError) -> None:
+        if hasattr(self, "_connection"):
+            self._connection.close()
+        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        self.set_aside = self.folder / f"damaged-{moment}"
+        self.set_aside.mkdir()
+        for path in [*self.folder.glob("spool.sqlite*"), self.folder / "pictures"]:
+            if path.exists():
+                path.rename(self.set_aside / path.name)
+        sync_directory(self.folder)
+        log.error("%s; it is kept as %s and a new spool is used", damage.problem, self.set_aside)
+
+    def _unusable(self, error: sqlite3.Error | OSError) -> StoreError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _CORRUPT or type(error) is sqlite3.DatabaseError:
+            return DamagedError(f"spool {self.folder} is damaged ({error})")
+        return StoreError(
+            f"spool {self.folder} cannot be used ({error})", "check its disk and permissions"
+        )

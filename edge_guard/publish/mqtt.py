@@ -1,0 +1,275 @@
+"""One connection to an MQTT broker. The only file that imports paho.
+
+A ``Link`` lives from one connect to the loss of that connection; whoever wants another connection
+makes another link. So paho's own queue and its own reconnection, which would send what the spool
+has forgotten, are never in play. What happens is put into a queue: paho's thread does nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import socket
+import ssl
+import time
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, cast
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge_guard.config import MqttTable
+from edge_guard.errors import BrokerError, ConfigError
+
+Version = Literal["3.1.1", "5"]
+CONNECT_SECONDS = 5.0
+_PROTOCOLS: dict[Version, MQTTProtocolVersion] = {
+    "3.1.1": MQTTProtocolVersion.MQTTv311,
+    "5": MQTTProtocolVersion.MQTTv5,
+}
+_GOODBYE_SECONDS = 1.0
+_UNSUPPORTED_VERSION = (0x84, 1)
+_RECEIVE_MAXIMUM = 65_535
+_MAX_INCOMING = 1000
+"""Messages that wait to be handled; more are a flood, and are counted."""
+
+
+class Connected(NamedTuple):
+    """The broker has accepted us; it takes ``receive_maximum`` unacknowledged messages."""
+
+    receive_maximum: int
+
+
+class Closed(NamedTuple):
+    """The connection was refused or lost.
+
+    ``speaks_other_version``: another protocol version is worth a try.
+    """
+
+    cause: str
+    speaks_other_version: bool
+
+
+class Acknowledged(NamedTuple):
+    """The broker's PUBACK for the message ``publish`` numbered so; ``refusal`` is "" if taken."""
+
+    number: int
+    refusal: str
+
+
+class Received(NamedTuple):
+    """A message on a subscribed topic."""
+
+    topic: str
+    payload: bytes
+
+
+class Woken(NamedTuple):
+    """Somebody called ``wake``."""
+
+
+Happening = Connected | Closed | Acknowledged | Received | Woken
+
+
+class Link:
+    """One connection.
+
+    Parameters
+    ----------
+    config : MqttTable
+    version : str
+        ``3.1.1`` or ``5``.
+    client_id : str
+    will : tuple of (topic, payload)
+        Published by the broker, retained, when the connection breaks.
+    subscribe : sequence of str
+        Topics, QoS 1.
+
+    Attributes
+    ----------
+    happenings : SimpleQueue of Happening
+        Empty until ``connect``.
+    flooded : int
+        Incoming messages that were not kept because too many waited.
+    """
+
+    def __init__(
+        self,
+        config: MqttTable,
+        version: Version,
+        client_id: str,
+        will: tuple[str, bytes],
+        subscribe: tuple[str, ...] = (),
+    ) -> None:
+        self.version: Version = version
+        self.happenings: queue.SimpleQueue[Happening] = queue.SimpleQueue()
+        self.flooded = 0
+        self._address = f"{config.host}:{config.port}"
+        self._config = config
+        self._subscribe = subscribe
+        self._accepted = False
+        v5 = version == "5"
+        self._client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            protocol=_PROTOCOLS[version],
+            clean_session=None if v5 else True,
+            reconnect_on_failure=False,
+        )
+        self._client.connect_timeout = CONNECT_SECONDS
+        self._client.max_inflight_messages_set(_RECEIVE_MAXIMUM)
+        self._client.will_set(*will, qos=1, retain=True)
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_publish = self._on_publish
+        self._client.on_message = self._on_message
+
+    def connect(self) -> None:
+        """Open the connection; ``Connected`` or ``Closed`` follows in ``happenings``.
+
+        Raises
+        ------
+        BrokerError
+            Nothing answers there, or TLS fails.
+        ConfigError
+            A password, CA, certificate or key file cannot be read.
+        """
+        _set_credentials(self._client, self._config)
+        try:
+            self._client.connect(
+                self._config.host, self._config.port, keepalive=self._config.keepalive_seconds
+            )
+        except ssl.SSLError as error:
+            raise BrokerError(
+                f"broker {self._address}: TLS failed ({_words(error)})",
+                "check ca_file, and that the broker's certificate names this host",
+            ) from error
+        except (OSError, ValueError) as error:
+            raise BrokerError(
+                f"broker {self._address} cannot be reached ({_words(error)})",
+                "check host, port and network",
+            ) from error
+        self._client.loop_start()
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int | None:
+        """Send with QoS 1 and return the number that its PUBACK will carry; None: not connected."""
+        info = self._client.publish(topic, payload, qos=1, retain=retain)
+        return info.mid if info.rc == paho.MQTT_ERR_SUCCESS else None
+
+    def wake(self) -> None:
+        """Let who waits for happenings look up; callable from any thread."""
+        self.happenings.put(Woken())
+
+    def close(self) -> None:
+        """Say goodbye, so that the will is not published; bounded, harmless when repeated."""
+        self._client.disconnect()
+        deadline = time.monotonic() + _GOODBYE_SECONDS
+        while (connection := self._client.socket()) is not None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if connection is not None:  # nobody reads at the other end
+            with contextlib.suppress(OSError):
+                cast(socket.socket, connection).shutdown(socket.SHUT_RDWR)
+        self._client.loop_stop()
+
+    def _on_connect(
+        self,
+        client: paho.Client,
+        _userdata: object,
+        _flags: object,
+        reason: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        if reason.is_failure:
+            other = reason.value in _UNSUPPORTED_VERSION
+            self.happenings.put(Closed(f"broker {self._address} refuses: {reason}", other))
+            return
+        self._accepted = True
+        if self._subscribe:
+            client.subscribe([(topic, 1) for topic in self._subscribe])
+        maximum = getattr(properties, "ReceiveMaximum", _RECEIVE_MAXIMUM)
+        self.happenings.put(Connected(int(maximum)))
+
+    def _on_disconnect(
+        self, _client: paho.Client, _userdata: object, _flags: object, reason: ReasonCode, *_: Any
+    ) -> None:
+        cause = f"connection to broker {self._address} lost: {reason}"
+        self.happenings.put(Closed(cause, speaks_other_version=not self._accepted))
+
+    def _on_publish(
+        self, _client: paho.Client, _userdata: object, number: int, reason: ReasonCode, *_: Any
+    ) -> None:
+        self.happenings.put(Acknowledged(number, str(reason) if reason.is_failure else ""))
+
+    def _on_message(
+        self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage
+    ) -> None:
+        if self.happenings.qsize() < _MAX_INCOMING:
+            self.happenings.put(Received(message.topic, bytes(message.payload)))
+        else:
+            self.flooded += 1
+
+
+def open_link(
+    config: MqttTable, client_id: str, will: tuple[str, bytes], subscribe: tuple[str, ...] = ()
+) -> tuple[Link, Connected]:
+    """Return a standing connection; ``version = "auto"`` tries MQTT 5, then 3.1.1.
+
+    Raises
+    ------
+    BrokerError
+        The broker cannot be reached, does not answer or refuses.
+    ConfigError
+        A password, CA, certificate or key file cannot be read.
+    """
+    auto = config.version == "auto"
+    versions = ("5", "3.1.1") if auto else (config.version,)
+    closed = Closed("", False)
+    for version in versions:
+        link = Link(config, cast(Version, version), client_id, will, subscribe)
+        link.connect()
+        try:
+            happening = link.happenings.get(timeout=CONNECT_SECONDS)
+        except queue.Empty:
+            happening = Closed(f"broker {config.host}:{config.port} does not answer", False)
+        if isinstance(happening, Connected):
+            return link, happening
+        link.close()
+        closed = cast(Closed, happening)
+        if not closed.speaks_other_version:
+            break
+    raise BrokerError(closed.cause, "check [mqtt] port, tls, version, username, password_file")
+
+
+def _set_credentials(client: paho.Client, config: MqttTable) -> None:
+    if config.username is not None:
+        password = None if config.password_file is None else _read(config.password_file)
+        client.username_pw_set(config.username, password)
+    if config.tls is not None:
+        tls = config.tls
+        try:
+            context = ssl.create_default_context(cafile=tls.ca_file)
+            if tls.certificate_file is not None:
+                context.load_cert_chain(tls.certificate_file, tls.key_file)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(
+                f"[mqtt.tls] ca_file {tls.ca_file!r}, certificate_file {tls.certificate_file!r},"
+                f" key_file {tls.key_file!r}: {_words(error)}",
+                "give PEM files that this user can read",
+            ) from error
+        client.tls_set_context(context)
+
+
+def _read(password_file: str) -> str:
+    try:
+        return Path(password_file).read_text().strip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"[mqtt] password_file {password_file!r} cannot be read ({_words(error)})",
+            "give a text file with the password, readable by this user",
+        ) from error
+
+
+def _words(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

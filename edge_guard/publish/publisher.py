@@ -1,0 +1,320 @@
+"""The thread that brings what is in the spool to the broker, and takes receipts back.
+
+A few dozen rows are in flight at a time and refilled from the disk. A row stays in the spool until
+its receipt (with ``receipts = false``: its PUBACK); what brought none is sent again, a few rows a
+round while nobody answers and freely while somebody does.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from edge_guard.config import MqttTable
+from edge_guard.errors import EdgeGuardError, StoreError
+from edge_guard.publish.messages import Receipt, State, decode, encode
+from edge_guard.publish.mqtt import (
+    CONNECT_SECONDS,
+    Acknowledged,
+    Closed,
+    Link,
+    Received,
+    open_link,
+)
+from edge_guard.publish.outbox import Outbox
+from edge_guard.publish.rows import Row
+
+log = logging.getLogger(__name__)
+
+WINDOW = 32
+"""Rows in flight, at most."""
+_WINDOW_BYTES = 8_000_000
+_PROBES = 4
+_TICK_SECONDS = 0.5
+_GOODBYE_SECONDS = 2.0
+
+
+class Publisher:
+    """Publishes an outbox's spool and a device's state until it is stopped.
+
+    Parameters
+    ----------
+    config : MqttTable
+    outbox : Outbox
+    client_id : str
+    describe : callable
+        Returns the device's state now; called from the publisher's thread.
+    receipt_seconds : float
+        A row without a receipt is sent again after this time, or half as much again.
+    state_seconds : float
+        The retained state is renewed this often.
+    reconnect_seconds : tuple of (float, float)
+        First and longest wait between attempts, each shortened by up to a half at random.
+    """
+
+    def __init__(
+        self,
+        config: MqttTable,
+        outbox: Outbox,
+        client_id: str,
+        describe: Callable[[], State],
+        *,
+        receipt_seconds: float = 30.0,
+        state_seconds: float = 30.0,
+        reconnect_seconds: tuple[float, float] = (1.0, 60.0),
+    ) -> None:
+        self._config = config
+        self._outbox = outbox
+        self._spool = outbox.spool
+        self._client_id = client_id
+        self._describe = describe
+        self._receipt_seconds = receipt_seconds
+        self._state_seconds = state_seconds
+        self._reconnect_seconds = reconnect_seconds
+        self._cause = "not connected yet"
+        self._refusal = ""
+        self._link: Link | None = None
+        self._in_flight: dict[int, Row | None] = {}
+        self._window = WINDOW
+        self._hungry = True
+        self._state_due = 0.0
+        self._round_due = 0.0
+        self._probes = _PROBES
+        self._heard: float | None = None
+        self._waiting_since: float | None = None
+        self._stopping = threading.Event()
+        self._deadline = float("inf")
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+        outbox.on_new = self.wake
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """What is wrong between here and the collector; empty when nothing is."""
+        silence = ""
+        since = self._waiting_since
+        if self._config.receipts and since is not None:
+            seconds = time.monotonic() - since
+            if seconds > 2 * self._receipt_seconds:
+                silence = f"no receipt from the collector for {seconds:.0f} s: is it running?"
+        return tuple(cause for cause in (self._cause, self._refusal, silence) if cause)
+
+    def start(self) -> None:
+        """Start the thread; a broker that cannot be reached is tried again and again."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look for new rows now."""
+        link = self._link
+        if link is not None and not self._hungry:
+            self._hungry = True
+            link.wake()
+
+    def announce(self) -> None:
+        """Publish the state now, because it changed."""
+        self._state_due = 0.0
+        link = self._link
+        if link is not None:
+            link.wake()
+
+    def stop(self, drain_seconds: float) -> None:
+        """Wait for the spool to empty, ``drain_seconds`` at most; say goodbye; end the thread."""
+        self._deadline = time.monotonic() + drain_seconds
+        self._stopping.set()
+        link = self._link
+        if link is not None:
+            link.wake()
+        self._thread.join(drain_seconds + CONNECT_SECONDS + 2 * _GOODBYE_SECONDS)
+
+    def _run(self) -> None:
+        first, longest = self._reconnect_seconds
+        delay = first
+        while not self._done():
+            try:
+                self._link = self._connect()
+                if self._link is not None:
+                    delay = first
+                    self._serve(self._link)
+            except Exception as error:  # whatever goes wrong, the thread lives on
+                log.exception("publishing failed")
+                self._broken(f"publishing failed: {error}")
+            finally:
+                self._disconnect()
+            if not self._done():
+                self._pause(delay * random.uniform(0.5, 1.0))
+                delay = min(2 * delay, longest)
+
+    def _done(self) -> bool:
+        if not self._stopping.is_set():
+            return False
+        return time.monotonic() >= self._deadline or self._empty()
+
+    def _empty(self) -> bool:
+        try:
+            return self._spool.backlog() == 0
+        except StoreError:
+            return False
+
+    def _pause(self, seconds: float) -> None:
+        if self._stopping.wait(seconds):
+            time.sleep(min(seconds, 0.2, max(0.0, self._deadline - time.monotonic())))
+
+    def _connect(self) -> Link | None:
+        topics = self._outbox.topics
+        subscribe = (topics.receipt(),) if self._config.receipts else ()
+        will = (topics.state(), self._offline("connection lost"))
+        try:
+            link, connected = open_link(self._config, self._client_id, will, subscribe)
+        except EdgeGuardError as error:
+            self._broken(str(error))
+            return None
+        address = f"{self._config.host}:{self._config.port}"
+        log.info("connected to %s with MQTT %s", address, link.version)
+        now = time.monotonic()
+        self._window = max(1, min(WINDOW, connected.receive_maximum))
+        self._state_due, self._round_due = now, now + self._receipt_seconds / 2
+        self._waiting_since, self._hungry, self._cause = None, True, ""
+        return link
+
+    def _broken(self, cause: str) -> None:
+        if cause != self._cause:
+            log.warning("%s; trying again", cause)
+        self._cause = cause
+
+    def _disconnect(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
+            undelivered = [row for row in self._in_flight.values() if row is not None]
+            self._in_flight.clear()
+            self._return(undelivered)
+
+    def _serve(self, link: Link) -> None:
+        while not self._done():
+            self._tend(link)
+            try:
+                happening = link.happenings.get(timeout=_TICK_SECONDS)
+            except queue.Empty:
+                continue
+            if isinstance(happening, Closed):
+                self._broken(happening.cause)
+                return
+            self._handle(happening)
+        self._say_goodbye(link)
+
+    def _tend(self, link: Link) -> None:
+        """Do what is due by time, then fill the window."""
+        now = time.monotonic()
+        if now >= self._round_due:
+            self._round_due = now + self._receipt_seconds / 2
+            self._spool.next_round()
+            self._probes, self._hungry, self._refusal = _PROBES, True, ""
+        if now >= self._state_due:
+            self._state_due = now + self._state_seconds
+            self._send(link, self._outbox.topics.state(), self._current_state(), None)
+        free = self._window - len(self._in_flight)
+        if self._hungry and free >= max(1, self._window // 2):
+            self._fill(link, free)
+
+    def _fill(self, link: Link, free: int) -> None:
+        self._hungry = False
+        heard = self._heard is not None and (
+            time.monotonic() - self._heard < 2 * self._receipt_seconds
+        )
+        try:
+            rows = self._spool.take(free, _WINDOW_BYTES, free if heard else self._probes)
+        except StoreError as error:
+            log.error("%s", error)  # tried again with the next message or round
+            return
+        self._probes = max(0, self._probes - len(rows))
+        self._hungry = self._hungry or bool(rows)
+        if rows and self._waiting_since is None:
+            self._waiting_since = time.monotonic()
+        for position, row in enumerate(rows):
+            if not self._send(link, row.topic, row.payload, row):
+                self._return(rows[position:])
+                return
+
+    def _send(self, link: Link, topic: str, payload: bytes, row: Row | None) -> bool:
+        number = link.publish(topic, payload, retain=row is None or row.retain)
+        if number is not None:
+            self._in_flight[number] = row
+        return number is not None
+
+    def _handle(self, happening: object) -> None:
+        try:
+            if isinstance(happening, Acknowledged):
+                self._acknowledged(happening)
+            elif isinstance(happening, Received):
+                self._received(happening)
+        except StoreError as error:
+            log.error("%s", error)  # the row is sent again: nothing is lost
+
+    def _acknowledged(self, happening: Acknowledged) -> None:
+        row = self._in_flight.pop(happening.number, None)
+        if happening.refusal:
+            topic = row.topic if row else self._outbox.topics.state()
+            refusal = f"the broker refuses {topic}: {happening.refusal}"
+            if refusal != self._refusal:
+                log.error("%s", refusal)
+            self._refusal = refusal
+        elif row is not None and not self._config.receipts:
+            self._spool.release_row(row)
+            self._released()
+
+    def _received(self, happening: Received) -> None:
+        try:
+            receipt = decode(happening.payload, Receipt)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            log.warning("receipt on %s ignored: %s", happening.topic, error)
+            return
+        for boot in receipt.boots:
+            try:
+                if self._spool.release(boot):
+                    self._released()
+            except ValueError as error:
+                log.warning(
+                    "receipt of %r for boot %s ignored: it %s",
+                    receipt.collector,
+                    boot.boot_id,
+                    error,
+                )
+
+    def _released(self) -> None:
+        self._heard = time.monotonic()
+        self._waiting_since = None if self._empty() else self._heard
+        self._hungry = True
+
+    def _return(self, undelivered: list[Row]) -> None:
+        try:
+            self._spool.send_again(undelivered)
+        except StoreError as error:
+            log.error("%s", error)  # they are overdue later
+        self._hungry = True
+
+    def _current_state(self) -> bytes:
+        state = self._describe()
+        causes = (*state.causes, *self.causes)
+        kind = "degraded" if causes and state.state == "online" else state.state
+        return encode(msgspec.structs.replace(state, causes=causes, state=kind))
+
+    def _offline(self, cause: str) -> bytes:
+        return encode(msgspec.structs.replace(self._describe(), state="offline", causes=(cause,)))
+
+    def _say_goodbye(self, link: Link) -> None:
+        if not self._send(link, self._outbox.topics.state(), self._offline("stopped"), None):
+            return
+        deadline = time.monotonic() + _GOODBYE_SECONDS
+        while None in self._in_flight.values() and time.monotonic() < deadline:
+            try:
+                happening = link.happenings.get(timeout=0.1)
+            except queue.Empty:
+                continue
+            if isinstance(happening, Closed):
+                return
+            self._handle(happening)

@@ -1,0 +1,247 @@
+"""The device's durable queue: what is appended stays until somebody has stored it, or is reported.
+
+A row is released by a receipt (or, without a collector, by the broker's PUBACK), never by time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from edge_guard.errors import StoreError
+from edge_guard.publish import rows
+from edge_guard.publish.database import DamagedError, Database
+from edge_guard.publish.losses import Ledger, Report
+from edge_guard.publish.messages import BootReceipt
+from edge_guard.publish.rows import Identity, Range, Row
+from edge_guard.publish.stamp import new_boot_id
+
+Build = Callable[[int], tuple[str, bytes]]
+"""Return topic and payload of the message with that sequence."""
+
+
+class Picture(NamedTuple):
+    """A picture to spool with its message; ``topic`` makes its topic from the sequence."""
+
+    content: bytes
+    topic: Callable[[int], str]
+
+
+class Spool:
+    """A queue on disk. Thread-safe.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there; held by one process at a time.
+    max_bytes : int
+        Quota for payloads and pictures; summaries, alarms and reports may exceed it.
+    report : callable
+        ``report(sequence, loss)`` returns topic and payload of a ``Dropped`` message.
+
+    Attributes
+    ----------
+    boot_id : str
+        Identity under which sequences count from 1; new for each start and each new file.
+
+    Raises
+    ------
+    StoreError
+        From every method: the disk is full, fails, or another process has the folder.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int, report: Report) -> None:
+        self._max_bytes = max_bytes
+        self._ledger = Ledger(report, self._add)
+        self._database = Database(folder)
+        self._begin()
+
+    @property
+    def set_aside(self) -> Path | None:
+        """Where a damaged predecessor was put since this one was opened; None: there was none."""
+        return self._database.set_aside
+
+    def append(self, kind: str, build: Build, picture: Picture | None = None) -> int:
+        """Put a message on the disk and return its sequence; it is committed by then.
+
+        Parameters
+        ----------
+        kind : str
+            ``event``, ``result``, ``summary`` or ``alarm``.
+        build : callable
+            Makes topic and payload, inside the transaction that takes the sequence.
+        picture : Picture, optional
+            On the disk before its row.
+
+        Raises
+        ------
+        StoreError
+            The message is not in the spool, and no sequence was used.
+        """
+        try:
+            return self._append(kind, build, picture)
+        except DamagedError:
+            self._database.open()  # sets the damaged file aside
+            self._begin()
+            return self._append(kind, build, picture)
+
+    def take(self, limit: int, max_bytes: int, overdue: int) -> list[Row]:
+        """Return rows to send now and mark them as sent; see ``rows.due`` for the order.
+
+        Damaged rows are given up and reported.
+        """
+        files: list[str] = []
+        with self._database.transaction(durable=False) as db:
+            chosen = rows.due(db, self._round, limit, max_bytes, overdue)
+            taken = [row for row_id in chosen if (row := self._load(db, row_id, files))]
+            rows.mark_sent(db, taken)
+        self._database.pictures.remove(files)
+        return taken
+
+    def send_again(self, undelivered: Sequence[Row]) -> None:
+        """Let rows whose delivery broke off be taken again at once."""
+        with self._database.transaction(durable=False) as db:
+            db.executemany(
+                f"UPDATE message SET epoch={rows.AGAIN} WHERE id=? AND epoch=?",
+                [(row.id, row.epoch) for row in undelivered],
+            )
+
+    def next_round(self) -> None:
+        """Age everything that waits for a receipt by one round."""
+        self._round += 1
+
+    def release(self, receipt: BootReceipt) -> int:
+        """Forget what a collector has stored, and return how many rows that were.
+
+        Only rows that were sent with all their parts are released; an unknown boot releases
+        nothing.
+
+        Raises
+        ------
+        ValueError
+            The receipt contradicts itself, or covers sequences that never left.
+        """
+        ranges = _covered(receipt)
+        with self._database.transaction(durable=False) as db:
+            query = "SELECT sent FROM boot WHERE boot_id=?"
+            known = db.execute(query, (receipt.boot_id,)).fetchone()
+            if known is None:
+                return 0
+            if receipt.highest > known[0]:
+                raise ValueError(f"covers {receipt.highest}, but only {known[0]} were sent")
+            files = [
+                file for one in ranges for file in rows.release_range(db, receipt.boot_id, one)
+            ]
+        self._database.pictures.remove(file for file in files if file is not None)
+        return len(files)
+
+    def release_row(self, row: Row) -> None:
+        """Forget one row that its receiver has, unless it was rewritten since it was taken."""
+        with self._database.transaction(durable=False) as db:
+            files = rows.release_row(db, row)
+        self._database.pictures.remove(files)
+
+    def backlog(self) -> int:
+        """Return the number of messages that nobody is known to have stored yet."""
+        return int(self._query("SELECT rows FROM total WHERE part=0")[0][0])
+
+    def produced(self) -> int:
+        """Return the highest sequence of this boot."""
+        return int(self._query("SELECT last FROM boot WHERE boot_id=?", self.boot_id)[0][0])
+
+    def losses(self) -> dict[str, int]:
+        """Return what was given up since the spool exists, counted by ``kind/cause``."""
+        return dict(self._query("SELECT kind || '/' || cause, n FROM loss"))
+
+    def count_loss(self, kind: str, cause: str, n: int) -> None:
+        """Add messages that could not even be spooled to the durable count."""
+        with self._database.transaction() as db:
+            rows.count_loss(db, kind, cause, n)
+
+    def alarms(self) -> list[bytes]:
+        """Return the newest payload of every alarm there ever was, of earlier boots too."""
+        return [payload for (payload,) in self._query("SELECT payload FROM alarm")]
+
+    def close(self) -> None:
+        """Let another process have the folder."""
+        self._database.close()
+
+    def _begin(self) -> None:
+        self.boot_id = new_boot_id()
+        with self._database.transaction() as db:
+            db.execute("DELETE FROM boot WHERE boot_id NOT IN (SELECT boot_id FROM message)")
+            db.execute("INSERT INTO boot VALUES (?, 0, 0)", (self.boot_id,))
+            (newest,) = db.execute("SELECT coalesce(max(epoch), 0) FROM message").fetchone()
+            known = {file for (file,) in db.execute("SELECT file FROM message WHERE part=1")}
+        self._round = max(newest, 0) + rows.OVERDUE_ROUNDS
+        self._database.pictures.sweep(known)
+
+    def _append(self, kind: str, build: Build, picture: Picture | None) -> int:
+        written: list[str] = []
+        try:
+            with self._database.transaction() as db:
+                sequence = self._add(db, kind, build)
+                if picture is not None:
+                    written = [f"{self.boot_id}-{sequence}.jpg"]
+                    self._add_picture(db, sequence, written[0], picture)
+                files = self._ledger.make_room(db, self._max_bytes)
+        except StoreError:
+            self._database.pictures.remove(written)
+            raise
+        self._database.pictures.remove(files)
+        return sequence
+
+    def _add(self, db: sqlite3.Connection, kind: str, build: Build) -> int:
+        query = "UPDATE boot SET last = last + 1 WHERE boot_id=? RETURNING last"
+        sequence = int(db.execute(query, (self.boot_id,)).fetchall()[0][0])
+        topic, payload = build(sequence)
+        rows.insert_message(db, Identity(self.boot_id, sequence, topic), kind, payload)
+        return sequence
+
+    def _add_picture(
+        self, db: sqlite3.Connection, sequence: int, file: str, picture: Picture
+    ) -> None:
+        self._database.pictures.write(file, picture.content)
+        identity = Identity(self.boot_id, sequence, picture.topic(sequence))
+        rows.insert_picture(db, identity, file, picture.content)
+
+    def _load(self, db: sqlite3.Connection, row_id: int, files: list[str]) -> Row | None:
+        """Return the row; a damaged one is given up, its file added to ``files``."""
+        found = db.execute(
+            "SELECT boot_id, sequence, part, kind, topic, payload, retain, file, crc FROM message"
+            " WHERE id=?",
+            (row_id,),
+        ).fetchone()
+        if found is None:  # given up a moment ago with its damaged message
+            return None
+        boot_id, sequence, part, kind, topic, payload, retain, file, crc = found
+        content = payload if file is None else self._database.pictures.read(file)
+        identity = Identity(boot_id, sequence, topic)
+        if content is not None and identity.measure(content)[1] == crc:
+            return Row(
+                row_id, self._round, boot_id, sequence, part, kind, topic, content, bool(retain)
+            )
+        lose = self._ledger.lose_picture if part == 1 else self._ledger.lose_message
+        files += lose(db, boot_id, sequence, "damaged")
+        return None
+
+    def _query(self, query: str, *arguments: str) -> list[Any]:
+        with self._database.transaction(durable=False) as db:
+            return db.execute(query, arguments).fetchall()
+
+
+def _covered(receipt: BootReceipt) -> list[Range]:
+    """Return the ranges of sequences that the receipt covers."""
+    if not 0 <= receipt.contiguous <= receipt.highest:
+        raise ValueError(f"has {receipt.contiguous} of {receipt.highest}")
+    ranges = [(1, receipt.contiguous)]
+    after = receipt.contiguous
+    for first, last in receipt.gaps:
+        if not after < first <= last <= receipt.highest:
+            raise ValueError(f"has a gap {first}..{last} out of order")
+        ranges.append((after + 1, first - 1))
+        after = last
+    ranges.append((after + 1, receipt.highest))
+    return [(first, last) for first, last in ranges if first <= last]
