@@ -2,7 +2,8 @@
 
 ``message`` holds one row for a message (part 0) and one for its picture (part 1). ``epoch`` says
 where a row is on its way: 0 never sent, −1 to be sent again, else the round in which it was sent.
-Triggers keep ``total`` exact, so that nobody counts rows in the hot path.
+Triggers keep ``total`` exact, so that nobody counts rows in the hot path. STRICT lets SQLite's
+check find a damaged type.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ CREATE TABLE message (
     kind TEXT NOT NULL, topic TEXT NOT NULL, retain INTEGER NOT NULL,
     payload BLOB, file TEXT, bytes INTEGER NOT NULL, crc INTEGER NOT NULL,
     epoch INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (boot_id, sequence, part));
+    UNIQUE (boot_id, sequence, part)) STRICT;
 CREATE INDEX message_due ON message (part, epoch, id);
 CREATE INDEX message_kind ON message (kind, id);
 CREATE TABLE boot (boot_id TEXT PRIMARY KEY, last INTEGER NOT NULL, sent INTEGER NOT NULL);

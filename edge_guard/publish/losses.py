@@ -74,11 +74,14 @@ class Ledger:
     ) -> list[str]:
         """Give up one picture; its event says so and goes out again if it was out already."""
         files = delete(db, boot_id, sequence, part=1)
-        topic, payload = db.execute(
+        found = db.execute(
             "SELECT topic, payload FROM message WHERE boot_id=? AND sequence=? AND part=0",
             (boot_id, sequence),
         ).fetchone()
         count_loss(db, "image", cause, 1)
+        if found is None:  # its identity was damaged
+            return files
+        topic, payload = found
         try:
             event = decode(payload, Event)
         except msgspec.MsgspecError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Iterable
 from typing import NamedTuple
 
 AGAIN = -1
@@ -103,11 +102,10 @@ def due(db: sqlite3.Connection, round_: int, limit: int, max_bytes: int, overdue
     return _within(dict(found), limit, max_bytes)
 
 
-def mark_sent(db: sqlite3.Connection, rows: Iterable[Row]) -> None:
-    """Note the round in which rows were sent, and how far each boot has come."""
-    for row in rows:
-        db.execute("UPDATE message SET epoch=? WHERE id=?", (row.epoch, row.id))
-        db.execute("UPDATE boot SET sent=max(sent, ?) WHERE boot_id=?", (row.sequence, row.boot_id))
+def mark_sent(db: sqlite3.Connection, row: Row) -> None:
+    """Note the round in which a row is sent, and how far its boot has come."""
+    db.execute("UPDATE message SET epoch=? WHERE id=?", (row.epoch, row.id))
+    db.execute("UPDATE boot SET sent=max(sent, ?) WHERE boot_id=?", (row.sequence, row.boot_id))
 
 
 def rewrite(db: sqlite3.Connection, identity: Identity, payload: bytes) -> None:

@@ -96,7 +96,6 @@ class Spool:
         with self._database.transaction(durable=False) as db:
             chosen = rows.due(db, self._round, limit, max_bytes, overdue)
             taken = [row for row_id in chosen if (row := self._load(db, row_id, files))]
-            rows.mark_sent(db, taken)
         self._database.pictures.remove(files)
         return taken
 
@@ -208,7 +207,7 @@ class Spool:
         rows.insert_picture(db, identity, file, picture.content)
 
     def _load(self, db: sqlite3.Connection, row_id: int, files: list[str]) -> Row | None:
-        """Return the row; a damaged one is given up, its file added to ``files``."""
+        """Return the row, marked; a damaged one is given up, its file added to ``files``."""
         found = db.execute(
             "SELECT boot_id, sequence, part, kind, topic, payload, retain, file, crc FROM message"
             " WHERE id=?",
@@ -220,9 +219,11 @@ class Spool:
         content = payload if file is None else self._database.pictures.read(file)
         identity = Identity(boot_id, sequence, topic)
         if content is not None and identity.measure(content)[1] == crc:
-            return Row(
+            row = Row(
                 row_id, self._round, boot_id, sequence, part, kind, topic, content, bool(retain)
             )
+            rows.mark_sent(db, row)  # before a lost picture of it asks for it again
+            return row
         lose = self._ledger.lose_picture if part == 1 else self._ledger.lose_message
         files += lose(db, boot_id, sequence, "damaged")
         return None

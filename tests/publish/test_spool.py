@@ -1,0 +1,424 @@
+"""The spool alone: durability, release, quota, damage."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from devices import open_outbox, post_alarm, post_event, post_summary
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_guard.errors import StoreError
+from edge_guard.publish.losses import merge
+from edge_guard.publish.messages import Alarm, BootReceipt, Dropped, Event, decode
+from edge_guard.publish.outbox import Outbox
+from edge_guard.publish.rows import OVERDUE_ROUNDS, Row
+from edge_guard.publish.spool import _covered
+
+TESTS = Path(__file__).parent.parent
+
+
+def take(outbox: Outbox, limit: int = 10_000, overdue: int = 0) -> list[Row]:
+    return outbox.spool.take(limit, 1_000_000_000, overdue)
+
+
+def receive(outbox: Outbox, contiguous: int, highest: int = 0, *gaps: tuple[int, int]) -> int:
+    boot = outbox.spool.boot_id
+    return outbox.spool.release(
+        BootReceipt(boot, contiguous, max(highest, contiguous), tuple(gaps))
+    )
+
+
+def reopen(outbox: Outbox, folder: Path, max_bytes: int = 100_000_000) -> Outbox:
+    outbox.spool.close()
+    return open_outbox(folder, max_bytes)
+
+
+def picture_files(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "spool" / "pictures").iterdir())
+
+
+APPEND = """
+import sys
+from itertools import pairwise
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from devices import open_outbox, post_event, post_summary
+outbox = open_outbox(Path(sys.argv[1]))
+while True:
+    sequence = post_event(outbox, b"picture" * 3000)
+    print(outbox.spool.boot_id, sequence, flush=True)
+    print(outbox.spool.boot_id, post_summary(outbox), flush=True)
+"""
+
+
+def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    acknowledged: dict[str, int] = {}
+    for repetition in range(8):
+        process = subprocess.Popen(
+            [sys.executable, "-c", APPEND, str(tmp_path), str(TESTS)], stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        for _ in range(5 + 7 * repetition):
+            boot, sequence = process.stdout.readline().split()
+            acknowledged[boot.decode()] = int(sequence)
+        process.send_signal(signal.SIGKILL)
+        for line in process.stdout:
+            if line.endswith(b"\n"):
+                acknowledged[line.split()[0].decode()] = int(line.split()[1])
+        process.wait(10)
+        process.stdout.close()
+    outbox = open_outbox(tmp_path)
+    rows = take(outbox)
+    messages = [row for row in rows if row.part == 0]
+    assert len({(row.boot_id, row.sequence) for row in messages}) == len(messages)
+    for boot, last in acknowledged.items():
+        sequences = sorted(row.sequence for row in messages if row.boot_id == boot)
+        assert sequences == list(range(1, len(sequences) + 1))
+        assert last <= len(sequences) <= last + 1  # one may be committed but not yet printed
+    pictures = {(row.boot_id, row.sequence) for row in rows if row.part == 1}
+    events = {(row.boot_id, row.sequence) for row in messages if row.kind == "event"}
+    assert pictures == events
+    assert len(picture_files(tmp_path)) == len(pictures)
+
+
+def test_sequences_count_from_one_in_each_boot(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    assert [post_event(outbox), post_summary(outbox), post_event(outbox)] == [1, 2, 3]
+    first = outbox.spool.boot_id
+    outbox = reopen(outbox, tmp_path)
+    assert outbox.spool.boot_id != first
+    assert post_event(outbox) == 1
+    assert {(row.boot_id, row.sequence) for row in take(outbox)} == {
+        (first, 1), (first, 2), (first, 3), (outbox.spool.boot_id, 1),
+    }  # fmt: skip
+
+
+def test_a_failed_append_uses_no_sequence(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+
+    def fail(sequence: int) -> tuple[str, bytes]:
+        raise RuntimeError("no message")
+
+    with pytest.raises(RuntimeError, match="no message"):
+        outbox.spool.append("event", fail)
+    assert post_event(outbox) == 1
+
+
+def test_events_leave_before_pictures_and_a_live_one_before_the_backlog(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    for _ in range(40):
+        post_event(outbox, b"x" * 100)
+    first = take(outbox, 4)
+    assert [(row.part, row.sequence) for row in first] == [(0, 40), (0, 1), (0, 2), (0, 3)]
+    rest = take(outbox, 1000)
+    assert [row.part for row in rest] == [0] * 36 + [1] * 40
+
+
+def test_a_take_is_bounded_in_bytes_but_gives_one_row(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    for _ in range(3):
+        post_event(outbox)
+    assert len(outbox.spool.take(10, 1, 0)) == 1
+    assert len(outbox.spool.take(10, 10_000_000, 0)) == 2
+
+
+def test_only_what_was_sent_whole_is_released(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    post_event(outbox, b"x")
+    post_event(outbox)
+    outbox.spool.take(2, 1_000_000, 0)  # both events, no picture yet
+    assert receive(outbox, 2) == 1
+    assert outbox.spool.backlog() == 1
+    assert [row.part for row in take(outbox)] == [1]
+    assert receive(outbox, 2) == 2
+    assert outbox.spool.backlog() == 0
+    assert picture_files(tmp_path) == []
+
+
+def test_forged_and_replayed_receipts_delete_nothing(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    for _ in range(5):
+        post_event(outbox)
+    with pytest.raises(ValueError, match="only 0 were sent"):
+        receive(outbox, 5)
+    take(outbox, 3)
+    post_event(outbox)
+    for forged in (BootReceipt(outbox.spool.boot_id, 10**12, 10**12),
+                   BootReceipt(outbox.spool.boot_id, 3, 2),
+                   BootReceipt(outbox.spool.boot_id, -1, 0),
+                   BootReceipt(outbox.spool.boot_id, 0, 3, ((2, 1),)),
+                   BootReceipt(outbox.spool.boot_id, 0, 3, ((2, 3), (1, 1)))):  # fmt: skip
+        with pytest.raises(ValueError):
+            outbox.spool.release(forged)
+    assert outbox.spool.release(BootReceipt("another boot", 5, 5)) == 0
+    assert outbox.spool.backlog() == 6
+    assert receive(outbox, 1) == 1
+    assert receive(outbox, 1) == 0
+    assert outbox.spool.backlog() == 5
+
+
+def test_gaps_stay(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    for _ in range(10):
+        post_event(outbox)
+    take(outbox)
+    assert receive(outbox, 2, 9, (3, 4), (6, 8)) == 4
+    outbox.spool.send_again(take(outbox, overdue=10))
+    for _ in range(OVERDUE_ROUNDS):
+        outbox.spool.next_round()
+    assert [row.sequence for row in take(outbox, overdue=10)] == [3, 4, 6, 7, 8, 10]
+
+
+NUMBER = st.integers(0, 30)
+
+
+@given(NUMBER, NUMBER, st.lists(st.tuples(NUMBER, NUMBER)))
+def test_a_receipt_covers_what_its_words_say(
+    contiguous: int, highest: int, gaps: list[tuple[int, int]]
+) -> None:
+    receipt = BootReceipt("b", contiguous, highest, tuple(gaps))
+    try:
+        covered = {n for first, last in _covered(receipt) for n in range(first, last + 1)}
+    except ValueError:
+        return
+    missing = {n for first, last in gaps for n in range(first, last + 1)}
+    assert covered == set(range(1, highest + 1)) - missing
+    assert set(range(1, contiguous + 1)) <= covered
+
+
+@given(st.sets(st.integers(1, 40)))
+def test_merged_ranges_hold_the_same_numbers(numbers: set[int]) -> None:
+    ranges = merge((n, n) for n in numbers)
+    assert {n for first, last in ranges for n in range(first, last + 1)} == numbers
+    assert all(a[1] + 1 < b[0] for a, b in pairwise(ranges))
+
+
+def test_what_brings_no_receipt_is_due_again(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    for _ in range(3):
+        post_event(outbox)
+    assert len(take(outbox)) == 3
+    for _ in range(OVERDUE_ROUNDS):
+        assert take(outbox, overdue=10) == []
+        outbox.spool.next_round()
+    assert [row.sequence for row in take(outbox, overdue=2)] == [1, 2]
+    outbox = reopen(outbox, tmp_path)
+    assert [row.sequence for row in take(outbox, overdue=10)] == [3, 1, 2]
+
+
+def test_an_undelivered_row_is_due_at_once_and_counts_as_sent(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    post_event(outbox)
+    outbox.spool.send_again(take(outbox))
+    assert len(take(outbox)) == 1
+    outbox.spool.send_again(take(outbox))
+    assert receive(outbox, 1) == 1
+
+
+def test_without_receipts_an_event_goes_with_its_picture(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    post_event(outbox, b"x")
+    event, picture = take(outbox)
+    outbox.spool.release_row(event)
+    assert outbox.spool.backlog() == 1
+    outbox.spool.release_row(picture)
+    assert outbox.spool.backlog() == 0
+    assert picture_files(tmp_path) == []
+
+
+def test_quota_takes_pictures_first_then_events_and_never_alarms(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path, 40_000)
+    post_alarm(outbox)
+    post_event(outbox, b"a" * 9000)
+    sent = take(outbox)
+    for _ in range(9):
+        post_event(outbox, b"b" * 9000)
+    assert len(picture_files(tmp_path)) == 3
+    again = [row for row in take(outbox) if row.sequence == 2]
+    assert [row.kind for row in sent] == ["event", "alarm", "image"] or len(sent) == 3
+    assert decode(again[0].payload, Event).image is None
+    assert decode(again[0].payload, Event).image_dropped == "quota"
+    for _ in range(60):
+        post_event(outbox)
+        post_summary(outbox)
+    rows = take(outbox, overdue=1000)
+    reports = [decode(row.payload, Dropped) for row in rows if row.kind == "dropped"]
+    reported = {n for r in reports for first, last in r.sequences for n in range(first, last + 1)}
+    kept = {row.sequence for row in rows if row.part == 0} | {
+        row.sequence for row in sent if row.kind == "alarm"
+    }
+    assert reported
+    assert not reported & kept
+    outbox.spool.next_round()
+    losses = outbox.spool.losses()
+    assert losses == {"image/quota": 10, "event/quota": len(reported)}
+    produced = set(range(1, outbox.spool.produced() + 1))
+    assert produced == reported | {row.sequence for row in _everything(outbox)}
+    kinds = [row.kind for row in _everything(outbox)]
+    assert (kinds.count("alarm"), kinds.count("summary")) == (1, 60)
+
+
+def _everything(outbox: Outbox) -> list[Row]:
+    for _ in range(OVERDUE_ROUNDS):
+        outbox.spool.next_round()
+    return [row for row in take(outbox, overdue=10_000) if row.part == 0]
+
+
+def test_losses_survive_a_restart(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path, 3000)
+    post_event(outbox, b"x" * 5000)
+    outbox = reopen(outbox, tmp_path)
+    assert outbox.spool.losses() == {"image/quota": 1}
+
+
+def test_only_the_newest_alarm_is_retained(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    post_alarm(outbox, "raised")
+    post_alarm(outbox, "cleared")
+    retained = {decode(row.payload, Alarm).state: row.retain for row in take(outbox)}
+    assert retained == {"raised": False, "cleared": True}
+    outbox = reopen(outbox, tmp_path)
+    assert [decode(payload, Alarm).state for payload in outbox.spool.alarms()] == ["cleared"]
+
+
+def test_orphans_are_swept_at_the_start(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    post_event(outbox, b"x")
+    (tmp_path / "spool" / "pictures" / "orphan.jpg").write_bytes(b"x")
+    outbox = reopen(outbox, tmp_path)
+    assert len(picture_files(tmp_path)) == 1
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    with pytest.raises(StoreError, match="in use by another process"):
+        open_outbox(tmp_path)
+    outbox.spool.close()
+
+
+@pytest.mark.parametrize("damage", ["torn", "flipped header", "not a database", "future"])
+def test_a_damaged_spool_is_set_aside_and_work_goes_on(tmp_path: Path, damage: str) -> None:
+    outbox = open_outbox(tmp_path)
+    for _ in range(50):
+        post_event(outbox, b"x" * 50)
+    outbox.spool.close()
+    path = tmp_path / "spool" / "spool.sqlite"
+    content = bytearray(path.read_bytes())
+    if damage == "torn":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "flipped header":
+        content[20] ^= 0xFF
+        path.write_bytes(content)
+    elif damage == "not a database":
+        path.write_bytes(b"\xff" * 8192)
+    else:
+        with sqlite3.connect(path) as database:
+            database.execute("PRAGMA user_version=99")
+        database.close()
+    outbox = open_outbox(tmp_path)
+    assert post_event(outbox, b"x") == 1
+    assert outbox.spool.set_aside is not None
+    assert "set aside" in outbox.causes[0]
+    assert (outbox.spool.set_aside / "spool.sqlite").stat().st_size > 0
+    assert len(list((outbox.spool.set_aside / "pictures").iterdir())) == 50
+    assert len(picture_files(tmp_path)) == 1
+
+
+def test_a_flipped_byte_anywhere_never_sends_a_wrong_message(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    for _ in range(20):
+        post_event(outbox, b"x" * 50)
+    good = {(row.sequence, row.part): row.payload for row in take(outbox)}
+    outbox.spool.close()
+    path = tmp_path / "spool" / "spool.sqlite"
+    content = path.read_bytes()
+    for position in range(4096, len(content), max(1, len(content) // 40)):
+        flipped = bytearray(content)
+        flipped[position] ^= 0x10
+        path.write_bytes(flipped)
+        outbox = open_outbox(tmp_path)
+        boot = outbox.spool.boot_id
+        try:
+            for row in take(outbox, overdue=1000):
+                if row.boot_id != boot:
+                    assert good[row.sequence, row.part] == row.payload or row.kind != "event"
+        except StoreError:
+            assert post_event(outbox) is not None  # set aside, and on it goes
+        outbox.spool.close()
+        _restore(tmp_path / "spool", outbox.spool.set_aside)
+
+
+def _restore(folder: Path, aside: Path | None) -> None:
+    """Bring the pictures back for the next flip."""
+    if aside is not None:
+        for path in (aside / "pictures").iterdir():
+            path.rename(folder / "pictures" / path.name)
+    for path in folder.glob("spool.sqlite-*"):
+        path.unlink()
+
+
+def test_damaged_rows_are_reported(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    for _ in range(3):
+        post_event(outbox, b"x" * 50)
+    with outbox.spool._database.transaction() as db:
+        db.execute("UPDATE message SET payload=x'00' WHERE sequence=2 AND part=0")
+    pictures = tmp_path / "spool" / "pictures"
+    (pictures / f"{outbox.spool.boot_id}-1.jpg").write_bytes(b"y" * 50)
+    (pictures / f"{outbox.spool.boot_id}-3.jpg").unlink()
+    take(outbox)
+    rows = take(outbox)
+    events = [decode(row.payload, Event) for row in rows if row.kind == "event"]
+    assert {(event.sequence, event.image_dropped) for event in events} == {
+        (1, "damaged"), (3, "damaged"),
+    }  # fmt: skip
+    (report,) = [decode(row.payload, Dropped) for row in rows if row.kind == "dropped"]
+    assert (report.kind, report.cause, report.sequences) == ("event", "damaged", ((2, 2),))
+    assert outbox.spool.losses() == {"event/damaged": 1, "image/damaged": 2}
+
+
+def test_a_full_disk_is_survived_and_counted(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    post_event(outbox)
+    with outbox.spool._database.transaction() as db:
+        pages = db.execute("PRAGMA page_count").fetchone()[0]
+    outbox.spool._database._connection.execute(f"PRAGMA max_page_count={pages}")
+    results = [post_event(outbox) for _ in range(60)]
+    refused = results.count(None)
+    assert refused
+    assert "full" in outbox.causes[0]
+    alarms = [post_alarm(outbox) for _ in range(60)]
+    assert None in alarms
+    outbox.spool._database._connection.execute("PRAGMA max_page_count=1000000")
+    after = post_event(outbox)
+    assert after is not None
+    assert outbox.causes == ()
+    assert outbox.spool.losses() == {"event/disk": refused}
+    kinds = [row.kind for row in sorted(take(outbox), key=lambda row: row.sequence)]
+    assert len(kinds) == outbox.spool.produced()
+    assert kinds.count("alarm") == 60  # those that waited, too
+    assert kinds.count("event") == 62 - refused
+
+
+def test_a_picture_that_the_disk_refuses_leaves_its_event(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    pictures = tmp_path / "spool" / "pictures"
+    pictures.rmdir()
+    pictures.symlink_to("/dev/null")
+    post_event(outbox, b"x")
+    (row,) = take(outbox)
+    assert decode(row.payload, Event).image_dropped == "disk"
+    assert outbox.spool.losses() == {"image/disk": 1}
+
+
+def test_the_folder_must_be_writable(tmp_path: Path) -> None:
+    (tmp_path / "spool").write_text("a file")
+    with pytest.raises(StoreError, match="cannot be used"):
+        open_outbox(tmp_path)
