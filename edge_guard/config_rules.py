@@ -1,0 +1,50 @@
+"""What a configuration must keep beyond the types of its keys: names, pairs, files that exist.
+
+Rules read the parsed document, not the structs, so that they speak even where a key has a wrong
+type; of such values they say nothing, the types have said it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edge_guard.toml_reader import Document, Key, Problem
+
+
+def device_problems(document: Document) -> Iterator[Problem]:
+    """Yield what is wrong in a device's configuration beyond types."""
+    streams = document.get(("stream",))
+    if streams == []:
+        yield document.problem(("stream",), "is empty: a device needs at least one [[stream]]")
+    seen: dict[str, int] = {}
+    for position in range(len(streams) if isinstance(streams, list) else 0):
+        at: Key = ("stream", position)
+        name = document.text((*at, "name"))
+        if name is not None and seen.setdefault(name, position) != position:
+            first = document.lines.get(("stream", seen[name], "name"))
+            reason = f"{name!r} is already the name of the stream on line {first}"
+            yield document.problem((*at, "name"), reason)
+        yield from _missing_file(document, (*at, "bundle"))
+        if document.get((*at, "watch")) is True and document.get((*at, "loop")) is True:
+            reason = "does not fit watch = true: a watched folder has no end"
+            yield document.problem((*at, "loop"), reason)
+    yield from mqtt_problems(document)
+
+
+def mqtt_problems(document: Document) -> Iterator[Problem]:
+    """Yield what is wrong in an ``[mqtt]`` table beyond types."""
+    yield from _missing_file(document, ("mqtt", "password_file"))
+    if document.text(("mqtt", "password_file")) and not document.text(("mqtt", "username")):
+        yield document.problem(("mqtt", "password_file"), "needs username beside it")
+    for key in ("ca_file", "certificate_file", "key_file"):
+        yield from _missing_file(document, ("mqtt", "tls", key))
+    pair = ("certificate_file", "key_file")
+    for key, other in (pair, pair[::-1]):
+        if document.text(("mqtt", "tls", key)) and not document.text(("mqtt", "tls", other)):
+            yield document.problem(("mqtt", "tls", key), f"needs {other} beside it")
+
+
+def _missing_file(document: Document, at: Key) -> Iterator[Problem]:
+    name = document.text(at)
+    if name and not (path := document.path.parent / name).is_file():
+        yield document.problem(at, f"there is no file {path}")
