@@ -1,0 +1,44 @@
+"""``edge-guard collect``: the collector."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import threading
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    parser.description = (
+        "Receive, store and show what devices report, until SIGTERM or Ctrl-C. The broker is "
+        "tried for ever; what is stored is confirmed to the devices, which keep it until then."
+    )
+    parser.add_argument("config", metavar="COLLECTOR.toml", help="the collector's configuration")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until a signal and return 0.
+
+    Raises
+    ------
+    ConfigError
+        The configuration cannot be used.
+    StoreError
+        The database or the picture folder cannot be opened.
+    """
+    from edge_guard.collector.app import Collector  # noqa: PLC0415 (start-up time)
+    from edge_guard.config import load_collector_config  # noqa: PLC0415 (start-up time)
+
+    logging.getLogger("edge_guard.collector").setLevel(logging.INFO)
+    ending = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ending.set())
+    collector = Collector(load_collector_config(args.config))
+    collector.start()
+    print(f"collecting; the page is at {collector.url}", flush=True)
+    try:
+        collector.run_until(ending)
+    finally:
+        collector.stop()
+    return 0

@@ -1,0 +1,90 @@
+"""The collector as one object: store, broker connection, ingest, page."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from edge_guard.collector.feed import Feed
+from edge_guard.collector.ingest import Ingest
+from edge_guard.collector.link import Link, LinkStatus
+from edge_guard.collector.pictures import PictureStore
+from edge_guard.collector.queries import Queries
+from edge_guard.collector.receipts import Receipts
+from edge_guard.collector.store import Store
+from edge_guard.config import CollectorConfig
+from edge_guard.errors import StoreError, missing_extra
+
+log = logging.getLogger(__name__)
+
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+class Collector:
+    """Receives, stores and shows what devices report. One a process: its pages are global.
+
+    Parameters
+    ----------
+    config : CollectorConfig
+
+    Raises
+    ------
+    StoreError
+        The database or the picture folder cannot be opened.
+    ConfigError
+        A setting cannot be used: database URL, password file, certificate, page address.
+    """
+
+    def __init__(self, config: CollectorConfig) -> None:
+        try:
+            from edge_guard.collector.web.server import WebServer  # noqa: PLC0415 (slow)
+        except ModuleNotFoundError as error:
+            raise missing_extra(error.name or "nicegui", "collector") from error
+        mqtt, name = config.mqtt, config.collector.id
+        pictures = PictureStore(config.store.frames)
+        self._store = Store(config.store.url, pictures)
+        queries = Queries(self._store.engine)
+        self.feed = Feed(queries, LinkStatus("connecting", f"{mqtt.host}:{mqtt.port}"))
+        self._link = Link(mqtt, f"edge-guard-collector-{name}", self.feed.status)
+        receipts = Receipts(mqtt.prefix, name, self._link.publish)
+        self._ingest = Ingest(self._store, self.feed, receipts, mqtt.prefix)
+        self._web = WebServer(config.web, queries, self.feed, pictures)
+        if config.web.host not in LOOPBACK:
+            log.warning(
+                "the page on %s is open to everybody who can reach it: there is no sign-in yet; "
+                "put it behind a reverse proxy that asks who it is, or set [web] host = 127.0.0.1",
+                self.url,
+            )
+
+    @property
+    def url(self) -> str:
+        """The page's address."""
+        return self._web.url
+
+    def start(self) -> None:
+        """Return when the page answers; the broker is tried for ever in the background."""
+        self._web.start()
+        self._ingest.start()
+        self._link.start(self._ingest.offer)
+
+    def run_until(self, ending: threading.Event) -> None:
+        """Return when ``ending`` is set.
+
+        Raises
+        ------
+        StoreError
+            The thread that stores has ended unexpectedly.
+        """
+        while not ending.wait(0.5):
+            if not self._ingest.alive:
+                raise StoreError(
+                    "storing has stopped on an unexpected error (see the log)",
+                    "start the collector again; devices send again what was not stored",
+                )
+
+    def stop(self) -> None:
+        """Finish the batch at hand and let everything go; what waits stays with the broker."""
+        self._ingest.stop()
+        self._link.stop()
+        self._web.stop()
+        self._store.close()

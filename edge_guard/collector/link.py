@@ -1,0 +1,264 @@
+"""The connection to the broker: the only file of the collector that imports paho."""
+
+from __future__ import annotations
+
+import logging
+import random
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge_guard.config import MqttTable
+from edge_guard.errors import BrokerError, ConfigError
+
+log = logging.getLogger(__name__)
+
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 30.0
+ANSWER_S = 10.0
+SESSION_S = 7 * 24 * 3600
+"""How long the broker keeps the session of an absent collector (MQTT 5)."""
+MOST_IN_FLIGHT = 1000
+_V5, _V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """How the connection to the broker stands."""
+
+    state: Literal["connecting", "connected", "unreachable"]
+    address: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message from the broker, not acknowledged yet."""
+
+    topic: str
+    payload: bytes
+    acknowledge: Callable[[], None]
+
+
+class Link:
+    """Keeps one persistent session with the broker, for ever, in a thread of its own.
+
+    Parameters
+    ----------
+    config : MqttTable
+    client_id : str
+        The name of the session; two collectors must not share it.
+    on_status : callable
+        Gets each change of ``LinkStatus``.
+
+    Raises
+    ------
+    ConfigError
+        The password file or a certificate cannot be read.
+    """
+
+    def __init__(
+        self,
+        config: MqttTable,
+        client_id: str,
+        on_status: Callable[[LinkStatus], None],
+    ) -> None:
+        self._config = config
+        self._client_id = client_id
+        self._on_message: Callable[[Delivery], None] = _nobody
+        self._on_status = on_status
+        self._password = _password(config)
+        self._tls = _tls_context(config)
+        self._address = f"{config.host}:{config.port}"
+        self._versions = {"auto": [_V5, _V311], "5": [_V5], "3.1.1": [_V311]}[config.version]
+        self._ending = threading.Event()
+        self._connected: mqtt.Client | None = None
+        self._failures = 0
+        self._thread = threading.Thread(target=self._run, name="collector-link", daemon=True)
+
+    def start(self, on_message: Callable[[Delivery], None]) -> None:
+        """Start connecting.
+
+        Parameters
+        ----------
+        on_message : callable
+            Gets each ``Delivery`` in the link's thread; may block, which slows the broker down.
+        """
+        self._on_message = on_message
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Leave the broker, which keeps the session; returns when the thread has ended."""
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join(ANSWER_S)
+
+    def publish(self, topic: str, payload: bytes) -> bool:
+        """Return whether the message was handed to a live connection (QoS 1, not retained)."""
+        client = self._connected
+        if client is None:
+            return False
+        return client.publish(topic, payload, qos=1).rc == mqtt.MQTT_ERR_SUCCESS
+
+    def _run(self) -> None:
+        self._on_status(LinkStatus("connecting", self._address))
+        while not self._ending.is_set():
+            try:
+                self._session()
+            except (OSError, ValueError, BrokerError) as error:
+                self._report(str(error))
+            if self._ending.wait(_wait_s(self._failures)):
+                break
+            self._failures += 1
+
+    def _session(self) -> None:
+        """Connect and serve until the connection ends, which it tells by raising."""
+        answer: list[ReasonCode] = []
+        client = self._client(answer)
+        try:
+            client.connect(
+                self._config.host,
+                self._config.port,
+                self._config.keepalive_seconds,
+                clean_start=False if self._versions[0] == _V5 else mqtt.MQTT_CLEAN_START_FIRST_ONLY,
+                properties=_session_properties() if self._versions[0] == _V5 else None,
+            )
+            self._await_answer(client, answer)
+            self._serve(client)
+        finally:
+            self._connected = None
+            client.disconnect()
+            client.loop(0.05)
+
+    def _await_answer(self, client: mqtt.Client, answer: list[ReasonCode]) -> None:
+        deadline = time.monotonic() + ANSWER_S
+        rc = mqtt.MQTT_ERR_SUCCESS
+        while not answer and rc == mqtt.MQTT_ERR_SUCCESS and time.monotonic() < deadline:
+            if self._ending.is_set():
+                return
+            rc = client.loop(0.1)
+        if answer and not answer[0].is_failure:
+            return
+        self._versions = [*self._versions[1:], self._versions[0]]  # it may speak the other one
+        raise BrokerError(str(answer[0]) if answer else "no answer to CONNECT")
+
+    def _serve(self, client: mqtt.Client) -> None:
+        filters = f"{self._config.prefix}/+/+/+/#"
+        client.subscribe(filters, qos=1)
+        self._connected = client
+        self._failures = 0
+        version = "5" if self._versions[0] == _V5 else "3.1.1"
+        log.info("connected to broker %s, MQTT %s", self._address, version)
+        self._on_status(LinkStatus("connected", self._address, f"MQTT {version}"))
+        while not self._ending.is_set():
+            rc = client.loop(0.5)
+            if rc != mqtt.MQTT_ERR_SUCCESS:
+                raise BrokerError(mqtt.error_string(rc))
+
+    def _client(self, answer: list[ReasonCode]) -> mqtt.Client:
+        """Return a new client: what an old connection left in memory must not reach a new one."""
+        version = self._versions[0]
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._client_id,
+            clean_session=False if version == _V311 else None,
+            protocol=version,
+            reconnect_on_failure=False,
+            manual_ack=True,
+        )
+        client.connect_timeout = ANSWER_S
+        if self._config.username is not None:
+            client.username_pw_set(self._config.username, self._password)
+        if self._tls is not None:
+            client.tls_set_context(self._tls)
+
+        def connected(_c: object, _d: object, _f: object, reason: ReasonCode, _p: object) -> None:
+            answer.append(reason)
+
+        def subscribed(_c: object, _d: object, _m: int, reasons: list[ReasonCode], _p: Any) -> None:
+            for reason in reasons:
+                if reason.is_failure:
+                    log.error("broker %s refuses the subscription: %s", self._address, reason)
+                    self._on_status(LinkStatus("unreachable", self._address, str(reason)))
+
+        def received(_c: object, _d: object, message: mqtt.MQTTMessage) -> None:
+            mid, qos = message.mid, message.qos
+            payload = bytes(message.payload)
+            acknowledge = partial(self._acknowledge, client, mid, qos)
+            self._on_message(Delivery(message.topic, payload, acknowledge))
+
+        client.on_connect = connected
+        client.on_subscribe = subscribed
+        client.on_message = received
+        return client
+
+    def _acknowledge(self, client: mqtt.Client, mid: int, qos: int) -> None:
+        # On a later connection the same number may stand for another message.
+        if client is self._connected:
+            client.ack(mid, qos)
+
+    def _report(self, problem: str) -> None:
+        if self._ending.is_set():
+            return
+        if self._failures == 0:
+            log.warning(
+                "broker %s cannot be reached (%s): trying again for ever; check [mqtt] host, port, "
+                "credentials and that the broker runs",
+                self._address,
+                problem,
+            )
+        self._on_status(LinkStatus("unreachable", self._address, problem))
+
+
+def _nobody(delivery: Delivery) -> None:
+    raise AssertionError(f"{delivery.topic} arrived before the link was started")
+
+
+def _wait_s(failures: int) -> float:
+    longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(failures, 10))
+    return random.uniform(longest / 2, longest)
+
+
+def _session_properties() -> Properties:
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = SESSION_S
+    properties.ReceiveMaximum = MOST_IN_FLIGHT
+    return properties
+
+
+def _password(config: MqttTable) -> str | None:
+    if config.password_file is None:
+        return None
+    try:
+        return Path(config.password_file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"[mqtt] password_file {config.password_file} cannot be read ({error})",
+            "write the password alone into it, readable by this user",
+        ) from error
+
+
+def _tls_context(config: MqttTable) -> ssl.SSLContext | None:
+    if config.tls is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=config.tls.ca_file)
+        if config.tls.certificate_file is not None:
+            context.load_cert_chain(config.tls.certificate_file, config.tls.key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"[mqtt.tls] certificate or key cannot be loaded ({error})",
+            "check ca_file, certificate_file and key_file",
+        ) from error
+    return context

@@ -1,0 +1,123 @@
+"""Pictures as files named by their sha-256, in two levels of folders."""
+
+from __future__ import annotations
+
+import os
+import re
+from hashlib import sha256
+from pathlib import Path
+
+from edge_guard.errors import StoreError
+
+_NAME = re.compile(r"[0-9a-f]{64}")
+_KINDS = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
+
+
+def media_type(picture: bytes) -> str | None:
+    """Return ``image/jpeg`` or ``image/png`` by the first bytes; None for anything else."""
+    return next((kind for start, kind in _KINDS if picture.startswith(start)), None)
+
+
+def is_digest(text: str) -> bool:
+    """Return whether ``text`` is a sha-256 in lower-case hexadecimal."""
+    return _NAME.fullmatch(text) is not None
+
+
+class PictureStore:
+    """A folder of pictures; each is written once, whole and durably, and never changed.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Created where missing.
+
+    Raises
+    ------
+    StoreError
+        The folder cannot be created or written.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self._durable: set[Path] = set()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            probe = self.folder / f".probe-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise StoreError(
+                f"picture folder {self.folder} cannot be written ({error.strerror})",
+                "correct its permissions, or [store] frames in the collector's configuration",
+            ) from error
+
+    def path(self, digest: str) -> Path:
+        """Return where the picture with this sha-256 lies.
+
+        Raises
+        ------
+        ValueError
+            ``digest`` is not a sha-256 in lower-case hexadecimal.
+        """
+        if not is_digest(digest):
+            raise ValueError(f"{digest!r} is not a sha-256")
+        return self.folder / digest[:2] / digest[2:4] / digest
+
+    def put(self, picture: bytes) -> str:
+        """Return the sha-256 of ``picture`` once it and its name are on the disk.
+
+        Raises
+        ------
+        OSError
+            The disk is full or broken; nothing half written remains under the name.
+        """
+        digest = sha256(picture).hexdigest()
+        path = self.path(digest)
+        self._make_folder(path.parent)
+        if not path.exists():
+            _write(path, picture)
+        _sync_folder(path.parent)  # also when it exists: its writer may have died before this
+        return digest
+
+    def get(self, digest: str) -> bytes | None:
+        """Return the picture, or None where there is none.
+
+        Raises
+        ------
+        ValueError
+            ``digest`` is not a sha-256 in lower-case hexadecimal.
+        """
+        try:
+            return self.path(digest).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def _make_folder(self, folder: Path) -> None:
+        # "It exists" is not enough: whoever made it may have died before its name was synced.
+        if folder in self._durable:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        _sync_folder(folder.parent)
+        _sync_folder(self.folder)
+        self._durable.add(folder)
+
+
+def _write(path: Path, picture: bytes) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with part.open("wb") as file:
+            file.write(picture)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

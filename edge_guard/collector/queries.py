@@ -1,0 +1,240 @@
+"""What pages and interfaces read from the database; nothing here writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, Row, Select, func, select
+
+from edge_guard.collector.schema import (
+    alarms,
+    boots,
+    devices,
+    events,
+    losses,
+    pictures,
+    refusals,
+    results,
+    summaries,
+)
+from edge_guard.publish.messages import Alarm, Event, State, Summary, decode
+
+MOST_SUMMARIES = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRow:
+    """One device as it is known now."""
+
+    id: int
+    site: str
+    line: str
+    device: str
+    last_seen_ms: int
+    state: State | None
+    """None: it has sent messages but never its state."""
+    events: int
+    stored: int
+    """Messages of all boots that are stored."""
+    dropped: int
+    """Messages that the device reported to have given up."""
+    missing: int
+    """Messages below the highest sequence of each boot that have not arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One flagged frame; ``id`` is its place in the list, higher = stored later."""
+
+    id: int
+    device_id: int
+    site: str
+    line: str
+    device: str
+    occurred_ms: int
+    received_ms: int
+    has_picture: bool
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRow:
+    """The newest word on one alarm of one stream."""
+
+    device_id: int
+    device: str
+    occurred_ms: int
+    alarm: Alarm
+
+
+class Queries:
+    """Reads the store; thread-safe, each call sees one consistent moment.
+
+    Parameters
+    ----------
+    engine : Engine
+        Of an open ``Store``.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def devices(self, only: list[int] | None = None) -> list[DeviceRow]:
+        """Return all devices, or those with these ids, by site, line and name."""
+        totals = (
+            select(
+                boots.c.device_id,
+                func.sum(boots.c.complete).label("stored"),
+                func.sum(boots.c.dropped).label("dropped"),
+                func.sum(boots.c.highest).label("highest"),
+            )
+            .group_by(boots.c.device_id)
+            .subquery()
+        )
+        query = select(devices, totals).outerjoin(totals, totals.c.device_id == devices.c.id)
+        if only is not None:
+            query = query.where(devices.c.id.in_(only))
+        query = query.order_by(devices.c.site, devices.c.line, devices.c.device)
+        return [_device(row) for row in self._all(query)]
+
+    def events(
+        self,
+        limit: int,
+        before: int | None = None,
+        device: int | None = None,
+        stream: str | None = None,
+    ) -> list[EventRow]:
+        """Return flagged frames, newest first.
+
+        Parameters
+        ----------
+        limit : int
+            At most so many.
+        before : int, optional
+            Only those listed below this id: the last id of the page before.
+        device : int, optional
+        stream : str, optional
+        """
+        query = _events().order_by(events.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(events.c.id < before)
+        if device is not None:
+            query = query.where(events.c.device_id == device)
+        if stream is not None:
+            query = query.where(events.c.stream == stream)
+        return [_event(row) for row in self._all(query)]
+
+    def events_by_id(self, numbers: list[int]) -> list[EventRow]:
+        """Return those of the events that exist, newest first."""
+        query = _events().where(events.c.id.in_(numbers)).order_by(events.c.id.desc())
+        return [_event(row) for row in self._all(query)]
+
+    def event(self, number: int) -> EventRow | None:
+        """Return one event, or None."""
+        return next(iter(self.events_by_id([number])), None)
+
+    def picture_stored(self, digest: str) -> bool:
+        """Return whether a picture with this sha-256 has been stored."""
+        return bool(self._all(select(pictures.c.sha256).where(pictures.c.sha256 == digest)))
+
+    def summaries(self, device: int, stream: str, since_ms: int) -> list[tuple[int, Summary]]:
+        """Return time (ms) and content of a stream's newest summaries since then, in order."""
+        query = (
+            select(summaries.c.occurred_ms, summaries.c.body)
+            .where(summaries.c.device_id == device, summaries.c.stream == stream)
+            .where(summaries.c.occurred_ms >= since_ms)
+            .order_by(summaries.c.occurred_ms.desc())
+            .limit(MOST_SUMMARIES)
+        )
+        rows = reversed(self._all(query))
+        return [(row.occurred_ms, decode(row.body.encode(), Summary)) for row in rows]
+
+    def frames_per_minute(
+        self, device: int, stream: str, since_ms: int
+    ) -> list[tuple[int, str, int]]:
+        """Return (minute since the Unix epoch, verdict, frames) of a stream that publishes all."""
+        query = (
+            select(results.c.minute, results.c.verdict, results.c.frames)
+            .where(results.c.device_id == device, results.c.stream == stream)
+            .where(results.c.minute >= since_ms // 60_000)
+            .order_by(results.c.minute)
+        )
+        return [(row.minute, row.verdict, row.frames) for row in self._all(query)]
+
+    def raised_alarms(self) -> list[AlarmRow]:
+        """Return each alarm whose newest message, by boot and sequence, raises it; newest first."""
+        order = func.row_number().over(
+            partition_by=(alarms.c.device_id, alarms.c.stream, alarms.c.alarm),
+            order_by=(alarms.c.boot_id.desc(), alarms.c.sequence.desc()),
+        )
+        newest = select(alarms, order.label("age")).subquery()
+        query = (
+            select(newest, devices.c.device)
+            .join(devices, devices.c.id == newest.c.device_id)
+            .where(newest.c.age == 1, newest.c.state == "raised")
+            .order_by(newest.c.occurred_ms.desc())
+        )
+        return [
+            AlarmRow(row.device_id, row.device, row.occurred_ms, decode(row.body.encode(), Alarm))
+            for row in self._all(query)
+        ]
+
+    def refusals(self) -> dict[str, int]:
+        """Return how many messages were not accepted, by cause, most frequent first."""
+        query = select(refusals).order_by(refusals.c.messages.desc(), refusals.c.cause)
+        return {row.cause: row.messages for row in self._all(query)}
+
+    def losses(self) -> dict[str, int]:
+        """Return what devices reported to have given up, by ``kind/cause``."""
+        n = func.sum(losses.c.messages).label("n")
+        query = select(losses.c.kind, losses.c.cause, n).group_by(losses.c.kind, losses.c.cause)
+        return {f"{row.kind}/{row.cause}": int(row.n) for row in self._all(query)}
+
+    def _all(self, query: Select[Any]) -> list[Row[Any]]:
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).all())
+
+
+def _events() -> Select[Any]:
+    return (
+        select(
+            events,
+            devices.c.site,
+            devices.c.line,
+            devices.c.device,
+            pictures.c.sha256.label("picture"),
+        )
+        .join(devices, devices.c.id == events.c.device_id)
+        .outerjoin(pictures, pictures.c.sha256 == events.c.sha256)
+    )
+
+
+def _event(row: Row[Any]) -> EventRow:
+    return EventRow(
+        id=row.id,
+        device_id=row.device_id,
+        site=row.site,
+        line=row.line,
+        device=row.device,
+        occurred_ms=row.occurred_ms,
+        received_ms=row.received_ms,
+        has_picture=row.picture is not None,
+        event=decode(row.body.encode(), Event),
+    )
+
+
+def _device(row: Row[Any]) -> DeviceRow:
+    stored, dropped, highest = (int(n or 0) for n in (row.stored, row.dropped, row.highest))
+    return DeviceRow(
+        id=row.id,
+        site=row.site,
+        line=row.line,
+        device=row.device,
+        last_seen_ms=row.last_seen_ms,
+        state=decode(row.state.encode(), State) if row.state else None,
+        events=row.events,
+        stored=stored,
+        dropped=dropped,
+        missing=highest - stored - dropped,
+    )

@@ -1,0 +1,189 @@
+"""The collector's tables, and the named migrations that bring a database to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    inspect,
+    select,
+)
+
+from edge_guard.errors import StoreError
+
+metadata = MetaData()
+Id = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _id() -> Column[int]:
+    return Column("id", Id, primary_key=True, autoincrement=True)
+
+
+def _device() -> Column[int]:
+    return Column("device_id", Id, ForeignKey("devices.id"), nullable=False)
+
+
+def _boot() -> Column[int]:
+    return Column("boot_id", Id, ForeignKey("boots.id"), nullable=False)
+
+
+devices = Table(
+    "devices",
+    metadata,
+    _id(),
+    Column("site", String(128), nullable=False),
+    Column("line", String(128), nullable=False),
+    Column("device", String(128), nullable=False),
+    Column("last_seen_ms", BigInteger, nullable=False),
+    Column("state", Text),  # the last State message
+    Column("events", BigInteger, nullable=False, default=0),
+    UniqueConstraint("site", "line", "device"),
+)
+
+boots = Table(
+    "boots",
+    metadata,
+    _id(),  # boots are numbered as they are first heard of, which orders them
+    _device(),
+    Column("boot", String(128), nullable=False),
+    Column("stored", Text, nullable=False),  # Progress.text()
+    Column("given_up", Text, nullable=False),  # Progress.text() of what the device reported lost
+    Column("highest", BigInteger, nullable=False),
+    Column("complete", BigInteger, nullable=False),  # how many are stored
+    Column("dropped", BigInteger, nullable=False),  # how many are given up and not stored
+    UniqueConstraint("device_id", "boot"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    _id(),  # the order in which they are listed
+    _device(),
+    _boot(),
+    Column("sequence", BigInteger, nullable=False),
+    Column("stream", String(128), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("occurred_ms", BigInteger, nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+    Column("sha256", String(64)),  # of the announced picture
+    Column("complete", Boolean, nullable=False),
+    Column("body", Text, nullable=False),  # the Event message
+    UniqueConstraint("boot_id", "sequence"),
+    Index("events_by_device", "device_id", "id"),
+    Index("events_by_stream", "device_id", "stream", "id"),
+)
+
+pictures = Table(
+    "pictures",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+)
+
+results = Table(  # how many frames a minute and verdict, of streams that publish all
+    "results",
+    metadata,
+    Column("device_id", Id, ForeignKey("devices.id"), primary_key=True),
+    Column("stream", String(128), primary_key=True),
+    Column("minute", BigInteger, primary_key=True),
+    Column("verdict", String(16), primary_key=True),
+    Column("frames", BigInteger, nullable=False),
+)
+
+summaries = Table(
+    "summaries",
+    metadata,
+    _id(),
+    _device(),
+    _boot(),
+    Column("sequence", BigInteger, nullable=False),
+    Column("stream", String(128), nullable=False),
+    Column("occurred_ms", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),  # the Summary message
+    UniqueConstraint("boot_id", "sequence"),
+    Index("summaries_by_stream", "device_id", "stream", "occurred_ms"),
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    _id(),
+    _device(),
+    _boot(),
+    Column("sequence", BigInteger, nullable=False),
+    Column("stream", String(128), nullable=False),
+    Column("alarm", String(128), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("occurred_ms", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),  # the Alarm message
+    UniqueConstraint("boot_id", "sequence"),
+    Index("alarms_in_order", "device_id", "stream", "alarm", "boot_id", "sequence"),
+)
+
+losses = Table(  # what devices reported to have given up
+    "losses",
+    metadata,
+    Column("device_id", Id, ForeignKey("devices.id"), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("cause", String(128), primary_key=True),
+    Column("messages", BigInteger, nullable=False),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("cause", String(64), primary_key=True),
+    Column("messages", BigInteger, nullable=False),
+)
+
+applied = Table("migrations", MetaData(), Column("name", String(64), primary_key=True))
+
+Migration = tuple[str, Callable[[Connection], None]]
+MIGRATIONS: tuple[Migration, ...] = (("0001-first-tables", metadata.create_all),)
+"""A new database gets the current tables and every name at once; an old one the missing steps."""
+
+
+def migrate(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS) -> list[str]:
+    """Return the names of the steps that were missing, now done, in the caller's transaction.
+
+    Parameters
+    ----------
+    connection : Connection
+        In a transaction; rolling it back undoes every step.
+    migrations : sequence of (str, callable)
+        Name and step, oldest first.
+
+    Raises
+    ------
+    StoreError
+        The database was written by a newer edge-guard.
+    """
+    new = not inspect(connection).has_table(applied.name)
+    if new:
+        applied.create(connection)
+        metadata.create_all(connection)
+    done = set(connection.scalars(select(applied.c.name)))
+    if unknown := sorted(done - {name for name, _ in migrations}):
+        raise StoreError(
+            f"the database has changes that this edge-guard does not know ({unknown[-1]})",
+            "install the edge-guard that wrote it, or a newer one",
+        )
+    missing = [(name, step) for name, step in migrations if name not in done]
+    for name, step in missing:
+        if not new:
+            step(connection)
+        connection.execute(applied.insert().values(name=name))
+    return [name for name, _ in missing]

@@ -1,0 +1,149 @@
+"""The collector's database: opened, migrated, written in batches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from edge_guard.collector.parse import Message
+from edge_guard.collector.pictures import PictureStore
+from edge_guard.collector.schema import migrate
+from edge_guard.collector.transaction import Applied, Transaction
+from edge_guard.errors import ConfigError, StoreError, missing_extra
+
+_PRAGMAS = (
+    "PRAGMA busy_timeout = 10000",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+)
+
+
+class Store:
+    """The one writer of the database; readers use ``engine``.
+
+    Parameters
+    ----------
+    url : str
+        ``sqlite:///collector.sqlite`` or ``postgresql+psycopg://user@host/database``.
+    pictures : PictureStore
+
+    Raises
+    ------
+    StoreError
+        The database cannot be opened, is damaged, or was written by a newer edge-guard.
+    ConfigError
+        ``url`` is none.
+    """
+
+    def __init__(self, url: str, pictures: PictureStore) -> None:
+        self.pictures = pictures
+        self.engine = _engine(url)
+        try:
+            with self._writing() as connection:
+                migrate(connection)
+        except (DBAPIError, OSError) as error:
+            self.engine.dispose()
+            raise _cannot_open(self.engine.url, error) from error
+        except StoreError:
+            self.engine.dispose()
+            raise
+
+    def apply(self, batch: Sequence[Message | str]) -> Applied:
+        """Return what the batch changed, once it is committed: all of it or nothing.
+
+        Parameters
+        ----------
+        batch : sequence of Message or str
+            Messages in the order of their arrival; a text is the cause of a refusal to count.
+
+        Raises
+        ------
+        sqlalchemy.exc.DBAPIError, OSError
+            The database or the picture folder fails; nothing of the batch is stored.
+        """
+        with self._writing() as connection:
+            transaction = Transaction(connection, self.pictures, time.time_ns() // 1_000_000)
+            for position, message in enumerate(batch):
+                if isinstance(message, str):
+                    transaction.refuse(position, message)
+                else:
+                    transaction.apply(position, message)
+            return transaction.finish()
+
+    def close(self) -> None:
+        """Let the database go."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        # SQLite must take its write lock first: a reader that turns into a writer can only fail.
+        with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
+            yield connection
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            return _sqlite_engine(parsed)
+        if parsed.get_backend_name() == "postgresql":
+            return create_engine(parsed, pool_pre_ping=True)
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise _bad_url(url) from error
+    except ModuleNotFoundError as error:
+        raise missing_extra(error.name or "the database driver", "collector") from error
+    raise _bad_url(url)
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    if url.database:
+        try:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _cannot_open(url, error) from error
+    engine = create_engine(url)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions of its own
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _bad_url(url: str) -> ConfigError:
+    return ConfigError(
+        f"[store] url {url.partition('//')[0]!r}… is not a database that edge-guard knows",
+        "write sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE",
+    )
+
+
+def _cannot_open(url: URL, error: Exception) -> StoreError:
+    cause = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error)
+    remedies = {
+        "not a database": "move the file away, or restore it from a backup",
+        "malformed": "move the file away, or restore it from a backup",
+        "locked": "stop the other collector that uses it",
+        "full": "free space on its disk",
+    }
+    remedy = next((text for word, text in remedies.items() if word in cause), None)
+    where = url.render_as_string(hide_password=True)
+    return StoreError(
+        f"database {where} cannot be opened ({cause})",
+        remedy or "correct [store] url, or the permissions of its file and folder",
+    )

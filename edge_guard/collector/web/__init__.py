@@ -1,0 +1,1 @@
+"""The page and the JSON interface: the only part of edge-guard that imports NiceGUI."""

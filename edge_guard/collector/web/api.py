@@ -1,0 +1,101 @@
+"""The JSON interface under ``/api``: read only."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import Path as InPath
+
+from edge_guard.collector.pictures import is_digest, media_type
+from edge_guard.collector.queries import DeviceRow, EventRow
+from edge_guard.collector.web.site import Site
+
+MOST_ID = 2**63 - 1
+Id = Annotated[int, InPath(ge=1, le=MOST_ID)]
+
+
+def interface(site: Site) -> APIRouter:
+    """Return the routes.
+
+    Parameters
+    ----------
+    site : Site
+    """
+    api = APIRouter(prefix="/api")
+
+    @api.get("/health")
+    def health() -> dict[str, Any]:
+        return _health(site)
+
+    @api.get("/devices")
+    def devices() -> list[dict[str, Any]]:
+        return [_device(row) for row in site.queries.devices()]
+
+    @api.get("/events")
+    def events(
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        before: Annotated[int | None, Query(ge=1, le=MOST_ID)] = None,
+        device: Annotated[int | None, Query(ge=1, le=MOST_ID)] = None,
+        stream: Annotated[str | None, Query(max_length=128)] = None,
+    ) -> dict[str, Any]:
+        rows = site.queries.events(limit, before, device, stream)
+        following = rows[-1].id if len(rows) == limit else None
+        return {"events": [_event(row) for row in rows], "before": following}
+
+    @api.get("/events/{number}")
+    def event(number: Id) -> dict[str, Any]:
+        row = site.queries.event(number)
+        if row is None:
+            raise HTTPException(404, f"there is no event {number}")
+        return _event(row)
+
+    @api.get("/pictures/{digest}")
+    def picture(digest: str) -> Response:
+        return _picture(site, digest)
+
+    return api
+
+
+def _health(site: Site) -> dict[str, Any]:
+    news = site.feed.since(0)
+    assert news is not None  # every version is after 0
+    healthy = news.link.state == "connected" and not news.trouble
+    return {
+        "status": "ok" if healthy else "degraded",
+        "broker": asdict(news.link),
+        "store": news.trouble or "ok",
+        **asdict(news.totals),
+        "refused": site.queries.refusals(),
+        "given_up": site.queries.losses(),
+    }
+
+
+def _device(row: DeviceRow) -> dict[str, Any]:
+    return asdict(row) | {"state": msgspec.to_builtins(row.state)}
+
+
+def _event(row: EventRow) -> dict[str, Any]:
+    listed: dict[str, Any] = {
+        "id": row.id,
+        "device_id": row.device_id,
+        "site": row.site,
+        "line": row.line,
+        "occurred_ms": row.occurred_ms,
+        "received_ms": row.received_ms,
+        "picture": None,
+    }
+    if row.has_picture and row.event.image is not None:
+        listed["picture"] = f"/api/pictures/{row.event.image.sha256}"
+    return listed | {"event": msgspec.to_builtins(row.event)}
+
+
+def _picture(site: Site, digest: str) -> Response:
+    content = site.pictures.get(digest) if is_digest(digest) else None
+    kind = media_type(content) if content is not None else None
+    if content is None or kind is None:
+        raise HTTPException(404, "there is no such picture")
+    forever = {"Cache-Control": "private, max-age=31536000, immutable"}
+    return Response(content, media_type=kind, headers=forever)

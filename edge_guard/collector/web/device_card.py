@@ -1,0 +1,98 @@
+"""One device: its state and causes, and what each of its streams sees."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import quote
+
+from nicegui import ui
+
+from edge_guard.collector.queries import DeviceRow
+from edge_guard.collector.web.marks import Mark, VerdictBar, box, fact, link
+from edge_guard.collector.web.words import count, moment, moment_of, short
+from edge_guard.publish.messages import StreamState
+
+SILENT_MS = 180_000
+"""A device that says it is online but has sent nothing for so long is called silent."""
+
+
+class DeviceCard:
+    """Follows one device.
+
+    Parameters
+    ----------
+    row : DeviceRow
+    """
+
+    def __init__(self, row: DeviceRow) -> None:
+        self._row = row
+        self._streams: dict[str, _StreamPart] = {}
+        with box("card device-card") as self.element:
+            with box("device-top"):
+                with box("device-name"):
+                    ui.label(row.device).classes("device-id")
+                    ui.label(f"{row.site} · {row.line}").classes("device-place")
+                self._mark = Mark("unknown")
+            self._causes = ui.label().classes("causes")
+            self._parts = box("streams")
+            with box("facts"):
+                self._heard = fact("last heard", "")
+                self._waiting = fact("waiting on device", "")
+                self._flagged = fact("flagged", "")
+                self._lost = fact("given up", "")
+        self.show(row)
+
+    def show(self, row: DeviceRow) -> None:
+        """Take up a change."""
+        self._row = row
+        state = row.state
+        self._heard.set_text(moment(row.last_seen_ms))
+        self._waiting.set_text(count(state.backlog) if state else "–")
+        self._flagged.set_text(count(row.events))
+        self._lost.set_text(count(row.dropped))
+        self.look_at_clock()
+        causes = "; ".join(state.causes) if state else "It has not told its state yet."
+        self._causes.set_text(causes)
+        self._causes.set_visibility(bool(causes))
+        for stream in state.streams if state else ():
+            if stream.name not in self._streams:
+                with self._parts:
+                    self._streams[stream.name] = _StreamPart(row.id, stream)
+            self._streams[stream.name].show(stream)
+
+    def look_at_clock(self) -> None:
+        """Call the device silent when it should have been heard by now."""
+        state = self._row.state.state if self._row.state else "unknown"
+        unheard = time.time() * 1000 - self._row.last_seen_ms > SILENT_MS
+        self._mark.show("silent" if unheard and state != "offline" else state)
+
+
+class _StreamPart:
+    """One stream within its device's card."""
+
+    def __init__(self, device: int, stream: StreamState) -> None:
+        with box("stream"):
+            with box("stream-top"):
+                link(stream.name, f"/stream/{device}/{quote(stream.name, safe='')}", "stream-name")
+                self._mark = Mark(stream.state)
+            self._cause = ui.label().classes("causes")
+            self._mix = VerdictBar()
+            with box("facts"):
+                self._speed = fact("frames/s", "")
+                self._last = fact("last frame", "")
+                self._dropped = fact("skipped", "")
+                self._bundle = fact("bundle", "")
+
+    def show(self, stream: StreamState) -> None:
+        """Take up a change."""
+        self._mark.show(stream.state)
+        self._cause.set_text(stream.cause)
+        self._cause.set_visibility(bool(stream.cause))
+        self._mix.show(stream.verdicts)
+        self._speed.set_text(f"{stream.frames_per_second:.1f}")
+        self._last.set_text(moment_of(stream.last_frame_wall_time))
+        self._dropped.set_text(count(sum(stream.dropped.values())))
+        causes = ", ".join(f"{cause}: {n}" for cause, n in stream.dropped.items())
+        self._dropped.props["title"] = causes or "no frame was skipped"
+        self._bundle.set_text(short(stream.bundle, 12))
+        self._bundle.props["title"] = stream.bundle

@@ -1,0 +1,155 @@
+"""``/``: the plant at a glance, and the newest flagged frames as they come in."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from nicegui import ui
+
+from edge_guard.collector.feed import News, Totals
+from edge_guard.collector.queries import AlarmRow, DeviceRow, EventRow
+from edge_guard.collector.web.device_card import DeviceCard
+from edge_guard.collector.web.event_card import EventCard
+from edge_guard.collector.web.frame import Frame
+from edge_guard.collector.web.marks import Mark, box, link
+from edge_guard.collector.web.site import Site
+from edge_guard.collector.web.words import count, moment
+
+MOST_CARDS = 24
+MOST_DEVICES = 60
+CLOCK_S = 5.0
+
+
+def overview(site: Site) -> None:
+    """Build the page.
+
+    Parameters
+    ----------
+    site : Site
+    """
+    page = _Overview()
+    frame = Frame(site, "plant", page.take_up)
+    with frame.body:
+        page.build()
+    frame.follow()
+    ui.timer(CLOCK_S, page.look_at_clock)
+
+
+class _Overview:
+    def __init__(self) -> None:
+        self._devices: dict[int, DeviceCard] = {}
+        self._events: dict[int, EventCard] = {}
+        self._alarms: list[AlarmRow] = []
+
+    def build(self) -> None:
+        self._totals = _TotalsRow()
+        self._alarm_list = box("alarms")
+        with box("plant"):
+            with box("plant-devices", "section"):
+                ui.label("Devices").classes("section-title")
+                self._no_device = _empty(
+                    "No device has reported yet.",
+                    "Start one with “edge-guard run DEVICE.toml” against the same broker.",
+                )
+                self._device_list = box("device-list")
+                self._more_devices = ui.label().classes("quiet")
+            with box("plant-events", "section"):
+                with box("section-top"):
+                    ui.label("Newest flagged frames").classes("section-title")
+                    link("all flagged frames", "/events")
+                self._no_event = _empty(
+                    "No frame has been flagged.",
+                    "Frames that a person should look at appear here within a second.",
+                )
+                self._event_list = box("event-grid")
+
+    def take_up(self, news: News) -> None:
+        self._totals.show(news.totals)
+        for device in news.devices:
+            self._show_device(device)
+        hidden = news.totals.devices - len(self._devices)
+        self._more_devices.set_text(f"and {count(hidden)} more devices")
+        self._more_devices.set_visibility(hidden > 0)
+        for event in news.events[-MOST_CARDS:]:
+            self._show_event(event)
+        self._drop_old_events()
+        self._show_alarms(news.alarms)
+        self._no_device.set_visibility(not self._devices)
+        self._no_event.set_visibility(not self._events)
+
+    def look_at_clock(self) -> None:
+        for card in self._devices.values():
+            card.look_at_clock()
+
+    def _show_device(self, row: DeviceRow) -> None:
+        if row.id in self._devices:
+            self._devices[row.id].show(row)
+        elif len(self._devices) < MOST_DEVICES:
+            with self._device_list:
+                self._devices[row.id] = DeviceCard(row)
+
+    def _show_event(self, row: EventRow) -> None:
+        if row.id in self._events:
+            self._events[row.id].show(row)
+        elif len(self._events) < MOST_CARDS or row.id > min(self._events):
+            newer = sum(number > row.id for number in self._events)
+            with self._event_list:
+                card = EventCard(row)
+            card.element.move(target_index=newer)
+            self._events[row.id] = card
+
+    def _drop_old_events(self) -> None:
+        for number in sorted(self._events)[:-MOST_CARDS]:
+            self._events.pop(number).element.delete()
+
+    def _show_alarms(self, alarms: list[AlarmRow]) -> None:
+        if alarms == self._alarms:
+            return
+        self._alarms = alarms
+        self._alarm_list.clear()
+        with self._alarm_list:
+            for row in alarms:
+                _alarm(row)
+
+
+class _TotalsRow:
+    def __init__(self) -> None:
+        with box("totals"):
+            self._online = _tile("devices online")
+            self._events = _tile("flagged frames stored")
+            self._stored = _tile("messages stored")
+            self._backlog = _tile("waiting on devices")
+            self._dropped = _tile("given up by devices")
+            self._refused = _tile("refused as malformed")
+
+    def show(self, totals: Totals) -> None:
+        self._online.set_text(f"{count(totals.online)} of {count(totals.devices)}")
+        self._events.set_text(count(totals.events))
+        self._stored.set_text(count(totals.stored))
+        self._backlog.set_text(count(totals.backlog))
+        self._dropped.set_text(count(totals.dropped))
+        self._refused.set_text(count(totals.refused))
+
+
+def _tile(name: str) -> ui.label:
+    with box("tile"):
+        value = ui.label("0").classes("tile-value")
+        ui.label(name).classes("tile-name")
+    return value
+
+
+def _empty(title: str, advice: str) -> ui.element:
+    with box("empty") as element:
+        ui.label(title).classes("empty-title")
+        ui.label(advice).classes("quiet")
+    return element
+
+
+def _alarm(row: AlarmRow) -> None:
+    with box("alarm"):
+        Mark("raised")
+        ui.label(row.alarm.message).classes("alarm-words")
+        stream = row.alarm.stream
+        address = f"/stream/{row.device_id}/{quote(stream, safe='')}"
+        link(f"{row.device} · {stream}", address)
+        ui.label(f"since {moment(row.occurred_ms)}").classes("time")

@@ -1,0 +1,49 @@
+"""Which address shows which page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nicegui import ui
+
+from edge_guard.collector.web.detail import detail
+from edge_guard.collector.web.listing import listing
+from edge_guard.collector.web.overview import overview
+from edge_guard.collector.web.site import Site
+from edge_guard.collector.web.stream import stream_page
+
+STYLE = Path(__file__).with_name("style.css")
+MOST_ID = 2**63 - 1
+
+
+def register(site: Site) -> None:
+    """Add the pages to NiceGUI's one application.
+
+    Parameters
+    ----------
+    site : Site
+    """
+    ui.add_css(STYLE, shared=True)
+
+    @ui.page("/")
+    def plant() -> None:
+        overview(site)
+
+    @ui.page("/events")
+    async def events(
+        before: int | None = None, device: int | None = None, stream: str | None = None
+    ) -> None:
+        await listing(site, _bounded(before), _bounded(device), stream)
+
+    @ui.page("/event/{event_id}")
+    async def event(event_id: int) -> None:
+        await detail(site, _bounded(event_id) or 0)
+
+    @ui.page("/stream/{device_id}/{stream}")
+    async def stream(device_id: int, stream: str, hours: int = 1) -> None:
+        await stream_page(site, _bounded(device_id) or 0, stream, hours)
+
+
+def _bounded(number: int | None) -> int | None:
+    """Keep an id within what databases can compare; none is beyond."""
+    return None if number is None else max(0, min(number, MOST_ID))

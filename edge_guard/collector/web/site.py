@@ -1,0 +1,19 @@
+"""What every page reads from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_guard.collector.feed import Feed
+from edge_guard.collector.pictures import PictureStore
+from edge_guard.collector.queries import Queries
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The collector as the pages see it."""
+
+    title: str
+    queries: Queries
+    feed: Feed
+    pictures: PictureStore
