@@ -1,0 +1,25 @@
+# What people and CI run. Each target sets up what it needs first; see tools/setup.sh.
+
+.PHONY: test demo bench docs clean
+
+test: ## check style and types, run every test
+	@tools/setup.sh dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/pytest
+
+demo: ## play a guarded line on this machine; ARGS="--seconds 60 --json" for scripts
+	@tools/setup.sh demo
+	.venv/bin/edge-guard demo $(ARGS)
+
+bench: ## measure what the shipped bundles cost on this machine
+	@tools/setup.sh demo
+	for bundle in models/*.guard; do .venv/bin/edge-guard bench $$bundle $(ARGS) || exit; done
+
+docs: ## write the generated parts of the documentation again
+	@tools/setup.sh dev
+	.venv/bin/python tools/write_docs.py
+
+clean: ## remove everything that the other targets have made
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-data
