@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -83,6 +83,16 @@ class OnnxBackend:
     def close(self) -> None:
         """Release the model's memory; arrays handed out stay readable."""
         self._session = self._binding = None
+
+
+def observe(model: bytes, names: list[str], name: str) -> dict[str, Array]:
+    """Return what one run on zeros gives for the named outputs, those that are arrays."""
+    session, _ = _session(model, 1, name)
+    fed = _input(session, name)
+    feed = {fed.name: np.zeros(_fixed_shape(_only_input(session, name), name), fed.dtype)}
+    tensors = {o.name for o in session.get_outputs() if o.type.startswith("tensor(")}
+    asked = [wanted for wanted in names if wanted in tensors]
+    return dict(zip(asked, _compute(session, asked, feed, name), strict=True))
 
 
 def refuse_external_data(model: bytes, name: str) -> None:
@@ -164,11 +174,14 @@ def _probe(session: Any, names: list[str], feed: dict[str, Array], name: str) ->
                 f"{name}: output {wanted!r} is {types.get(wanted, 'absent')}",
                 "export the model with a float32, int8 or uint8 output (no ArgMax at the end)",
             )
+    return [np.array(result, order="C") for result in _compute(session, names, feed, name)]
+
+
+def _compute(session: Any, names: list[str], feed: dict[str, Array], name: str) -> list[Array]:
     try:
-        results = session.run(names, feed)
+        return cast(list[Array], session.run(names, feed))
     except Exception as error:
         raise ModelError(f"{name}: onnxruntime failed: {_one_line(error)}") from error
-    return [np.array(result, order="C") for result in results]
 
 
 def _planned_names(plan: TapPlan) -> list[str]:

@@ -30,10 +30,10 @@ def pixel_tables(card: InputCard, spec: TensorSpec) -> Array:
     """
     scaled = (_PIXELS - _per_channel(card, spec, "mean")) / _per_channel(card, spec, "std")
     if spec.dtype == "float32":
-        return cast(Array, scaled.astype(np.float32))
+        return scaled.astype(np.float32)
     limits = np.iinfo(spec.dtype)
     stored = np.rint(scaled / spec.scale) + spec.zero_point
-    return np.clip(stored, limits.min, limits.max).astype(spec.dtype)
+    return cast(Array, np.clip(stored, limits.min, limits.max).astype(spec.dtype))
 
 
 def _per_channel(card: InputCard, spec: TensorSpec, key: str) -> Array:

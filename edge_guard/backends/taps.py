@@ -1,0 +1,273 @@
+"""Chooses the inner tensors that guards read; writes a copy of the model that gives them out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_guard.backends import onnx_graph, tflite_graph
+from edge_guard.backends.candidates import (
+    Head,
+    MapCandidate,
+    find_head,
+    map_candidates,
+    shortlist,
+)
+from edge_guard.backends.graph import Graph
+from edge_guard.backends.open import open_backend, read_model
+from edge_guard.backends.spec import Backend, Kind, TapPlan, TensorSpec
+from edge_guard.backends.timing import agree, run_times_us
+from edge_guard.card import Card
+from edge_guard.errors import CardError, ModelError
+
+COST_SHARE = 0.05
+"""Taps may cost this share of the model's time …"""
+COST_FLOOR_US = 30.0
+"""… or this much, whichever is more."""
+_TIMING_SECONDS = 3.0
+_CHECKING_SECONDS = 1.5
+_NEARLY_EQUAL_US = 3.0
+_NO_SLOWER = 1.02
+_US_PER_VALUE = 5e-5
+"""What guards spend on pooling one value of a map."""
+_US_PER_CHANNEL = 0.3
+"""What guards spend on one channel's three pooled values: basis and bank are read every frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class TappedModel:
+    """A model that gives out what guards read.
+
+    Attributes
+    ----------
+    model : bytes
+        The tapped copy.
+    kind : Kind
+    plan : TapPlan
+    model_us, tap_us : float
+        Time of one run of the untapped model, and what the tapped copy takes beyond it (negative
+        where it is faster), on this device.
+    notes : tuple of str
+        What people should know about the copy.
+    """
+
+    model: bytes
+    kind: Kind
+    plan: TapPlan
+    model_us: float
+    tap_us: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The untapped model."""
+
+    name: str
+    model: bytes
+    graph: Graph
+    head: Head
+    card: Card
+    threads: int
+
+    def tapped(self, taps: Iterable[TensorSpec]) -> tuple[bytes, TapPlan]:
+        """The copy with these taps, and its plan."""
+        main = self.graph.tensors[self.graph.main]
+        logits, probabilities = _logits(self.graph, self.head, self.card)
+        plan = TapPlan(
+            input=self.graph.input,
+            main=main,
+            logits=logits,
+            probabilities=probabilities,
+            taps=tuple(taps),
+        )
+        wanted = {spec.name: spec for spec in ([logits] if logits else []) + list(plan.taps)}
+        wanted.pop(main.name, None)
+        if self.graph.kind == "onnx":
+            return onnx_graph.add_outputs(self.model, list(wanted.values()), self.name), plan
+        return tflite_graph.add_outputs(self.model, list(wanted)), plan
+
+    def opened(self, taps: Iterable[TensorSpec]) -> Backend:
+        """The copy with these taps, ready to run."""
+        model, plan = self.tapped(taps)
+        return open_backend(model, plan, kind=self.graph.kind, threads=self.threads, name=self.name)
+
+
+def tap_model(path: Path, card: Card, *, threads: int = 1) -> TappedModel:
+    """Return a copy of the model that also gives out logits, feature maps and features.
+
+    With ``auto`` in the card, candidates at several depths are timed here, in the runtime that
+    will run them, and the cheap ones are taken: one map of each third of the network and the
+    penultimate vector, for at most 5 % of the model's time or 30 µs.
+
+    Parameters
+    ----------
+    path : Path
+        ONNX or TFLite file.
+    card : Card
+    threads : int
+        Threads the device will use.
+
+    Raises
+    ------
+    ModelError
+        The model cannot be read or run.
+    CardError
+        The card names a tensor that the model has not, or contradicts the model.
+    """
+    model, kind = read_model(path)
+    name = str(path)
+    untapped = open_backend(model, kind=kind, threads=threads, name=name)
+    model, notes = _fastest_form(model, kind, untapped, name)
+    graph = read_graph(model, untapped, name)
+    source = _Source(name, model, graph, find_head(graph), card, threads)
+    maps = _named(source, card.taps.maps, "maps")
+    features = _named(source, card.taps.features, "features")
+    budget = _Budget(
+        maps=_choose_maps(source) if maps is None else maps,
+        features=_choose_features(source) if features is None else features,
+        droppable=maps is None,
+    )
+    taps, model_us, tap_us = _afford(source, untapped, budget)
+    untapped.close()
+    tapped, plan = source.tapped(taps)
+    return TappedModel(tapped, kind, plan, model_us, tap_us, notes)
+
+
+def _fastest_form(
+    model: bytes, kind: Kind, untapped: Backend, name: str
+) -> tuple[bytes, tuple[str, ...]]:
+    """The model with uint8 instead of int8 activations where that is no slower here."""
+    unsigned = onnx_graph.unsigned_activations(model, name) if kind == "onnx" else None
+    if unsigned is None:
+        return model, ()
+    try:
+        other = open_backend(unsigned, kind=kind, name=name)
+    except ModelError:  # an operator between quantize and dequantize insists on int8
+        return model, ()
+    if not agree(untapped, other):
+        return model, ()
+    times = run_times_us({"int8": untapped, "uint8": other}, _CHECKING_SECONDS)
+    other.close()
+    if times["uint8"] > times["int8"] * _NO_SLOWER:
+        return model, ()
+    said = (
+        "the bundle's copy stores int8 activations as uint8 (the same numbers), which this "
+        f"runtime computes in {times['uint8'] / times['int8']:.2f} of the time"
+    )
+    return unsigned, (said,)
+
+
+def read_graph(model: bytes, loaded: Backend, name: str) -> Graph:
+    """Return the network in a model, given the backend that has loaded it."""
+    if loaded.runtime.backend == "onnxruntime":
+        return onnx_graph.read_graph(model, loaded.input, name)
+    return tflite_graph.read_graph(model, name)
+
+
+def _logits(graph: Graph, head: Head, card: Card) -> tuple[TensorSpec | None, bool]:
+    """The plan's logits, and whether they are probabilities."""
+    if card.output.task != "classify":
+        return None, False
+    main = graph.tensors[graph.main]
+    if head.logits is None:
+        return main, True
+    if graph.aliases.get(main.name) == head.logits.name:
+        return main, False
+    return head.logits, head.ends_in is None and card.output.activation != "logits"
+
+
+def _named(source: _Source, wanted: str | tuple[str, ...], key: str) -> list[TensorSpec] | None:
+    """The tensors a card names; None for ``auto``."""
+    if wanted == "auto":
+        return None
+    names = [wanted] if isinstance(wanted, str) else list(wanted)
+    return [_tensor(source, name, key) for name in names]
+
+
+def _tensor(source: _Source, name: str, key: str) -> TensorSpec:
+    graph = source.graph
+    spec = graph.tensors.get(graph.aliases.get(name, name)) or graph.tensors.get(name)
+    if spec is None:
+        known = [*graph.tensors, *graph.aliases]
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or sorted(known)[:3]
+        raise CardError(
+            f"{source.name}: the card's [taps] {key} names {name!r}, which the model has not",
+            f"nearest: {', '.join(near)}",
+        )
+    is_map = spec.height * spec.width > 1
+    if is_map != (key == "maps"):
+        raise CardError(
+            f"{source.name}: the card's [taps] {key} names {name!r}, which is "
+            f"{'a map' if is_map else 'a vector'}",
+            f"name it under {'maps' if is_map else 'features'}",
+        )
+    return spec
+
+
+def _choose_maps(source: _Source) -> list[TensorSpec]:
+    """One map of each third of the network: the cheapest to give out and to read."""
+    candidates = shortlist(map_candidates(source.graph))
+    costs = _costs(source, [candidate.spec for candidate in candidates])
+    chosen = []
+    for band in sorted({candidate.band for candidate in candidates}):
+        members = [candidate for candidate in candidates if candidate.band == band]
+        chosen.append(_cheapest(members, costs).spec)
+    return chosen
+
+
+def _cheapest(members: list[MapCandidate], costs: dict[str, float]) -> MapCandidate:
+    """The middle one of those that cost nearly the least."""
+    least = min(costs[member.spec.name] for member in members)
+    near = [m for m in members if costs[m.spec.name] <= least + _NEARLY_EQUAL_US]
+    return near[len(near) // 2]
+
+
+def _choose_features(source: _Source) -> list[TensorSpec]:
+    """The penultimate vector, in its cheapest form; none where the network has none."""
+    main = source.graph.tensors[source.graph.main]
+    if source.card.output.task == "embed":
+        return [main]
+    forms = source.head.features
+    if len(forms) < 2:
+        return list(forms)
+    costs = _costs(source, list(forms))
+    return [min(forms, key=lambda form: costs[form.name])]
+
+
+def _costs(source: _Source, specs: list[TensorSpec]) -> dict[str, float]:
+    """What each tensor costs a frame in µs, given out alone: to the model, and to the guards."""
+    backends = {"": source.opened([])} | {spec.name: source.opened([spec]) for spec in specs}
+    times = run_times_us(backends, _TIMING_SECONDS)
+    for backend in backends.values():
+        backend.close()
+    reading = {s.name: s.size * _US_PER_VALUE + s.channels * _US_PER_CHANNEL for s in specs}
+    return {name: max(0.0, times[name] - times[""]) + reading[name] for name in reading}
+
+
+@dataclass(frozen=True, slots=True)
+class _Budget:
+    """Taps to afford; maps that nobody named may be dropped."""
+
+    maps: list[TensorSpec]
+    features: list[TensorSpec]
+    droppable: bool
+
+
+def _afford(
+    source: _Source, untapped: Backend, budget: _Budget
+) -> tuple[list[TensorSpec], float, float]:
+    """The taps that fit the budget together, the model's time and theirs; the largest map goes."""
+    maps = list(budget.maps)
+    while True:
+        taps = [*maps, *budget.features]
+        backend = source.opened(taps)
+        times = run_times_us({"untapped": untapped, "tapped": backend}, _CHECKING_SECONDS)
+        backend.close()
+        cost = times["tapped"] - times["untapped"]
+        limit = max(COST_SHARE * times["untapped"], COST_FLOOR_US)
+        if cost <= limit or not budget.droppable or len(maps) < 2:
+            return taps, times["untapped"], cost
+        maps.remove(max(maps, key=lambda spec: spec.size))
