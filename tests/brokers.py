@@ -1,10 +1,10 @@
 """A real Mosquitto on a free loopback port, and a client that listens to it.
 
-    from brokers import Listener, Mosquitto       # or the fixture `broker` of tests/conftest.py
+from brokers import Listener, Mosquitto       # or the fixture `broker` of tests/conftest.py
 
-    with Mosquitto(tmp_path) as broker, Listener(broker.port) as listener:
-        ...
-        listener.wait(lambda messages: len(messages) >= 3)
+with Mosquitto(tmp_path) as broker, Listener(broker.port) as listener:
+    ...
+    listener.wait(lambda messages: len(messages) >= 3)
 """
 
 from __future__ import annotations
