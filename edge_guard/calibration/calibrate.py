@@ -237,6 +237,7 @@ class _Run:
         )
         origins = np.array([origin for _, origin, _ in made], np.intp)
         kinds = np.array([kind for kind, _, _ in made])
+        origins[~outliers.finite()] = -1  # such a frame goes to a person anyway: nothing to learn
         self.progress("fitting the guards", 0, 1)
         fitted = fit_guards(
             self.views, seen, outliers, origins, kinds, folds, temperature, self.rng

@@ -120,7 +120,7 @@ def fit_guards(
     seen, outliers : Observations
         The references and their pseudo-outliers.
     origins : array of int
-        (M,), the reference that each pseudo-outlier was made from.
+        (M,), the reference that each pseudo-outlier was made from; −1 to leave it out.
     kinds : array of str
         (M,), kind of each pseudo-outlier.
     folds : sequence of Fold
@@ -128,6 +128,7 @@ def fit_guards(
     temperature : float
         Softmax temperature of the logit scores.
     """
+    used = origins >= 0
     predicted = predictions(seen.logits, len(seen))
     classes = 3 if seen.logits.shape[1] else 0
     inside = np.zeros((len(seen), classes + 2 * len(views)))
@@ -143,8 +144,8 @@ def fit_guards(
                 target[rows] = raw_scores(fitted, embeddings, source.logits[rows], temperature)
     return FittedGuards(
         views=fit_views(views, seen.embeddings, predicted, rng),
-        fusion=fit_fusion(inside, outside, kinds),
-        references=_cross_fused(inside, outside, origins, kinds, folds),
+        fusion=fit_fusion(inside, outside[used], kinds[used]),
+        references=_cross_fused(inside, outside[used], origins[used], kinds[used], folds),
         raw=inside,
     )
 

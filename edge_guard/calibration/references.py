@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_guard.backends.preprocess import Preprocess, decode_image
 from edge_guard.backends.spec import Backend, TensorSpec
@@ -98,6 +99,11 @@ class Observations:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def finite(self) -> npt.NDArray[np.bool_]:
+        """Return which rows hold finite numbers only, (N,)."""
+        parts = [self.statistics, self.logits, *self.embeddings]
+        return np.asarray(np.all([np.isfinite(part).all(1) for part in parts], axis=0))
 
 
 class Observer:

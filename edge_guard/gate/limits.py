@@ -10,7 +10,7 @@ import numpy as np
 from edge_guard.gate.spec import Check, Limit, Range
 from edge_guard.types import Array, Doubles, Reason
 
-MARGINS = (0.5, 1.0, 2.0)
+MARGINS = (1.0, 2.0, 4.0)
 """Hard limits lie such a share of the reference range beyond its ends."""
 
 DEAD_SD = 1.0
@@ -47,7 +47,7 @@ def fit_limits(
 ) -> tuple[Limit, ...]:
     """Return the limits of references' image statistics.
 
-    The margin beyond the reference range starts at half that range and doubles while limits from
+    The margin beyond the reference range starts at that range and doubles while limits from
     one part of the references would turn away any of the other part.
 
     Parameters
