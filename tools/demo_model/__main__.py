@@ -21,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="demo_model", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument(
-        "--per-label", type=int, default=1600, help="training images (default %(default)s)"
+        "--per-label", type=int, default=1400, help="training images (default %(default)s)"
     )
     arguments = parser.parse_args()
     images, labels = dataset.images(arguments.per_label, _TRAINING)

@@ -1,8 +1,8 @@
-"""The int8 TFLite file, written from the weights and scales of the int8 ONNX file.
+"""The int8 TFLite file, with the activation ranges that the int8 ONNX file was calibrated to.
 
-Both files then hold the same numbers; only the runtimes' rounding differs. Conventions: TensorFlow
-Lite 8-bit quantization specification (weights int8, symmetric, one scale an output channel; biases
-int32 at input scale × weight scale; activations int8 with one scale and zero point).
+Both files then hold the same network at the same precision. Conventions: TensorFlow Lite 8-bit
+quantization specification (weights int8, symmetric, one scale an output channel; biases int32 at
+input scale × weight scale; activations int8 with one scale and zero point).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Quantization:
 
 
 def write(path: Path, layers: list[Layer], quantized_onnx: Path) -> None:
-    """Write ``layers`` as a full-int8 NHWC model with the numbers of ``quantized_onnx``."""
+    """Write ``layers`` as a full-int8 NHWC model with the ranges of ``quantized_onnx``."""
     writer = _Writer(_activations(onnx.load(quantized_onnx)))
     writer.activation(INPUT, (1, HEIGHT, WIDTH, 3))
     for layer in layers:
