@@ -21,6 +21,10 @@ CELLS: int
 def simd_level() -> str:
     """Return the level in use; EDGE_GUARD_SIMD forces one at import."""
 
+def set_simd_level(level: str) -> None:
+    """Use ``level`` from now on, in all threads (for tests and benchmarks).
+    Raises ValueError unless it is one of SIMD_LEVELS."""
+
 def image_statistics(
     image: npt.NDArray[np.uint8],
     statistics: npt.NDArray[np.float32],

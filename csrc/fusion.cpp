@@ -1,0 +1,74 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+#include "kernels.hpp"
+
+namespace eg {
+namespace {
+
+bool all_finite(const std::vector<double>& values) {
+    return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
+}
+
+void require(bool condition, const std::string& problem) {
+    if (!condition) throw std::invalid_argument(problem);
+}
+
+void require_finite(const char* name, const std::vector<double>& values, std::size_t size) {
+    require(values.size() == size, std::string(name) + ": expected " + std::to_string(size) +
+                                       " values as in center, got " + std::to_string(values.size()));
+    require(all_finite(values), std::string(name) + ": expected finite values");
+}
+
+}  // namespace
+
+void Fusion::validate() const {
+    require_finite("center", center, center.size());
+    require_finite("spread", spread, center.size());
+    require_finite("weight", weight, center.size());
+    require_finite("tail", tail, center.size());
+    require(member.size() == center.size(), "member: expected as many values as in center");
+    for (const double s : spread) require(s > 0, "spread: expected values above 0");
+    require(std::isfinite(top1), "top1: expected a finite value");
+    require(std::isfinite(top3), "top3: expected a finite value");
+    const bool any = std::find(member.begin(), member.end(), true) != member.end();
+    require(any || (top1 == 0 && top3 == 0), "member: expected at least one true value for top1 and top3");
+    require(all_finite(calibration), "calibration: expected finite values");
+    require(std::is_sorted(calibration.begin(), calibration.end()), "calibration: expected ascending values");
+}
+
+double Fusion::fuse(const double* scores) const {
+    constexpr double kLowest = -std::numeric_limits<double>::infinity();
+    double fused = 0, top[3] = {kLowest, kLowest, kLowest};
+    std::size_t members = 0;
+    for (std::size_t k = 0; k < center.size(); ++k) {
+        const double z = (scores[k] - center[k]) / spread[k];
+        const double a = std::copysign(std::log1p(std::fabs(z)), z);
+        fused += weight[k] * a + tail[k] * (a < 1 ? 0 : a - 1);
+        if (!member[k]) continue;
+        ++members;
+        if (a > top[0]) {
+            top[2] = top[1], top[1] = top[0], top[0] = a;
+        } else if (a > top[1]) {
+            top[2] = top[1], top[1] = a;
+        } else if (a > top[2]) {
+            top[2] = a;
+        }
+    }
+    if (members == 0) return fused;
+    const std::size_t n = std::min<std::size_t>(members, 3);
+    double sum = 0;
+    for (std::size_t i = 0; i < n; ++i) sum += top[i];
+    return fused + top1 * top[0] + top3 * sum / static_cast<double>(n);
+}
+
+double Fusion::p_value(double fused) const {
+    if (std::isnan(fused)) return fused;
+    const auto first = std::lower_bound(calibration.begin(), calibration.end(), fused);
+    const auto larger = static_cast<double>(calibration.end() - first);
+    return (1 + larger) / (static_cast<double>(calibration.size()) + 1);
+}
+
+}  // namespace eg

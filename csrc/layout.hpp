@@ -1,0 +1,40 @@
+// Plain descriptions of what the kernels read. No functions and no library types: the files that
+// are compiled once per SIMD level include it, and must not instantiate anything shared.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace eg {
+
+enum class Dtype : std::uint8_t { float32, int8, uint8 };
+
+// One image's worth of a model tensor, contiguous, NHWC (channels_last) or NCHW.
+// real = (stored - zero_point) * scale; scale 1 and zero_point 0 for float32.
+struct Tensor {
+    Dtype dtype = Dtype::float32;
+    std::size_t height = 1;
+    std::size_t width = 1;
+    std::size_t channels = 1;
+    bool channels_last = true;
+    double scale = 1.0;
+    std::int32_t zero_point = 0;
+};
+
+// An image of uint8 pixels, 3 channels in BGR order or 1 (gray). Strides in bytes, any sign.
+struct Image {
+    const std::uint8_t* pixels = nullptr;
+    std::size_t height = 0;
+    std::size_t width = 0;
+    std::size_t channels = 1;
+    std::ptrdiff_t row_stride = 0;
+    std::ptrdiff_t column_stride = 0;
+    std::ptrdiff_t channel_stride = 0;
+};
+
+constexpr std::size_t kCells = 8;        // cells per side of the luma grid
+constexpr std::size_t kScales = 4;       // 1x, 2x, 4x, 8x
+constexpr std::size_t kLbpBins = 10;     // 0..8 ones in a uniform pattern, and the others
+constexpr std::size_t kDiagonals = 511;  // |diagonal difference| of a 2x2 block: 0..510
+
+}  // namespace eg

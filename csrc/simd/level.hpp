@@ -1,0 +1,38 @@
+// The functions of the level being compiled; EG_LEVEL is its name.
+#pragma once
+
+#include "table.hpp"
+
+#ifndef EG_LEVEL
+#error "compile csrc/simd/*.cpp through CMakeLists.txt, which defines EG_LEVEL"
+#endif
+
+namespace eg::simd::EG_LEVEL {
+
+extern const Table table;
+
+void project(const float* rows, std::size_t n_rows, std::size_t dim, const double* x, double* out);
+Nearest nearest(const float* rows, std::size_t n_rows, std::size_t dim, const float* x);
+void pool(const Tensor& tensor, const void* data, const std::size_t* edges_y, std::size_t n_y,
+          const std::size_t* edges_x, std::size_t n_x, double* block_sums, double* squares,
+          void* scratch);
+void image_sums(const Image& image, const ImageScratch& scratch, ImageSums& sums);
+
+// Pixels of row y into scratch.planes (3 channels) and luma; adds the hash and the colour sums.
+void load_row(const Image& image, std::size_t y, const ImageScratch& scratch, std::uint8_t* luma,
+              ImageSums& sums);
+// Forward differences of rows `above` and `below` (both of `width` pixels).
+void add_gradients(const std::uint8_t* above, const std::uint8_t* below, std::size_t width,
+                   const ImageScratch& scratch, ScaleSums& sums);
+void add_laplacian(const std::uint8_t* above, const std::uint8_t* row, const std::uint8_t* below,
+                   std::size_t width, const ImageScratch& scratch, ScaleSums& sums);
+void add_patterns(const std::uint8_t* above, const std::uint8_t* row, const std::uint8_t* below,
+                  std::size_t width, const ImageScratch& scratch, std::int64_t* bins);
+// |Y00 - Y01 - Y10 + Y11| of each 2x2 block of two rows.
+void add_diagonals(const std::uint8_t* above, const std::uint8_t* below, std::size_t width,
+                   const ImageScratch& scratch, std::uint32_t* counts);
+// Rounded means of the 2x2 blocks of two rows.
+void halve(const std::uint8_t* above, const std::uint8_t* below, std::size_t width,
+           std::uint8_t* out);
+
+}  // namespace eg::simd::EG_LEVEL

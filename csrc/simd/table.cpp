@@ -1,0 +1,10 @@
+#include "level.hpp"
+
+#define EG_TEXT_OF(name) #name
+#define EG_TEXT(name) EG_TEXT_OF(name)
+
+namespace eg::simd::EG_LEVEL {
+
+const Table table = {EG_TEXT(EG_LEVEL), project, nearest, pool, image_sums};
+
+}  // namespace eg::simd::EG_LEVEL

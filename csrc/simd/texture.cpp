@@ -1,0 +1,148 @@
+// Gradients, Laplacian, local binary patterns, 2x2 blocks of luma rows.
+//
+// The loops run over whole lines of 64 pixels, so that none has a remainder: rows are readable
+// beyond their width, and what was computed there is overwritten before it is summed.
+#include <string.h>
+
+#include "level.hpp"
+
+namespace eg::simd::EG_LEVEL {
+namespace {
+
+constexpr std::size_t kLine = 64;
+constexpr std::size_t kChunk = 1024;  // pixels whose squared Laplacians (1020^2) fit an int32
+constexpr int kEdge = 32;             // grey levels
+constexpr std::uint8_t kNoLabel = 255;
+
+std::size_t padded(std::size_t width) { return (width + kLine - 1) & ~(kLine - 1); }
+
+void add_products(const std::int16_t* gx, const std::int16_t* gy, std::size_t n, ScaleSums& sums) {
+    n &= ~(kLine - 1);
+    std::int32_t abs_x = 0, abs_y = 0, xx = 0, yy = 0, xy = 0;
+    for (std::size_t x = 0; x < n; ++x) {
+        xx += gx[x] * gx[x];
+        yy += gy[x] * gy[x];
+        xy += gx[x] * gy[x];
+    }
+    std::int32_t edges = 0;
+    for (std::size_t x = 0; x < n; ++x) {
+        const auto ax = static_cast<std::int16_t>(gx[x] < 0 ? -gx[x] : gx[x]);
+        const auto ay = static_cast<std::int16_t>(gy[x] < 0 ? -gy[x] : gy[x]);
+        abs_x += ax;
+        abs_y += ay;
+        edges += static_cast<std::int16_t>(ax + ay) >= kEdge;
+    }
+    sums.abs_x += abs_x;
+    sums.abs_y += abs_y;
+    sums.xx += xx;
+    sums.yy += yy;
+    sums.xy += xy;
+    sums.edges += edges;
+}
+
+// Rotation-invariant uniform pattern of 8 neighbours: the number of neighbours that are not darker
+// than the centre if they form at most one arc, else 9.
+void label(const std::uint8_t* above, const std::uint8_t* row, const std::uint8_t* below,
+           std::size_t n, std::uint8_t* __restrict labels) {
+    n &= ~(kLine - 1);
+    for (std::size_t x = 0; x < n; ++x) {
+        const std::uint8_t c = row[x];
+        const std::uint8_t b0 = above[x - 1] >= c, b1 = above[x] >= c, b2 = above[x + 1] >= c;
+        const std::uint8_t b3 = row[x + 1] >= c, b4 = below[x + 1] >= c, b5 = below[x] >= c;
+        const std::uint8_t b6 = below[x - 1] >= c, b7 = row[x - 1] >= c;
+        const auto ones = static_cast<std::uint8_t>(b0 + b1 + b2 + b3 + b4 + b5 + b6 + b7);
+        const auto steps =
+            static_cast<std::uint8_t>((b0 ^ b1) + (b1 ^ b2) + (b2 ^ b3) + (b3 ^ b4) + (b4 ^ b5) +
+                                      (b5 ^ b6) + (b6 ^ b7) + (b7 ^ b0));
+        labels[x] = steps <= 2 ? ones : static_cast<std::uint8_t>(9);
+    }
+}
+
+typedef std::uint8_t Bytes __attribute__((vector_size(64)));
+
+void count(const std::uint8_t* labels, std::size_t n, std::int64_t* bins) {
+    constexpr std::size_t kMost = 255 * kLine;  // byte counters
+    for (std::size_t start = 0; start < n; start += kMost) {
+        const std::size_t end = n - start < kMost ? n : start + kMost;
+        for (std::uint8_t k = 0; k < kLbpBins; ++k) {
+            Bytes counter = {};
+            for (std::size_t x = start; x < end; x += kLine) {
+                Bytes line;
+                memcpy(&line, labels + x, sizeof line);
+                counter -= reinterpret_cast<Bytes>(line == k);
+            }
+            for (std::size_t j = 0; j < kLine; ++j) bins[k] += counter[j];
+        }
+    }
+}
+
+}  // namespace
+
+void add_gradients(const std::uint8_t* above, const std::uint8_t* below, std::size_t width,
+                   const ImageScratch& scratch, ScaleSums& sums) {
+    std::int16_t *__restrict gx = scratch.differences[0], *__restrict gy = scratch.differences[1];
+    const std::size_t n = padded(width);
+    for (std::size_t x = 0; x < n; ++x) {
+        gx[x] = static_cast<std::int16_t>(above[x + 1] - above[x]);
+        gy[x] = static_cast<std::int16_t>(below[x] - above[x]);
+    }
+    for (std::size_t x = width - 1; x < n; ++x) gx[x] = gy[x] = 0;
+    for (std::size_t x = 0; x < n; x += kChunk) {
+        add_products(gx + x, gy + x, n - x < kChunk ? n - x : kChunk, sums);
+    }
+}
+
+void add_laplacian(const std::uint8_t* above, const std::uint8_t* row, const std::uint8_t* below,
+                   std::size_t width, const ImageScratch& scratch, ScaleSums& sums) {
+    if (width < 3) return;
+    std::int16_t* __restrict values = scratch.differences[0];
+    const std::size_t n = padded(width);
+    for (std::size_t x = 0; x < n; ++x) {
+        values[x] = static_cast<std::int16_t>(4 * row[x] - above[x] - below[x] - row[x - 1] - row[x + 1]);
+    }
+    values[0] = 0;
+    for (std::size_t x = width - 1; x < n; ++x) values[x] = 0;
+    for (std::size_t start = 0; start < n; start += kChunk) {
+        const std::size_t size = (n - start < kChunk ? n - start : kChunk) & ~(kLine - 1);
+        const std::int16_t* chunk = values + start;
+        std::int32_t sum = 0, square = 0;
+        for (std::size_t x = 0; x < size; ++x) {
+            sum += chunk[x];
+            square += chunk[x] * chunk[x];
+        }
+        sums.laplacian += sum;
+        sums.laplacian_square += square;
+    }
+}
+
+void add_patterns(const std::uint8_t* above, const std::uint8_t* row, const std::uint8_t* below,
+                  std::size_t width, const ImageScratch& scratch, std::int64_t* bins) {
+    const std::size_t n = padded(width);
+    label(above, row, below, n, scratch.labels);
+    scratch.labels[0] = kNoLabel;
+    memset(scratch.labels + width - 1, kNoLabel, n - width + 1);
+    count(scratch.labels, n, bins);
+}
+
+void add_diagonals(const std::uint8_t* above, const std::uint8_t* below, std::size_t width,
+                   const ImageScratch& scratch, std::uint32_t* counts) {
+    std::int16_t* __restrict values = scratch.differences[0];
+    const std::size_t half = width / 2, n = padded(half);
+    for (std::size_t x = 0; x < n; ++x) {
+        const int d = above[2 * x] - above[2 * x + 1] - below[2 * x] + below[2 * x + 1];
+        values[x] = static_cast<std::int16_t>(d < 0 ? -d : d);
+    }
+    for (std::size_t x = 0; x < half; ++x) ++counts[values[x]];
+}
+
+void halve(const std::uint8_t* above, const std::uint8_t* below, std::size_t width,
+           std::uint8_t* __restrict out) {
+    const std::size_t half = width / 2, n = padded(half);
+    for (std::size_t x = 0; x < n; ++x) {
+        const int sum = above[2 * x] + above[2 * x + 1] + below[2 * x] + below[2 * x + 1];
+        out[x] = static_cast<std::uint8_t>((sum + 2) >> 2);
+    }
+    memset(out + half, 0, n - half);
+}
+
+}  // namespace eg::simd::EG_LEVEL
