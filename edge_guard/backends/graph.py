@@ -42,6 +42,8 @@ class Graph:
         The activations that can be given out, by name.
     aliases : mapping of str to str
         From every other name of an activation to its name in ``nodes``.
+    quantized_input : TensorSpec or None
+        The input as integers: itself, or what the model first makes of a float input.
     """
 
     kind: Kind
@@ -50,6 +52,7 @@ class Graph:
     nodes: tuple[Node, ...]
     tensors: Mapping[str, TensorSpec]
     aliases: Mapping[str, str]
+    quantized_input: TensorSpec | None
 
     @cached_property
     def producers(self) -> dict[str, Node]:

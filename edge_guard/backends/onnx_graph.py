@@ -103,10 +103,16 @@ def read_graph(model: bytes, fed: TensorSpec, name: str) -> Graph:
             f"{name}: output {main!r} is {found}",
             "export the model for one image, with a float32, int8 or uint8 output",
         )
-    scale, zero_point = reader.scales.get(fed.name, (1.0, 0))
-    if fed.dtype != "float32":
-        fed = msgspec.structs.replace(fed, scale=scale, zero_point=zero_point)
-    return Graph("onnx", fed, main, tuple(reader.nodes), tensors, reader.aliases)
+    integers = reader.integer_input(fed)
+    return Graph(
+        kind="onnx",
+        input=integers if integers and fed.dtype != "float32" else fed,
+        main=main,
+        nodes=tuple(reader.nodes),
+        tensors=tensors,
+        aliases=reader.aliases,
+        quantized_input=integers,
+    )
 
 
 def add_outputs(model: bytes, wanted: Sequence[TensorSpec], name: str) -> bytes:
@@ -184,6 +190,7 @@ class _Reader:
     """Walks a graph once and keeps what later questions need."""
 
     def __init__(self, graph: Any, fed: str, *, channels_last: bool) -> None:
+        self._graph = graph
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
         self.aliases = _quantized_names(graph)
         self.nodes: list[Node] = []
@@ -228,7 +235,6 @@ class _Reader:
             return
         self._live.update(node.output)
         inputs = tuple(self.aliases.get(name, name) for name in read)
-        self._learn_input_scale(node, read[0])
         if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
             self._requantize(node, inputs[0])
             return
@@ -249,12 +255,18 @@ class _Reader:
         elif (scale := self._scale(node, 1)) is not None:
             self.scales[output] = scale
 
-    def _learn_input_scale(self, node: Any, name: str) -> None:
-        """An integer input's quantization is known only to the operator that reads it."""
-        if name not in self.scales and node.op_type in ("DequantizeLinear", "QLinearConv"):
-            scale = self._scale(node, 1)
-            if scale is not None:
-                self.scales[name] = scale
+    def integer_input(self, fed: TensorSpec) -> TensorSpec | None:
+        """The input with the quantization that the operators reading it know."""
+        for node in self._graph.node:
+            known = node.op_type in ("QuantizeLinear", "DequantizeLinear", "QLinearConv")
+            if not known or node.input[0] != fed.name or (found := self._scale(node, 1)) is None:
+                continue
+            point = self._constants.get(node.input[2]) if len(node.input) > 2 else None
+            signed = point is not None and point.data_type == import_module("onnx").TensorProto.INT8
+            return msgspec.structs.replace(
+                fed, dtype="int8" if signed else "uint8", scale=found[0], zero_point=found[1]
+            )
+        return None
 
     def _scale(self, node: Any, index: int | None) -> tuple[float, int] | None:
         """Scale and zero point of a node, where they are constant and the same for all channels."""

@@ -15,6 +15,7 @@ from edge_guard.backends.candidates import (
     map_candidates,
     shortlist,
 )
+from edge_guard.backends.check import check_card
 from edge_guard.backends.graph import Graph
 from edge_guard.backends.open import open_backend, read_model
 from edge_guard.backends.spec import Backend, Kind, TapPlan, TensorSpec
@@ -122,7 +123,9 @@ def tap_model(path: Path, card: Card, *, threads: int = 1) -> TappedModel:
     untapped = open_backend(model, kind=kind, threads=threads, name=name)
     model, notes = _fastest_form(model, kind, untapped, name)
     graph = read_graph(model, untapped, name)
-    source = _Source(name, model, graph, find_head(graph), card, threads)
+    head = find_head(graph)
+    check_card(card, graph, head, untapped, name)
+    source = _Source(name, model, graph, head, card, threads)
     maps = _named(source, card.taps.maps, "maps")
     features = _named(source, card.taps.features, "features")
     budget = _Budget(

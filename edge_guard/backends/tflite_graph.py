@@ -77,9 +77,11 @@ def read_graph(model: bytes, name: str) -> Graph:
                 f"{name}: tensor {required!r} is not float32, int8 or uint8 with batch size 1",
                 "export the model for one image, with a float32, int8 or uint8 output",
             )
+    spec = input_spec(tensors[fed], name)
     return Graph(
         kind="tflite",
-        input=input_spec(tensors[fed], name),
+        input=spec,
+        quantized_input=None if spec.dtype == "float32" else spec,
         main=given,
         nodes=nodes,
         tensors=tensors,
