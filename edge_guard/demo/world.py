@@ -39,7 +39,7 @@ bundle = {bundle}
 frames_per_second = {frames_per_second}
 loop = true
 summary_seconds = {summary_seconds}
-{mqtt}
+
 [spool]
 path = {spool}
 """
@@ -47,7 +47,7 @@ path = {spool}
 _COLLECTOR = """\
 [collector]
 id = "demo-collector"
-{mqtt}
+
 [store]
 url = {database}
 frames = {frames}
@@ -130,22 +130,23 @@ def build(folder: Path, assets: Assets, page_port: int | None) -> World:
         user=_USER,
         password_file=folder / "password",
     )
-    world.device.write_text(_device(world, assets, mqtt))
+    world.device.write_text(_device(world, assets) + mqtt)
     world.collector.write_text(
         _toml(
-            _COLLECTOR.replace("{mqtt}", mqtt),
+            _COLLECTOR,
             database=world.database,
             frames=world.frames,
             host=HOST,
             page_port=world.page_port,
         )
+        + mqtt
     )
     return world
 
 
-def _device(world: World, assets: Assets, mqtt: str) -> str:
+def _device(world: World, assets: Assets) -> str:
     return _toml(
-        _DEVICE.replace("{mqtt}", mqtt),
+        _DEVICE,
         stream=STREAM,
         footage=assets.footage,
         bundle=assets.bundle,
