@@ -23,14 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         description="Reports every problem of a device's or collector's configuration with line, "
         "key, reason and the nearest known key. Exit code 0: none; 2: there are some.",
     )
-    check.add_argument("file", type=Path, metavar="FILE")
+    check.add_argument("file", type=Path, metavar="FILE", help="device or collector TOML file")
     add_json_argument(check)
     schema = actions.add_parser(
         "schema",
         help="print the JSON Schema of a file",
         description="Prints the JSON Schema of a device's or collector's configuration.",
     )
-    schema.add_argument("kind", choices=KINDS)
+    schema.add_argument("kind", choices=KINDS, help="whose configuration")
 
 
 def run(args: argparse.Namespace) -> int:
