@@ -58,20 +58,28 @@ void label(const std::uint8_t* above, const std::uint8_t* row, const std::uint8_
     }
 }
 
-typedef std::uint8_t Bytes __attribute__((vector_size(64)));
+#if defined(__AVX512BW__)
+constexpr std::size_t kVector = 64;
+#elif defined(__AVX2__)
+constexpr std::size_t kVector = 32;
+#else
+constexpr std::size_t kVector = 16;
+#endif
+typedef std::uint8_t Bytes __attribute__((vector_size(kVector)));
 
+// Counters of one byte a lane, which the auto-vectoriser would widen to 32 bits.
 void count(const std::uint8_t* labels, std::size_t n, std::int64_t* bins) {
-    constexpr std::size_t kMost = 255 * kLine;  // byte counters
+    constexpr std::size_t kMost = 255 * kVector;
     for (std::size_t start = 0; start < n; start += kMost) {
         const std::size_t end = n - start < kMost ? n : start + kMost;
         for (std::uint8_t k = 0; k < kLbpBins; ++k) {
             Bytes counter = {};
-            for (std::size_t x = start; x < end; x += kLine) {
+            for (std::size_t x = start; x < end; x += kVector) {
                 Bytes line;
                 memcpy(&line, labels + x, sizeof line);
                 counter -= reinterpret_cast<Bytes>(line == k);
             }
-            for (std::size_t j = 0; j < kLine; ++j) bins[k] += counter[j];
+            for (std::size_t j = 0; j < kVector; ++j) bins[k] += counter[j];
         }
     }
 }
