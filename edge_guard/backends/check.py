@@ -37,7 +37,10 @@ def check_card(card: Card, graph: Graph, head: Head, backend: Backend, name: str
     ModelError
         The model gives nothing but NaN or infinity.
     """
-    preprocess = Preprocess(card.input, graph.input)
+    try:
+        preprocess = Preprocess(card.input, graph.input)
+    except CardError as error:
+        raise CardError(f"{name}: {error.problem}", error.remedy) from error
     main = graph.tensors[graph.main]
     if card.output.task in ("classify", "embed") and main.height * main.width > 1:
         raise CardError(

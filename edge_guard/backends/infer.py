@@ -87,14 +87,12 @@ def _infer_input(graph: Graph) -> tuple[InputCard, list[str]]:
     spec = graph.input
     card = InputCard(color="rgb" if spec.channels == 3 else "gray")
     said = ["assumed colour order RGB" if spec.channels == 3 else "the model takes gray images"]
-    if spec.dtype == "float32":
+    if graph.quantized_input is None:
         scaling = USUAL[1]
         said.append(f"assumed input scaling: {scaling.words}")
     else:
-        scaling = fitting_scaling(spec)
-        said.append(
-            f"input scaling from the quantization of the {spec.dtype} input: {scaling.words}"
-        )
+        scaling = fitting_scaling(graph.quantized_input)
+        said.append(f"input scaling as the model quantizes its input: {scaling.words}")
     said.append("assumed that frames are stretched to the model's size")
     return scaling.card(card), said
 

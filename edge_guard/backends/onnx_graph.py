@@ -14,63 +14,13 @@ from typing import Any, cast
 import msgspec
 import numpy as np
 
-from edge_guard.backends.graph import Graph, Node, Op
+from edge_guard.backends.graph import Graph, Node
 from edge_guard.backends.layout import DTYPES, tensor_spec
 from edge_guard.backends.onnx import observe
+from edge_guard.backends.onnx_operators import OPS, SCALE_INPUT
 from edge_guard.backends.spec import TensorSpec
 from edge_guard.errors import ModelError, missing_extra
 from edge_guard.types import Array
-
-_OPS: dict[str, Op] = {
-    "Conv": "conv",
-    "QLinearConv": "conv",
-    "ConvTranspose": "conv",
-    "Gemm": "dense",
-    "MatMul": "dense",
-    "QGemm": "dense",
-    "QLinearMatMul": "dense",
-    "AveragePool": "pool",
-    "GlobalAveragePool": "pool",
-    "GlobalMaxPool": "pool",
-    "MaxPool": "pool",
-    "QLinearAveragePool": "pool",
-    "QLinearGlobalAveragePool": "pool",
-    "ReduceMean": "pool",
-    "Relu": "activation",
-    "Clip": "activation",
-    "LeakyRelu": "activation",
-    "PRelu": "activation",
-    "HardSwish": "activation",
-    "Elu": "activation",
-    "BatchNormalization": "activation",
-    "QLinearLeakyRelu": "activation",
-    "Softmax": "softmax",
-    "LogSoftmax": "softmax",
-    "QLinearSoftmax": "softmax",
-    "Sigmoid": "sigmoid",
-    "QLinearSigmoid": "sigmoid",
-    "Reshape": "reshape",
-    "Flatten": "reshape",
-    "Squeeze": "reshape",
-    "Unsqueeze": "reshape",
-    "Identity": "reshape",
-    "Dropout": "reshape",
-}
-_SCALE_INPUT = {
-    "QuantizeLinear": 1,
-    "QLinearConv": 6,
-    "QLinearMatMul": 6,
-    "QLinearAdd": 6,
-    "QLinearMul": 6,
-    "QGemm": 7,
-    "QLinearAveragePool": 3,
-    "QLinearGlobalAveragePool": 3,
-    "QLinearLeakyRelu": 3,
-    "QLinearSigmoid": 3,
-    "QLinearSoftmax": 3,
-    "QLinearConcat": 0,
-}
-"""Which input is the scale of an operator's integer output; the zero point is the next one."""
 
 
 def read_graph(model: bytes, fed: TensorSpec, name: str) -> Graph:
@@ -239,10 +189,10 @@ class _Reader:
             self._requantize(node, inputs[0])
             return
         output = self.aliases.get(node.output[0], node.output[0])
-        self.nodes.append(Node(_OPS.get(node.op_type, "other"), inputs, (output,)))
+        self.nodes.append(Node(OPS.get(node.op_type, "other"), inputs, (output,)))
         self.layouts[output] = self._layout(node, inputs)
-        scale = self._scale(node, _SCALE_INPUT.get(node.op_type))
-        if scale is None and _OPS.get(node.op_type) in ("pool", "reshape"):
+        scale = self._scale(node, SCALE_INPUT.get(node.op_type))
+        if scale is None and OPS.get(node.op_type) in ("pool", "reshape"):
             scale = self.scales.get(inputs[0])
         if scale is not None:
             self.scales.setdefault(output, scale)
@@ -283,7 +233,7 @@ class _Reader:
     def _layout(self, node: Any, inputs: tuple[str, ...]) -> bool | None:
         """Whether an operator's 4-D output is NHWC; None: neither that nor NCHW."""
         before = self.layouts.get(inputs[0], False)
-        op = _OPS.get(node.op_type)
+        op = OPS.get(node.op_type)
         if op in ("conv", "pool"):
             return False if node.op_type != "ReduceMean" else before
         if node.op_type != "Transpose":
