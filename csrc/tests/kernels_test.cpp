@@ -1,0 +1,270 @@
+// The kernels without Python: every SIMD level against plain loops, on buffers of exactly the size
+// they need (so that a sanitizer sees any overrun), and no allocation once running.
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <random>
+#include <stdexcept>
+
+#include "check.hpp"
+#include "kernels.hpp"
+
+namespace {
+
+std::size_t allocations = 0;
+
+}  // namespace
+
+void* operator new(std::size_t size) {
+    ++allocations;
+    void* memory = std::malloc(size);
+    if (memory == nullptr) throw std::bad_alloc();
+    return memory;
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace {
+
+using namespace eg;
+
+std::mt19937 generator(20240607);
+const std::vector<std::size_t> kSizes = {1, 7, 15, 16, 17, 31, 33, 97, 1280};
+
+std::vector<float> normal(std::size_t n) {
+    std::normal_distribution<float> distribution;
+    std::vector<float> values(n);
+    for (float& v : values) v = distribution(generator);
+    return values;
+}
+
+std::vector<std::uint8_t> bytes(std::size_t n) {
+    std::vector<std::uint8_t> values(n);
+    for (auto& v : values) v = static_cast<std::uint8_t>(generator());
+    return values;
+}
+
+Matrix matrix(std::size_t rows, std::size_t columns) { return {normal(rows * columns), rows, columns}; }
+
+double distance(const float* a, const float* b, std::size_t n) {
+    double sum = 0;
+    for (std::size_t i = 0; i < n; ++i) sum += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
+    return sum;
+}
+
+void test_nearest(std::size_t dim) {
+    for (const std::size_t rows : {1, 3, 4, 5, 9}) {
+        const Matrix bank = matrix(rows, dim);
+        const std::vector<float> x = normal(dim);
+        double best = distance(x.data(), bank.values.data(), dim);
+        for (std::size_t r = 1; r < rows; ++r) {
+            best = std::min(best, distance(x.data(), bank.values.data() + r * dim, dim));
+        }
+        const Match match = nearest_row(bank, x.data());
+        CHECK(check::close(match.distance, best, 1e-5));
+        CHECK(match.row >= 0 && static_cast<std::size_t>(match.row) < rows);
+    }
+}
+
+void test_nearest_edges() {
+    Matrix bank = {{1, 1, 0, 0, 1, 1}, 3, 2};
+    const float tie[] = {1, 1}, far[] = {1e30f, 0}, nan[] = {std::nanf(""), 0};
+    CHECK(nearest_row(bank, tie).row == 0);
+    CHECK(nearest_row(bank, far).row == -1 && std::isinf(nearest_row(bank, far).distance));
+    CHECK(nearest_row(bank, nan).row == -1 && std::isnan(nearest_row(bank, nan).distance));
+}
+
+// An axis-aligned basis makes the expected distance a sum over coordinates.
+void test_gaussian(std::size_t dim) {
+    const std::size_t rank = dim / 2;
+    Matrix basis = {std::vector<float>(rank * dim), rank, dim};
+    for (std::size_t r = 0; r < rank; ++r) basis.values[r * dim + r] = 1;
+    std::vector<float> gain(rank);
+    for (std::size_t r = 0; r < rank; ++r) gain[r] = static_cast<float>(r) + 0.5f;
+    const Matrix means = matrix(3, dim);
+    const Gaussian gaussian(means, basis, gain, 0.25);
+    const std::vector<float> x = normal(dim);
+    double best = std::numeric_limits<double>::infinity();
+    for (std::size_t m = 0; m < 3; ++m) {
+        double sum = 0;
+        for (std::size_t i = 0; i < dim; ++i) {
+            const double d = double{x[i]} - means.values[m * dim + i];
+            sum += (i < rank ? gain[i] : 0.25) * d * d;
+        }
+        best = std::min(best, sum);
+    }
+    std::vector<double> scratch(gaussian.scratch_size());
+    CHECK(check::close(gaussian.distance(x.data(), scratch.data()).distance, best, 1e-10));
+}
+
+double stored(const Tensor& t, const std::vector<std::uint8_t>& data, std::size_t i) {
+    if (t.dtype == Dtype::uint8) return data[i];
+    if (t.dtype == Dtype::int8) return static_cast<std::int8_t>(data[i]);
+    float value;
+    std::memcpy(&value, data.data() + i * sizeof value, sizeof value);
+    return value;
+}
+
+void test_pool(Tensor t) {
+    const std::size_t n = t.height * t.width * t.channels;
+    std::vector<std::uint8_t> data = bytes(n);
+    if (t.dtype == Dtype::float32) {
+        const std::vector<float> values = normal(n);
+        data.resize(n * sizeof(float));
+        std::memcpy(data.data(), values.data(), data.size());
+    }
+    std::vector<unsigned char> scratch(pooling_scratch_bytes(t));
+    std::vector<float> out(pooled_size(t));
+    pool(t, data.data(), scratch.data(), out.data());
+    for (std::size_t c = 0; c < t.channels; ++c) {
+        double sum = 0, square = 0;
+        for (std::size_t p = 0; p < t.height * t.width; ++p) {
+            const std::size_t i = t.channels_last ? p * t.channels + c : c * t.height * t.width + p;
+            const double v = (stored(t, data, i) - t.zero_point) * t.scale;
+            sum += v;
+            square += v * v;
+        }
+        const double pixels = static_cast<double>(t.height * t.width), mean = sum / pixels;
+        CHECK(check::close(out[c], mean, 1e-6));
+        if (pixels == 1) continue;
+        const double variance = square / pixels - mean * mean;
+        CHECK(check::close(out[t.channels + c], std::sqrt(std::max(0.0, variance)), 1e-5));
+        CHECK(out[2 * t.channels + c] <= out[t.channels + c] * 1.5f + 1e-6f);
+    }
+}
+
+struct Described {
+    std::uint64_t hash;
+    std::vector<float> values;
+};
+
+Described describe(const Image& image) {
+    Described result = {0, std::vector<float>(kStatistics.size() + 2 * kCells * kCells)};
+    float* statistics = result.values.data();
+    result.hash = image_statistics(image, statistics, statistics + kStatistics.size());
+    for (const float v : result.values) CHECK(std::isfinite(v));
+    return result;
+}
+
+// The same picture, packed and read backwards from a mirrored copy, at every level.
+void test_image(std::size_t height, std::size_t width, std::size_t channels) {
+    const std::vector<std::uint8_t> pixels = bytes(height * width * channels);
+    const std::vector<std::uint8_t> reversed(pixels.rbegin(), pixels.rend());
+    const auto c = static_cast<std::ptrdiff_t>(channels);
+    const auto row = static_cast<std::ptrdiff_t>(width) * c;
+    const Image image = {pixels.data(), height, width, channels, row, c, 1};
+    const Image backwards = {&reversed.back(), height, width, channels, -row, -c, -1};
+    set_simd_level("scalar");
+    const Described reference = describe(image);
+    for (const std::string& level : simd_levels()) {
+        set_simd_level(level);
+        for (const Image& view : {image, backwards}) {
+            const Described result = describe(view);
+            CHECK(result.hash == reference.hash);
+            CHECK(result.values == reference.values);
+        }
+    }
+}
+
+void test_logits() {
+    const float logits[] = {2, 5, 5, -1};
+    double scratch[8];
+    const LogitScores scores = logit_scores({Dtype::float32, 1, 1, 4}, logits, {false, 2.0, 0.1, 9}, scratch);
+    double total = 0;
+    for (const float l : logits) total += std::exp(l / 2.0);
+    CHECK(check::close(scores.energy, -2 * std::log(total), 1e-12));
+    CHECK(check::close(scores.max_p, std::exp(2.5) / total, 1e-12));
+    CHECK(check::close(scores.msp, 1 - std::exp(2.5) / total, 1e-12));
+    CHECK(scores.argmax == 1);
+    const float nan[] = {2, std::nanf(""), 5, -1};
+    CHECK(std::isnan(logit_scores({Dtype::float32, 1, 1, 4}, nan, {}, scratch).gen));
+}
+
+std::shared_ptr<const View> tap_view() {
+    const Matrix none;
+    return std::make_shared<View>(0, 32, std::vector<float>(), matrix(2, 96), matrix(5, 96),
+                                  std::vector<float>(5, 1.0f), 1.0, matrix(20, 96));
+}
+
+void test_steady_state() {
+    const Tensor logits = {Dtype::int8, 1, 1, 10}, map = {Dtype::int8, 14, 14, 32};
+    Fusion fusion;
+    fusion.center.assign(5, 0), fusion.spread.assign(5, 1), fusion.weight.assign(5, 1);
+    fusion.tail.assign(5, 1), fusion.member.assign(5, true), fusion.calibration = {1, 2, 3};
+    Scorer scorer(&logits, {}, {map}, 0, {tap_view()}, &fusion);
+    const std::vector<std::uint8_t> logit_data = bytes(10), map_data = bytes(14 * 14 * 32);
+    const void* taps[] = {map_data.data()};
+    std::vector<double> values(scorer.n_scores() + 3);
+    std::vector<std::int32_t> indices(scorer.n_indices());
+    const std::vector<std::uint8_t> pixels = bytes(40 * 50 * 3);
+    const Image image = {pixels.data(), 40, 50, 3, 150, 3, 1};
+    std::vector<float> statistics(kStatistics.size()), cells(2 * kCells * kCells);
+    for (const std::string& level : simd_levels()) {
+        set_simd_level(level);
+        image_statistics(image, statistics.data(), cells.data());
+        const std::size_t before = allocations;
+        for (int i = 0; i < 3; ++i) {
+            image_statistics(image, statistics.data(), cells.data());
+            scorer.score(logit_data.data(), taps, nullptr, values.data(), indices.data());
+        }
+        CHECK(allocations == before);
+        for (const double v : values) CHECK(std::isfinite(v));
+    }
+}
+
+template <typename Call>
+bool refused(Call call) {
+    try {
+        call();
+    } catch (const std::invalid_argument&) {
+        return true;
+    }
+    return false;
+}
+
+void test_refusals() {
+    const Tensor map = {Dtype::int8, 2, 2, 4};
+    CHECK(refused([] { set_simd_level("quantum"); }));
+    CHECK(refused([&] { Scorer(&map, {}, {}, 0, {}, nullptr); }));
+    CHECK(refused([] { Scorer(nullptr, {}, {}, 0, {tap_view()}, nullptr); }));
+    CHECK(refused([] { Gaussian(matrix(1, 4), matrix(2, 4), {1}, 1); }));
+    CHECK(refused([] { Gaussian(matrix(1, 4), matrix(1, 4), {1}, std::nan("")); }));
+    Fusion unsorted;
+    unsorted.calibration = {2, 1};
+    CHECK(refused([&] { unsorted.validate(); }));
+}
+
+void test_level() {
+    for (const std::size_t size : kSizes) {
+        test_nearest(size);
+        test_gaussian(size);
+        for (const Dtype dtype : {Dtype::float32, Dtype::int8, Dtype::uint8}) {
+            for (const bool channels_last : {true, false}) {
+                test_pool({dtype, 7, 5, size, channels_last, 0.25, dtype == Dtype::float32 ? 0 : 3});
+                test_pool({dtype, 2, size, 3, channels_last, 1.0, 0});
+            }
+        }
+    }
+    test_pool({Dtype::uint8, 300, 260, 2, true, 1.0, 0});  // more pixels than one integer sum holds
+    test_nearest_edges();
+}
+
+}  // namespace
+
+int main() {
+    for (const std::string& level : simd_levels()) {
+        set_simd_level(level);
+        test_level();
+    }
+    for (const std::size_t width : {16, 17, 31, 33, 63, 64, 65, 97, 128, 1280}) {
+        test_image(19, width, 3);
+        test_image(16, width, 1);
+    }
+    test_logits();
+    test_steady_state();
+    test_refusals();
+    if (check::failures == 0) std::puts("kernels: all checks passed");
+    return check::failures == 0 ? 0 : 1;
+}
