@@ -42,14 +42,15 @@ class Event:
     expected: tuple[str, ...]
 
 
+_FOREIGN = ("fused", "gate.occlusion")
 EVENTS = (
-    Event("bottle_cap", 70, 89, ("fused",)),
-    Event("light_bulb", 130, 159, ("gate.exposure", "fused")),
-    Event("glove", 200, 219, ("fused",)),
+    Event("bottle_cap", 70, 89, _FOREIGN),
+    Event("light_bulb", 130, 159, ("gate.exposure", "gate.color")),
+    Event("glove", 200, 219, _FOREIGN),
     Event("defocus", 260, 284, ("gate.focus",)),
-    Event("hex_key", 325, 344, ("fused",)),
-    Event("dirty_lens", 385, 409, ("fused", "gate.exposure", "gate.focus")),
-    Event("shifted_camera", 450, 474, ("fused",)),
+    Event("hex_key", 325, 344, _FOREIGN),
+    Event("dirty_lens", 385, 409, ("gate.occlusion", "fused")),
+    Event("shifted_camera", 450, 474, ("gate.alignment",)),
     Event("frozen_stream", 510, 534, ("gate.frozen",)),
     Event("dead_stream", 565, 589, ("gate.dead",)),
 )
@@ -117,16 +118,16 @@ def _dirt() -> Floats:
     """Return the transmission of a front glass with coolant splashes, out of focus."""
     rng = np.random.default_rng(7)
     cover = np.zeros((HEIGHT, WIDTH), np.float32)
-    for _ in range(9):
-        centre = int(rng.uniform(30, WIDTH - 30)), int(rng.uniform(30, HEIGHT - 30))
-        axes = int(rng.uniform(6, 24)), int(rng.uniform(6, 18))
+    for _ in range(11):
+        centre = int(rng.uniform(30, WIDTH - 30)), int(rng.uniform(20, HEIGHT - 20))
+        axes = int(rng.uniform(10, 26)), int(rng.uniform(8, 20))
         cv2.ellipse(cover, centre, axes, float(rng.uniform(0, 180)), 0, 360, (1.0,), -1)
-    return np.asarray(1 - 0.6 * cv2.GaussianBlur(cover, (0, 0), 5), np.float32)
+    return np.asarray(1 - 0.8 * cv2.GaussianBlur(cover, (0, 0), 5), np.float32)
 
 
 CONDITIONS = {
     "light_bulb": Conditions(gain=(1.155, 1.185, 1.215)),
-    "defocus": Conditions(defocus_px=2.2),
+    "defocus": Conditions(defocus_px=1.7),
     "dirty_lens": Conditions(dirt=_dirt()),
     "shifted_camera": Conditions(shift=Pose(12, -5, 2)),
 }

@@ -18,6 +18,8 @@ CENTRE = (WORLD[0] / 2, WORLD[1] / 2 - 2)
 """Where the trigger stops the part."""
 _LAMP = np.array([-0.42, -0.55, 0.72], np.float32)
 _RAIL = 26
+_FILM = np.float32(0.16)
+"""What dirt on the front glass scatters into the camera where it hides the scene."""
 _BELT_LENGTH = 1600
 
 
@@ -101,7 +103,7 @@ class Station:
         signal = np.asarray(cv2.GaussianBlur(scene, (0, 0), blur), np.float32)
         signal *= np.asarray(conditions.gain, np.float32) * self._vignette
         if conditions.dirt is not None:
-            signal *= conditions.dirt[..., None]
+            signal = _FILM + (signal - _FILM) * conditions.dirt[..., None]
         levels = 235 * np.power(np.clip(signal, 0, 1.2), 0.8) + conditions.level
         noise = rng.standard_normal(levels.shape, dtype=np.float32)
         levels += noise * np.sqrt(1.2 + 0.018 * levels)
@@ -214,5 +216,8 @@ def _look(world: Floats, shift: Pose) -> Floats:
     view[:, 2] += np.array([shift.x - MARGIN, shift.y - MARGIN])
     if shift == Pose():
         return world[MARGIN:-MARGIN, MARGIN:-MARGIN]
-    seen = cv2.warpAffine(world, view, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT)
+    # Lanczos, or the moved camera would also be a softer one
+    seen = cv2.warpAffine(
+        world, view, (WIDTH, HEIGHT), flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT
+    )
     return np.asarray(seen, np.float32)
