@@ -110,6 +110,15 @@ class Outbox:
         """Return the stamp of a message of this boot that is made now."""
         return {**stamp(self._device, self.spool.boot_id), "sequence": sequence}
 
+    def losses(self) -> dict[str, int]:
+        """Return what was given up since the spool exists, by ``kind/cause``."""
+        losses = Counter({f"{kind}/{_NO_SPACE}": n for kind, n in self._uncounted.items()})
+        try:
+            losses.update(self.spool.losses())
+        except StoreError as error:
+            self._refused(error)
+        return dict(losses)
+
     def _try(
         self, kind: Kind, topic: str, make: Make, picture: tuple[str, bytes] | None
     ) -> int | None:

@@ -1,0 +1,162 @@
+"""One stream's voice: verdicts, summaries and alarms as messages on the device's disk."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Mapping
+
+from edge_guard.backends.preprocess import encode_jpeg
+from edge_guard.config import StreamTable
+from edge_guard.drift.summary import Window
+from edge_guard.errors import EdgeGuardError
+from edge_guard.publish.messages import Alarm, Event, FrameResult, ImageReference, Summary
+from edge_guard.publish.outbox import Numbered, Outbox, event_id
+from edge_guard.publish.stamp import rfc3339
+from edge_guard.sources.contract import Damaged
+from edge_guard.types import Frame, Result, Verdict
+
+
+class Reporter:
+    """Posts what one stream has to say. Each message is on the disk when its method returns.
+
+    Parameters
+    ----------
+    outbox : Outbox
+    stream : StreamTable
+    bundle : str
+        Id of the bundle that judges the stream.
+    """
+
+    def __init__(self, outbox: Outbox, stream: StreamTable, bundle: str) -> None:
+        self._outbox = outbox
+        self._topics = outbox.topics
+        self._stream = stream
+        self._bundle = bundle
+        self._mutex = threading.Lock()
+        self._raised: dict[str, Alarm] = {}
+
+    def adopt(self, alarm: Alarm) -> None:
+        """Go on with an alarm that an earlier boot left raised."""
+        self._raised[alarm.alarm] = alarm
+
+    def verdict(self, frame: Frame | Damaged, result: Result) -> None:
+        """Post a frame's verdict: an event unless accepted, a result where all are wanted."""
+        if result.verdict != Verdict.ACCEPT:
+            self._event(frame, result)
+        if self._stream.publish == "all":
+            self._outbox.post(
+                "result",
+                self._topics.result(self._stream.name),
+                lambda numbered: FrameResult(
+                    **numbered,
+                    stream=self._stream.name,
+                    frame_sequence=frame.sequence,
+                    verdict=result.verdict,
+                    label=result.label,
+                    confidence=result.confidence,
+                    p_value=result.p_value,
+                ),
+            )
+
+    def summary(self, number: int, window: Window, dropped: Mapping[str, int]) -> None:
+        """Post the summary of a window.
+
+        Parameters
+        ----------
+        number : int
+            Of the window in this boot, from 0.
+        window : Window
+        dropped : mapping of str to int
+            Frames that were dropped at capture in this window, by cause.
+        """
+        losses = self._outbox.losses()
+        self._outbox.post(
+            "summary",
+            self._topics.summary(self._stream.name),
+            lambda numbered: Summary(
+                **numbered,
+                stream=self._stream.name,
+                bundle=self._bundle,
+                window=number,
+                frames=window.frames,
+                verdicts=dict(window.verdicts),
+                labels=dict(window.labels),
+                reasons=dict(window.reasons),
+                statistics=window.statistics(),
+                dropped_at_capture=dict(dropped),
+                dropped_from_spool=losses,
+            ),
+        )
+
+    def alarm(self, name: str, active: bool, cause: str, message: str) -> bool:
+        """Post an alarm that was raised or cleared, and return True; False when it is no news."""
+        with self._mutex:
+            before = self._raised.get(name)
+            if active == (before is not None):
+                return False
+            since = before.since_wall_time if before else rfc3339(time.time_ns())
+
+            def make(numbered: Numbered) -> Alarm:
+                return Alarm(
+                    **numbered,
+                    stream=self._stream.name,
+                    alarm=name,
+                    state="raised" if active else "cleared",
+                    cause=cause,
+                    message=message,
+                    since_wall_time=since,
+                    evidence={},
+                )
+
+            if active:
+                self._raised[name] = make(self._outbox.numbered(0))
+            else:
+                del self._raised[name]
+            self._outbox.post("alarm", self._topics.alarm(self._stream.name, name), make)
+        return True
+
+    def alarms(self) -> tuple[str, ...]:
+        """Return the messages of the alarms that are raised now."""
+        with self._mutex:
+            return tuple(f"{self._stream.name}: {alarm.message}" for alarm in self._raised.values())
+
+    def _event(self, frame: Frame | Damaged, result: Result) -> None:
+        jpeg, lost = self._encoded(frame)
+        image = None
+        if jpeg is not None and isinstance(frame, Frame):
+            height, width = frame.image.shape[:2]
+            image = ImageReference(hashlib.sha256(jpeg).hexdigest(), len(jpeg), width, height)
+
+        def make(numbered: Numbered) -> Event:
+            return Event(
+                **numbered,
+                event_id=event_id(numbered["boot_id"], numbered["sequence"]),
+                stream=self._stream.name,
+                frame_sequence=frame.sequence,
+                captured_wall_time=rfc3339(frame.wall_ns),
+                source=frame.source,
+                verdict=result.verdict,
+                label=result.label,
+                confidence=result.confidence,
+                p_value=result.p_value,
+                scores=result.scores,
+                reasons=result.reasons,
+                timing_us=result.timing_us,
+                bundle=self._bundle,
+                image=image,
+                image_dropped=lost,
+            )
+
+        picture = None if jpeg is None else (self._stream.name, jpeg)
+        self._outbox.post("event", self._topics.event(self._stream.name), make, picture)
+
+    def _encoded(self, frame: Frame | Damaged) -> tuple[bytes | None, str | None]:
+        """Return the JPEG, or why there is none."""
+        if isinstance(frame, Damaged):
+            return None, "undecodable"
+        try:
+            return encode_jpeg(frame.image, self._stream.jpeg_quality), None
+        except EdgeGuardError as error:
+            return None, str(error)

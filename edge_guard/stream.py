@@ -1,0 +1,188 @@
+"""One stream of a device: its source, its guard, its counts, its state as others see it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Protocol
+
+from edge_guard.config import StreamTable
+from edge_guard.drift.summary import Window
+from edge_guard.intake import Intake
+from edge_guard.publish.messages import StreamState
+from edge_guard.publish.stamp import rfc3339
+from edge_guard.reporting import Reporter
+from edge_guard.sources.contract import Damaged, Source, SourceState
+from edge_guard.types import Frame, Reason, Result, Verdict
+
+_RATE_FRAMES = 60
+_RATE_SECONDS = 10.0
+
+
+class Inspector(Protocol):
+    """What judges frames; ``pipeline.Pipeline`` is one."""
+
+    bundle_id: str
+
+    @property
+    def statistics(self) -> dict[str, float]:
+        """Image statistics of the last frame."""
+        ...
+
+    def inspect(self, frame: Frame) -> Result:
+        """Return the guard's word on a frame."""
+        ...
+
+    def close(self) -> None:
+        """Release the model."""
+        ...
+
+
+class Stream:
+    """Judges and reports the frames of one stream, and knows how it is.
+
+    ``judge``, ``report`` and ``close_window`` belong to the inspection thread (to the watchdog
+    when that one hangs), ``watch_source`` to the capture thread; ``snapshot`` is anybody's.
+
+    Parameters
+    ----------
+    table : StreamTable
+    inspector : Inspector
+    source : Source
+    reporter : Reporter
+    intake : Intake
+    changed : callable
+        Called when the state that others see has changed.
+    """
+
+    def __init__(
+        self,
+        table: StreamTable,
+        *,
+        inspector: Inspector,
+        source: Source,
+        reporter: Reporter,
+        intake: Intake,
+        changed: Callable[[], None],
+    ) -> None:
+        self.table = table
+        self.name = table.name
+        self.source = source
+        self.inspector = inspector
+        self.reporter = reporter
+        self.verdicts: Counter[str] = Counter()
+        self._intake = intake
+        self._changed = changed
+        self._mutex = threading.Lock()
+        self._frozen = False
+        self._failure = ""
+        self._source_state = SourceState.STARTING
+        self._last_frame: str | None = None
+        self._times: deque[float] = deque(maxlen=_RATE_FRAMES)
+        self._window = Window()
+        self._number = 0
+        self._reported_drops: Counter[str] = Counter()
+        self._window_due = time.monotonic() + table.summary_seconds
+
+    def judge(self, frame: Frame | Damaged) -> Result:
+        """Return the verdict on a frame; whatever goes wrong makes it a person's."""
+        if isinstance(frame, Damaged):
+            reason = Reason("gate.format", frame.cause, None)
+            return Result(Verdict.INVALID, reasons=(reason,))
+        try:
+            return self.inspector.inspect(frame)
+        except Exception as error:
+            words = f"the inspection failed: {type(error).__name__}: {error}"
+            return Result(Verdict.REVIEW, reasons=(Reason("pipeline", words, None),))
+
+    def report(self, frame: Frame | Damaged, result: Result) -> None:
+        """Post the verdict, then count it."""
+        self.reporter.verdict(frame, result)
+        seen = isinstance(frame, Frame) and not _is_about(result, "gate.format", "watchdog")
+        self._window.add(result, self.inspector.statistics if seen else {})
+        with self._mutex:
+            self.verdicts[result.verdict.value] += 1
+            self._last_frame = rfc3339(frame.wall_ns)
+            self._times.append(time.monotonic())
+        self._frozen = _is_about(result, "gate.frozen")
+        words = result.reasons[0].message if result.reasons else "the picture moves again"
+        self._alarm("frozen", self._frozen, "gate.frozen", words)
+        if not _is_about(result, "watchdog"):
+            self._alarm("watchdog", False, "answered", "the model answers again")
+
+    def close_window(self, *, now: bool = False) -> None:
+        """Post the summary of the window if it is over, or ``now``."""
+        moment = time.monotonic()
+        if moment < self._window_due and not now:
+            return
+        self._window_due = moment + self.table.summary_seconds
+        dropped = self.dropped()
+        self.reporter.summary(self._number, self._window, dropped - self._reported_drops)
+        self._reported_drops = dropped
+        self._number += 1
+        self._window = Window()
+
+    def watch_source(self) -> None:
+        """Raise or clear the alarm about the source, and tell of each change of its state."""
+        state = SourceState.FAILED if self._failure else self.source.state
+        cause = self._failure or self.source.cause
+        lost = state in (SourceState.RETRYING, SourceState.FAILED)
+        if state != SourceState.STARTING:
+            words = f"no frames from {self.source.address}: {cause}" if lost else "frames come"
+            self._alarm("source", lost, str(state), words)
+        if state != self._source_state:
+            self._source_state = state
+            self._changed()
+
+    def fail(self, cause: str) -> None:
+        """Note that capture has ended with an error."""
+        self._failure = cause
+        self.watch_source()
+
+    @property
+    def failure(self) -> str:
+        """Why capture has ended; empty while it goes on, and after an orderly end."""
+        return self._failure
+
+    def hung(self, seconds: float) -> None:
+        """Raise the alarm about a model that does not answer."""
+        self._alarm("watchdog", True, "timeout", f"the model has not answered for {seconds:.0f} s")
+
+    def dropped(self) -> Counter[str]:
+        """Return how many frames were dropped before inspection, by cause."""
+        return self._intake.dropped(self.name) + Counter(self.source.dropped)
+
+    def snapshot(self) -> StreamState:
+        """Return the stream as it is now."""
+        state = SourceState.FAILED if self._failure else self.source.state
+        frozen = self._frozen and state == SourceState.RUNNING
+        with self._mutex:
+            times, verdicts, last_frame = list(self._times), dict(self.verdicts), self._last_frame
+        return StreamState(
+            name=self.name,
+            state="frozen" if frozen else str(state),
+            cause=self._failure or self.source.cause,
+            bundle=self.inspector.bundle_id,
+            last_frame_wall_time=last_frame,
+            frames=sum(verdicts.values()),
+            frames_per_second=_rate(times),
+            verdicts=verdicts,
+            dropped=dict(self.dropped()),
+        )
+
+    def _alarm(self, name: str, active: bool, cause: str, words: str) -> None:
+        if self.reporter.alarm(name, active, cause, words):
+            self._changed()
+
+
+def _is_about(result: Result, *guards: str) -> bool:
+    """Return whether the leading reason is one of these guards'."""
+    return bool(result.reasons) and result.reasons[0].guard in guards
+
+
+def _rate(times: list[float]) -> float:
+    if len(times) < 2 or time.monotonic() - times[-1] > _RATE_SECONDS:
+        return 0.0
+    return round((len(times) - 1) / max(times[-1] - times[0], 1e-6), 2)
