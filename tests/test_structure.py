@@ -21,12 +21,13 @@ KERNELS = sorted(path for path in (ROOT / "csrc").rglob("*") if path.suffix in {
 
 LAYERS = [
     ["types", "errors", "_kernels"],
-    ["toml_reader", "card", "backends.spec", "gate.spec", "publish.messages"],
-    ["config_rules", "manifest"],
-    ["config"],
+    ["toml_reader", "backends.spec", "gate.spec", "publish.messages"],
+    ["card", "config_rules"],
+    ["config", "manifest"],
     ["sources", "backends", "gate", "guards", "drift", "publish"],
     ["bundle", "scoring"],
     ["pipeline"],
+    ["intake", "reporting"],
     ["guard", "benchmark", "calibration", "daemon", "collector"],
     ["evaluation"],
     ["demo"],

@@ -110,8 +110,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def limit_opencv() -> None:
+    """Set what OpenCV reads from the environment once, when it is loaded.
+
+    An image larger than 2²⁸ px (three times the largest industrial camera's) is refused before its
+    memory is taken, and OpenCV's own messages stay off stderr. A user's own settings are kept.
+    """
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 28))
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+
+
 def _dispatch(arguments: list[str]) -> int:
     command = next((word for word in arguments if not word.startswith("-")), None)
+    limit_opencv()
     args = build_parser(command).parse_args(arguments)
     _log_to_stderr(getattr(args, "verbose", 0))
     code: int = import_module(f"edge_guard.cli.{args.command}").run(args)

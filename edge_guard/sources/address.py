@@ -52,9 +52,9 @@ def kind_of(address: str) -> Kind:
             f"use {', '.join(SCHEMES)}, a camera index, or a path",
         )
     path = Path(address)
-    if path.is_dir():
+    if address and path.is_dir():
         return Kind.FOLDER
-    if not address or not path.is_file():
+    if not path.is_file():
         raise SourceError(
             f"source {address!r} does not exist", "check the path, or give a camera index or URL"
         )

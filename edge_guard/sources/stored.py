@@ -34,7 +34,9 @@ class Pace:
 
     def advance(self) -> None:
         """Set the next frame's time. A reader that fell behind is not chased by a burst."""
-        self._due_s = max(self._due_s + self._period_s, time.monotonic())
+        now = time.monotonic()
+        late = now - self._due_s >= self._period_s
+        self._due_s = (now if late else self._due_s) + self._period_s
 
 
 class StoredSource:
@@ -130,6 +132,7 @@ class StoredSource:
                 picture = self._reel.next(deadline_s - time.monotonic(), self._stop)
         except InterruptedReelError as interruption:
             self._life.move(SourceState.RETRYING, str(interruption))
+            self._stop.wait(max(0.0, deadline_s - time.monotonic()))
             return None
         except SourceError as error:
             self._life.move(SourceState.FAILED, str(error))

@@ -17,7 +17,7 @@ SIZE = (48, 64)
 
 def picture(number: int) -> np.ndarray:
     """A uint8 BGR image whose mean gray level tells its number (0 to 24)."""
-    image = np.full((*SIZE, 3), 10 * number + 5, np.uint8)
+    image = np.full((*SIZE, 3), 10 * (number % 25) + 5, np.uint8)
     image[::8, ::8] = 128
     return image
 
@@ -103,7 +103,7 @@ class ScriptedCamera:
     """A camera that gives what a test hands it: an image, None, or an error to raise."""
 
     def __init__(self) -> None:
-        self.script: queue.Queue[np.ndarray | None | Exception] = queue.Queue()
+        self.script: queue.Queue[np.ndarray | Exception | None] = queue.Queue()
         self.connections = 0
         self.closed = 0
         self.refusals = 0
