@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from edge_guard.backends.failures import one_line
 from edge_guard.backends.layout import array_shape, input_spec, planned_outputs, tensor_spec
 from edge_guard.backends.spec import Runtime, TapPlan, TensorSpec
 from edge_guard.errors import ConfigError, ModelError
@@ -77,7 +78,7 @@ class OnnxBackend:
         try:
             self._session.run_with_iobinding(self._binding)
         except Exception as error:
-            raise ModelError(f"{self._name}: onnxruntime failed: {_one_line(error)}") from error
+            raise ModelError(f"{self._name}: onnxruntime failed: {one_line(error)}") from error
         return self._outputs
 
     def close(self) -> None:
@@ -119,15 +120,9 @@ def _session(model: bytes, threads: int, name: str) -> tuple[Any, str]:
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # errors come back as exceptions
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        session = onnxruntime.InferenceSession(
-            model, sess_options=options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:
-        raise ModelError(
-            f"{name}: onnxruntime cannot load the model: {_one_line(error)}",
-            "export or copy it again, for an opset that this onnxruntime knows",
-        ) from error
+    session = onnxruntime.InferenceSession(
+        model, sess_options=options, providers=["CPUExecutionProvider"]
+    )
     return session, str(onnxruntime.__version__)
 
 
@@ -181,7 +176,7 @@ def _compute(session: Any, names: list[str], feed: dict[str, Array], name: str) 
     try:
         return cast(list[Array], session.run(names, feed))
     except Exception as error:
-        raise ModelError(f"{name}: onnxruntime failed: {_one_line(error)}") from error
+        raise ModelError(f"{name}: onnxruntime failed: {one_line(error)}") from error
 
 
 def _planned_names(plan: TapPlan) -> list[str]:
@@ -192,7 +187,3 @@ def _planned_names(plan: TapPlan) -> list[str]:
 def _bare_plan(fed: TensorSpec, output: str, main: Array, name: str) -> TapPlan:
     spec = tensor_spec(name, output, str(main.dtype), main.shape, channels_last=fed.channels_last)
     return TapPlan(input=fed, main=spec, logits=None, probabilities=False, taps=())
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edge_guard.backends.failures import model_errors
 from edge_guard.backends.onnx import OnnxBackend
 from edge_guard.backends.spec import Backend, Kind, TapPlan
 from edge_guard.backends.tflite import TfliteBackend
@@ -72,8 +73,12 @@ def open_backend(
     if isinstance(model, Path):
         name = str(model)
         model, kind = read_model(model)
-    if kind == "onnx":
-        return OnnxBackend(model, plan, threads=threads, name=name)
-    if kind == "tflite":
-        return TfliteBackend(model, plan, threads=threads, name=name)
-    raise ModelError(f"{name}: unknown model format {kind!r}", 'use "onnx" or "tflite"')
+    runtimes: dict[Kind | None, type[OnnxBackend] | type[TfliteBackend]] = {
+        "onnx": OnnxBackend,
+        "tflite": TfliteBackend,
+    }
+    if kind not in runtimes:
+        raise ModelError(f"{name}: unknown model format {kind!r}", 'use "onnx" or "tflite"')
+    remedy = "export or copy it again, with operators that this runtime knows"
+    with model_errors(name, "the model cannot be loaded", remedy):
+        return runtimes[kind](model, plan, threads=threads, name=name)

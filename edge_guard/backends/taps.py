@@ -16,6 +16,7 @@ from edge_guard.backends.candidates import (
     shortlist,
 )
 from edge_guard.backends.check import check_card
+from edge_guard.backends.failures import model_errors
 from edge_guard.backends.graph import Graph
 from edge_guard.backends.open import open_backend, read_model
 from edge_guard.backends.spec import Backend, Kind, TapPlan, TensorSpec
@@ -165,9 +166,10 @@ def _fastest_form(
 
 def read_graph(model: bytes, loaded: Backend, name: str) -> Graph:
     """Return the network in a model, given the backend that has loaded it."""
-    if loaded.runtime.backend == "onnxruntime":
-        return onnx_graph.read_graph(model, loaded.input, name)
-    return tflite_graph.read_graph(model, name)
+    with model_errors(name, "the network cannot be read", "export or copy the model again"):
+        if loaded.runtime.backend == "onnxruntime":
+            return onnx_graph.read_graph(model, loaded.input, name)
+        return tflite_graph.read_graph(model, name)
 
 
 def _logits(graph: Graph, head: Head, card: Card) -> tuple[TensorSpec | None, bool]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_guard.backends.failures import one_line
 from edge_guard.backends.layout import array_shape, input_spec, planned_outputs, tensor_spec
 from edge_guard.backends.spec import Runtime, TapPlan, TensorSpec
 from edge_guard.errors import ConfigError, ModelError
@@ -76,7 +77,7 @@ class TfliteBackend:
         try:
             self._interpreter.invoke()
         except (RuntimeError, ValueError) as error:
-            raise ModelError(f"{self._name}: the interpreter failed: {_one_line(error)}") from error
+            raise ModelError(f"{self._name}: the interpreter failed: {one_line(error)}") from error
         return self._outputs
 
     def close(self) -> None:
@@ -91,14 +92,8 @@ def _interpreter(model: bytes, threads: int, name: str) -> tuple[Any, str]:
             found = import_module(module)
         except ImportError:
             continue
-        try:
-            interpreter = found.Interpreter(model_content=model, num_threads=threads)
-            interpreter.allocate_tensors()
-        except (RuntimeError, ValueError) as error:
-            raise ModelError(
-                f"{name}: the interpreter cannot load the model: {_one_line(error)}",
-                "export or copy it again, with built-in operators only",
-            ) from error
+        interpreter = found.Interpreter(model_content=model, num_threads=threads)
+        interpreter.allocate_tensors()
         return interpreter, package
     raise ConfigError(
         f"{name}: TFLite models need ai-edge-litert, which is not installed",
@@ -139,7 +134,3 @@ class _Memory:
 def _view(interpreter: Any, detail: dict[str, Any]) -> Array:
     """The tensor's memory as a flat array."""
     return np.asarray(_Memory(interpreter, detail["index"])).reshape(-1)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
