@@ -1,0 +1,129 @@
+"""Nearest row and Mahalanobis distance against full-matrix float64 oracles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kernel_oracles import SIZES, Scored, mahalanobis, run, scorer_of
+
+from edge_guard._kernels import View
+
+
+def score_vector(x: np.ndarray, view: View) -> Scored:
+    """Score x as if it were the image statistics."""
+    return run(scorer_of(n_statistics=len(x), views=[view]), statistics=x)
+
+
+def fitted(rng: np.random.Generator, n_means: int, rank: int, dim: int) -> dict[str, np.ndarray]:
+    basis = np.linalg.qr(rng.normal(size=(dim, rank)))[0].T if rank else np.empty((0, dim))
+    return {
+        "means": rng.normal(size=(n_means, dim)).astype(np.float32),
+        "basis": np.ascontiguousarray(basis, np.float32),
+        "gain": rng.uniform(0.1, 5, rank).astype(np.float32),
+    }
+
+
+def precision_of(parts: dict[str, np.ndarray], perp: float) -> np.ndarray:
+    basis = parts["basis"].astype(np.float64)
+    gain = parts["gain"].astype(np.float64)
+    return perp * np.eye(basis.shape[1]) + basis.T @ np.diag(gain - perp) @ basis
+
+
+@pytest.mark.parametrize("dim", SIZES)
+@pytest.mark.parametrize("n_means", [1, 3, 10])
+def test_mahalanobis_matches_the_full_matrix(level: str, dim: int, n_means: int) -> None:
+    rng = np.random.default_rng(dim)
+    for rank in {0, min(5, dim), dim // 2, max(dim - 1, 1) if dim < 200 else 64}:
+        parts = fitted(rng, n_means, rank, dim)
+        x = rng.normal(size=dim).astype(np.float32)
+        expected = mahalanobis(x.astype(np.float64), parts["means"], precision_of(parts, 0.7))
+        scored = score_vector(x, View(-1, perp=0.7, **parts))
+        np.testing.assert_allclose(scored.scores, [expected.min()], rtol=1e-6, atol=1e-9)
+        assert scored.indices == [-1, int(expected.argmin())]
+
+
+def test_mahalanobis_of_a_mean_is_zero(level: str) -> None:
+    parts = fitted(np.random.default_rng(1), 1, 20, 97)
+    assert score_vector(parts["means"][0], View(-1, perp=3.0, **parts)).scores[0] == 0
+
+
+def test_mahalanobis_keeps_its_digits_far_from_the_origin(level: str) -> None:
+    """A common offset of 1000 and a precision of 1e6 outside the basis."""
+    rng = np.random.default_rng(2)
+    parts = fitted(rng, 4, 30, 64)
+    parts["means"] += 1000
+    x = (parts["means"][2] + 0.01 * rng.normal(size=64)).astype(np.float32)
+    offset = x.astype(np.float64) - parts["means"][2]
+    inside = parts["basis"].astype(np.float64) @ offset
+    expected = (parts["gain"] * inside**2).sum() + 1e6 * (offset @ offset - inside @ inside)
+    scored = score_vector(x, View(-1, perp=1e6, **parts))
+    np.testing.assert_allclose(scored.scores[0], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dim", SIZES)
+def test_nearest_row_matches_the_oracle(level: str, dim: int) -> None:
+    rng = np.random.default_rng(dim)
+    for rows in (1, 2, 3, 4, 5, 8, 33):
+        bank = rng.normal(size=(rows, dim)).astype(np.float32)
+        x = rng.normal(size=dim).astype(np.float32)
+        distances = ((x.astype(np.float64) - bank) ** 2).sum(1)
+        scored = score_vector(x, View(-1, bank=bank))
+        assert scored.indices == [-1, int(distances.argmin())]
+        np.testing.assert_allclose(scored.scores, [distances.min()], rtol=1e-12, atol=1e-300)
+
+
+def test_nearest_row_is_exact_on_integers(level: str) -> None:
+    rng = np.random.default_rng(5)
+    bank = rng.integers(-20, 20, (301, 33)).astype(np.float32)
+    for x in rng.integers(-20, 20, (20, 33)).astype(np.float32):
+        distances = ((x - bank) ** 2).sum(1)
+        scored = score_vector(x, View(-1, bank=bank))
+        assert scored.scores[0] == distances.min()
+        assert scored.indices[1] == distances.argmin()  # the first of several
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 16, 32])
+def test_bad_values_never_match(level: str, bad: float, place: int) -> None:
+    parts = fitted(np.random.default_rng(6), 2, 5, 33)
+    x = np.zeros(33, np.float32)
+    x[place] = bad
+    bank = np.eye(7, 33, dtype=np.float32)
+    scored = score_vector(x, View(-1, perp=1.0, bank=bank, **parts))
+    assert not np.isfinite(scored.scores).any()
+    assert np.isnan(scored.scores).all() or not np.isnan(bad)
+    assert scored.indices == [-1, -1, -1]
+
+
+def test_distances_beyond_float32_are_infinite(level: str) -> None:
+    scored = score_vector(
+        np.array([3e38, 0], np.float32), View(-1, bank=np.zeros((1, 2), np.float32))
+    )
+    assert scored.scores[0] == np.inf
+    assert scored.indices == [-1, -1]
+
+
+def test_zero_vectors(level: str) -> None:
+    zeros = np.zeros((2, 17), np.float32)
+    scored = score_vector(zeros[0], View(-1, 17, means=zeros, perp=1.0, bank=zeros))
+    assert scored.scores.tolist() == [0, 0]
+    assert scored.indices == [-1, 0, 0]
+
+
+@given(
+    dim=st.integers(1, 40),
+    rows=st.integers(1, 12),
+    seed=st.integers(0, 2**32 - 1),
+    spread=st.sampled_from([1e-6, 1.0, 1e6]),
+)
+def test_nearest_is_never_farther_than_any_row(
+    dim: int, rows: int, seed: int, spread: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    bank = (rng.normal(size=(rows, dim)) * spread).astype(np.float32)
+    x = (rng.normal(size=dim) * spread).astype(np.float32)
+    distances = ((x.astype(np.float64) - bank) ** 2).sum(1)
+    scored = score_vector(x, View(-1, bank=bank))
+    assert scored.scores[0] <= distances.min() * (1 + 1e-4)
