@@ -99,7 +99,9 @@ class Ledger:
 
 
 def _produced(spool: Path) -> int:
-    """Return the highest sequence in the spool of a device that has booted once."""
+    """Return the highest sequence in the spool of a device that has booted at most once."""
+    if not spool.is_file():
+        return 0
     try:
         connection = sqlite3.connect(f"file:{spool}?mode=ro", uri=True)
         (last,) = connection.execute("SELECT max(last) FROM boot").fetchone()

@@ -52,8 +52,8 @@ def play(
         collector.wait_for_port(world.page_port, _START_SECONDS)
         with closing(Ledger(world)) as ledger:
             device = children.start("device", *_EDGE_GUARD, "run", str(world.device))
-            started()
             with suppress(KeyboardInterrupt):  # the way to end a demo without --seconds
+                started()
                 _follow(ledger, children, device, frames, progress)
             _settle(ledger, device)
             return ledger.report(script)
