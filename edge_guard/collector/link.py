@@ -117,7 +117,7 @@ class Link:
             try:
                 self._session()
             except (OSError, ValueError, BrokerError) as error:
-                self._report(str(error))
+                self._report(getattr(error, "strerror", None) or str(error))
             if self._ending.wait(_wait_s(self._failures)):
                 break
             self._failures += 1

@@ -26,7 +26,7 @@ def verdicts(summaries: Timed, bucket_ms: int) -> dict[str, Any]:
         _bars(name, points(counts[name], _buckets(summaries, bucket_ms), bucket_ms), colour)
         for name, colour in COLOURS.items()
     ]
-    return _chart(series, "frames")
+    return _chart(series)
 
 
 def flagged_share(summaries: Timed, bucket_ms: int) -> dict[str, Any]:
@@ -41,8 +41,10 @@ def flagged_share(summaries: Timed, bucket_ms: int) -> dict[str, Any]:
         for bucket in _buckets(summaries, bucket_ms)
         if frames[bucket]
     ]
-    chart = _chart([_line("flagged", data, "#0072B2")], "%")
-    chart["yAxis"]["max"] = "dataMax" if any(share > 50 for _, share in data) else None
+    chart = _chart([_line("flagged", data, "#0072B2")])
+    chart["legend"]["show"] = False
+    chart["grid"]["top"] = 16
+    chart["yAxis"]["axisLabel"] = {**chart["yAxis"]["axisLabel"], "formatter": "{value} %"}
     return chart
 
 
@@ -64,7 +66,7 @@ def reasons(summaries: Timed, bucket_ms: int) -> dict[str, Any]:
             strict=False,
         )
     ]
-    return _chart(series, "frames")
+    return _chart(series)
 
 
 def statistic(summaries: Timed, name: str, bucket_ms: int) -> dict[str, Any]:
@@ -76,10 +78,10 @@ def statistic(summaries: Timed, name: str, bucket_ms: int) -> dict[str, Any]:
             n[at // bucket_ms] += moments.n
             total[at // bucket_ms] += moments.n * moments.mean
     data = [[bucket * bucket_ms, total[bucket] / n[bucket]] for bucket in sorted(n)]
-    chart = _chart([_line(name, data, "#0072B2")], "")
+    chart = _chart([_line(name, data, "#0072B2")])
     chart["yAxis"]["scale"] = True
     chart["legend"]["show"] = False
-    chart["grid"] |= {"top": 12, "bottom": 26}
+    chart["grid"] |= {"top": 12}
     return chart
 
 
@@ -124,15 +126,15 @@ def _line(name: str, data: list[list[float]], colour: str) -> dict[str, Any]:
     }
 
 
-def _chart(series: list[dict[str, Any]], unit: str) -> dict[str, Any]:
+def _chart(series: list[dict[str, Any]]) -> dict[str, Any]:
     text = {"color": "#1b2733", "fontSize": 13}
     return {
         "animation": False,
         "textStyle": text,
         "tooltip": {"trigger": "axis", "confine": True},
         "legend": {"show": True, "top": 0, "left": 0, "type": "scroll", "textStyle": text},
-        "grid": {"left": 8, "right": 16, "top": 40, "bottom": 28, "containLabel": True},
+        "grid": {"left": 8, "right": 16, "top": 40, "bottom": 4, "containLabel": True},
         "xAxis": {"type": "time", "axisLabel": {**text, "hideOverlap": True}},
-        "yAxis": {"type": "value", "name": unit, "axisLabel": text, "nameTextStyle": text},
+        "yAxis": {"type": "value", "axisLabel": text},
         "series": series,
     }

@@ -73,7 +73,7 @@ def _picture(row: EventRow) -> None:
     if address is None or image is None:
         ui.label(without_picture(row)).classes("no-picture")
         return
-    with box("picture-frame"):
+    with box("picture-frame").style(frame_size(image)):
         element = ui.element("img")
         element.props["src"] = address
         element.props["alt"] = f"frame {row.event.frame_sequence} of {row.event.stream}"
@@ -82,6 +82,12 @@ def _picture(row: EventRow) -> None:
             if style:
                 with box("outline is-leading" if place == 1 else "outline").style(style):
                     ui.label(str(place)).classes("outline-place")
+
+
+def frame_size(image: ImageReference) -> str:
+    """Return the CSS that fits a picture into its column and three quarters of the window."""
+    width, height = max(1, image.width_px), max(1, image.height_px)
+    return f"aspect-ratio: {width} / {height}; width: min(100%, {75 * width / height:.4g}vh)"
 
 
 def outline(place: tuple[int, int, int, int], image: ImageReference) -> str:

@@ -34,12 +34,12 @@ class DeviceCard:
                     ui.label(f"{row.site} · {row.line}").classes("device-place")
                 self._mark = Mark("unknown")
             self._causes = ui.label().classes("causes")
+            self._lost = ui.label().classes("causes")
             self._parts = box("streams")
             with box("facts"):
                 self._heard = fact("last heard", "")
-                self._waiting = fact("waiting on device", "")
                 self._flagged = fact("flagged", "")
-                self._lost = fact("given up", "")
+                self._waiting = fact("waiting to send", "")
         self.show(row)
 
     def show(self, row: DeviceRow) -> None:
@@ -49,16 +49,18 @@ class DeviceCard:
         self._heard.set_text(moment(row.last_seen_ms))
         self._waiting.set_text(count(state.backlog) if state else "–")
         self._flagged.set_text(count(row.events))
-        self._lost.set_text(count(row.dropped))
+        self._lost.set_text(f"{count(row.dropped)} messages given up by the device")
+        self._lost.set_visibility(row.dropped > 0)
         self.look_at_clock()
         causes = "; ".join(state.causes) if state else "It has not told its state yet."
         self._causes.set_text(causes)
         self._causes.set_visibility(bool(causes))
+        offline = state is not None and state.state == "offline"
         for stream in state.streams if state else ():
             if stream.name not in self._streams:
                 with self._parts:
                     self._streams[stream.name] = _StreamPart(row.id, stream)
-            self._streams[stream.name].show(stream)
+            self._streams[stream.name].show(stream, present=not offline)
 
     def look_at_clock(self) -> None:
         """Call the device silent when it should have been heard by now."""
@@ -71,7 +73,7 @@ class _StreamPart:
     """One stream within its device's card."""
 
     def __init__(self, device: int, stream: StreamState) -> None:
-        with box("stream"):
+        with box("stream") as self._element:
             with box("stream-top"):
                 link(stream.name, f"/stream/{device}/{quote(stream.name, safe='')}", "stream-name")
                 self._mark = Mark(stream.state)
@@ -81,11 +83,14 @@ class _StreamPart:
                 self._speed = fact("frames/s", "")
                 self._last = fact("last frame", "")
                 self._dropped = fact("skipped", "")
-                self._bundle = fact("bundle", "")
+            self._bundle = ui.label().classes("stream-bundle")
 
-    def show(self, stream: StreamState) -> None:
-        """Take up a change."""
-        self._mark.show(stream.state)
+    def show(self, stream: StreamState, present: bool) -> None:
+        """Take up a change; what an absent device said last is dimmed."""
+        self._mark.show(stream.state if present else "unknown")
+        self._element.classes(
+            remove="is-absent" if present else "", add="" if present else "is-absent"
+        )
         self._cause.set_text(stream.cause)
         self._cause.set_visibility(bool(stream.cause))
         self._mix.show(stream.verdicts)
@@ -94,5 +99,5 @@ class _StreamPart:
         self._dropped.set_text(count(sum(stream.dropped.values())))
         causes = ", ".join(f"{cause}: {n}" for cause, n in stream.dropped.items())
         self._dropped.props["title"] = causes or "no frame was skipped"
-        self._bundle.set_text(short(stream.bundle, 12))
+        self._bundle.set_text(f"bundle {short(stream.bundle)}")
         self._bundle.props["title"] = stream.bundle

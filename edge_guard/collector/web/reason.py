@@ -29,8 +29,18 @@ def reason_part(place: int, reason: Reason) -> None:
         low, high = reason.expected
         if low is not None or high is not None:
             _bar(reason.value, low, high)
-        words = f"{number(reason.value)} – {expected(low, high)}"
-        ui.label(words).classes("reason-range")
+        with box("reason-range"):
+            ui.label(f"{number(reason.value)}{side(reason.value, low, high)}").classes(
+                "reason-value"
+            )
+            ui.label(expected(low, high))
+
+
+def side(value: float, low: float | None, high: float | None) -> str:
+    """Return in words on which side of its range a value lies; empty inside."""
+    if high is not None and value > high:
+        return ", above"
+    return ", below" if low is not None and value < low else ""
 
 
 def positions(value: float, low: float | None, high: float | None) -> tuple[float, float, float]:

@@ -73,7 +73,7 @@ class WebServer:
             app, title=config.title, favicon=ICON, tailwind=False, show_welcome_message=False
         )
         self._server = uvicorn.Server(
-            uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, ws="websockets")
+            uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
         )
         self._thread = threading.Thread(target=self._run, name="collector-web", daemon=True)
 

@@ -88,8 +88,8 @@ class _Stream:
             ui.label("No summary in this time.").classes("empty-title")
             ui.label("A running device sends one a minute, or as configured.").classes("quiet")
         with box("charts") as self._all:
-            for title, option in CHARTS:
-                with box("card chart-card"):
+            for place, (title, option) in enumerate(CHARTS):
+                with box("card chart-card is-wide" if place == 0 else "card chart-card"):
                     ui.label(title).classes("card-title")
                     self._charts.append((ui.echart({}).classes("chart"), option))
         with box("section-top") as self._choice_row:

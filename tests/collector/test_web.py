@@ -1,0 +1,298 @@
+"""The page in a real browser, fed through a real broker."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from brokers import Listener, Mosquitto
+from browser import Browser
+from reports import FUSED, Reporter, picture
+from resender import wait_until
+from running import Running
+
+from edge_guard.types import Reason, Verdict
+
+EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+LONG = "station-with-a-name-that-nobody-would-choose-but-somebody-did-" + "x" * 60
+
+
+class Plant:
+    """Broker, collector and browser, running."""
+
+    def __init__(self, collector: Running, sender: Listener, browser: Browser) -> None:
+        self.collector = collector
+        self.sender = sender
+        self.browser = browser
+
+    def send(self, *sent: tuple[str, bytes] | None) -> None:
+        for one in sent:
+            if one is not None:
+                self.sender.publish(*one)
+
+    def open(self, path: str) -> None:
+        self.browser.open(self.collector.url + path)
+
+    def wait_stored(self, device: str, n: int) -> None:
+        wait_until(
+            lambda: any(
+                row["device"] == device and row["stored"] >= n
+                for row in self.collector.get("/api/devices")
+            )
+        )
+
+    def event_id(self, event_id: str) -> int:
+        rows = self.collector.get("/api/events?limit=500")["events"]
+        return next(row["id"] for row in rows if row["event"]["event_id"] == event_id)
+
+
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+    folder = tmp_path_factory.mktemp("plant")
+    with (
+        Mosquitto(folder) as broker,
+        Running(folder, broker.port) as collector,
+        Listener(broker.port) as sender,
+        Browser(folder / "profile") as browser,
+    ):
+        wait_until(lambda: collector.get("/api/health")["broker"]["state"] == "connected")
+        yield Plant(collector, sender, browser)
+
+
+@pytest.fixture(autouse=True)
+def no_complaints(plant: Plant) -> Iterator[None]:
+    plant.browser.complaints.clear()
+    yield
+    assert plant.browser.evaluate("document.title") != "owned"
+    assert plant.browser.complaints == []
+
+
+def test_an_empty_plant_says_what_to_do(plant: Plant) -> None:
+    plant.open("/")
+    plant.browser.wait("document.body.innerText.includes('No device has reported yet.')")
+    assert "No frame has been flagged." in plant.browser.text()
+    plant.open("/events")
+    assert "There are none here." in plant.browser.text()
+
+
+def test_a_flagged_frame_is_on_the_screen_within_a_second(plant: Plant) -> None:
+    device = Reporter()
+    plant.open("/")
+    plant.browser.wait("document.body.innerText.includes('connected')")
+    plant.send(device.state(), *device.event(picture(0)))
+    plant.browser.wait("!!document.querySelector('.event-card img')")
+    plant.browser.evaluate("window.kept = document.querySelector('.event-card')")
+    delays = []
+    for n in range(1, 4):
+        event, image = device.event(picture(n, 320, 240))
+        shown = (
+            f"[...document.querySelectorAll('[data-event=\"{device.boot}-{n + 1}\"] img')]"
+            ".some(i => i.complete && i.naturalWidth)"
+        )
+        begin = time.monotonic()
+        plant.send(event, image)
+        plant.browser.wait(shown)
+        delays.append(time.monotonic() - begin)
+    assert min(delays) < 1.0, delays
+    first = "document.querySelector('.event-card').dataset.event"
+    assert plant.browser.evaluate(first) == f"{device.boot}-4"
+    assert plant.browser.evaluate("document.contains(window.kept)"), "the list was built anew"
+
+
+def test_a_picture_that_comes_later_takes_its_place(plant: Plant) -> None:
+    device = Reporter("cam-late", boot="late")
+    event, image = device.event(picture(50))
+    plant.open("/")
+    plant.send(event)
+    card = "document.querySelector('[data-event=\"late-1\"]')"
+    plant.browser.wait(f"!!{card}")
+    assert "on its way" in plant.browser.evaluate(f"{card}.innerText")
+    plant.send(image)
+    plant.browser.wait(f"!!{card}.querySelector('img')")
+
+
+def test_a_device_is_followed_in_shape_and_word(plant: Plant) -> None:
+    device = Reporter("cam-follow", boot="follow")
+    plant.open("/")
+    for state, shape in (("online", "circle"), ("degraded", "triangle"), ("offline", "square")):
+        plant.send(device.state(state, causes=(f"because of {state}",)))
+        plant.browser.wait(
+            "[...document.querySelectorAll('.device-card')].some(c =>"
+            f" c.innerText.includes('cam-follow') && c.innerText.includes('because of {state}')"
+            f" && c.querySelector('.mark.{shape}').innerText.trim() === '{state}')"
+        )
+
+
+def test_an_alarm_appears_and_goes(plant: Plant) -> None:
+    device = Reporter("cam-alarm", boot="alarm")
+    plant.open("/")
+    plant.send(device.alarm("raised"))
+    plant.browser.wait("document.querySelector('.alarms').innerText.includes('brighter')")
+    plant.send(device.alarm("cleared"))
+    plant.browser.wait("!document.querySelector('.alarm')")
+
+
+def test_an_event_tells_everything(plant: Plant) -> None:
+    device = Reporter("cam-detail", boot="detail")
+    reasons = (
+        FUSED,
+        Reason("gate.focus", "The frame is out of focus.", 0.21, (0.66, None)),
+        Reason("gate.dead", "A statistic could not be computed.", None),
+    )
+    plant.send(*device.event(picture(9), reasons=reasons, verdict=Verdict.INVALID, label=None))
+    plant.wait_stored("cam-detail", 1)
+    plant.open(f"/event/{plant.event_id('detail-1')}")
+    plant.browser.wait("[...document.images].some(i => i.naturalWidth === 64)")
+    text = plant.browser.text()
+    for words in (
+        "invalid",
+        "unlike every reference",
+        "4.2, above",
+        "expected 3.1 or less",
+        "0.21, below",
+        "no value",
+        "withheld",
+        "0.004",
+        "nearest",
+        "11.80 ms",
+        "detail-1",
+        "a3f1c09be27d",
+        "plant / line-3 / cam-detail",
+    ):
+        assert words in text, words
+    drawn = plant.browser.evaluate(
+        """(() => {
+            const i = document.querySelector('.picture-frame img').getBoundingClientRect();
+            const b = document.querySelector('.outline.is-leading').getBoundingClientRect();
+            return [(b.left - i.left) / i.width, (b.top - i.top) / i.height,
+                    b.width / i.width, b.height / i.height];
+        })()"""
+    )
+    assert drawn == pytest.approx([16 / 64, 8 / 48, 24 / 64, 20 / 48], abs=0.01)
+
+
+def test_a_stream_is_charted_and_can_be_narrowed(plant: Plant) -> None:
+    device = Reporter("cam-chart", boot="chart", stream="side view")
+    now = time.time()
+    plant.send(*(device.summary(now - 60 * n, window=n) for n in range(30)))
+    plant.wait_stored("cam-chart", 30)
+    number = next(
+        d["id"] for d in plant.collector.get("/api/devices") if d["device"] == "cam-chart"
+    )
+    plant.open(f"/stream/{number}/side%20view?hours=8")
+    plant.browser.wait("document.querySelectorAll('.charts canvas').length === 4")
+    assert "Frames by verdict" in plant.browser.text()
+    plant.open("/stream/999/none")
+    assert "There is no device 999." in plant.browser.text()
+
+
+def test_hostile_words_and_long_names_do_no_harm(plant: Plant) -> None:
+    device = Reporter(EVIL.replace("/", "\\"), boot="evil", stream=LONG)
+    reason = Reason(EVIL, EVIL, 1e300, (None, -1e300), (-5, -5, 2**40, 2**40))
+    plant.send(
+        device.state(causes=(EVIL,)),
+        *device.event(picture(13), reasons=(reason,), label=EVIL, scores={EVIL: 1.0}),
+        device.alarm(),
+        device.summary(reasons={EVIL: 1}, verdicts={EVIL: 1, "accept": 2}),
+    )
+    plant.wait_stored(device.device, 3)
+    event = plant.event_id("evil-1")
+    number = next(
+        d["id"] for d in plant.collector.get("/api/devices") if d["device"] == device.device
+    )
+    for path in ("/", "/events", f"/event/{event}", f"/stream/{number}/{LONG}"):
+        for width, height in ((1280, 800), (820, 1180), (390, 844)):
+            plant.browser.resize(width, height)
+            plant.open(path)
+            plant.browser.wait(
+                "document.querySelector('.head .mark').innerText.includes('connected')"
+            )
+            assert plant.browser.overflow() == [], (path, width)
+            assert plant.browser.evaluate("document.title") != "owned"
+    plant.browser.resize(1280, 800)
+
+
+def test_deep_lists_are_paged(plant: Plant) -> None:
+    device = Reporter("cam-many", boot="many", stream="many")
+    plant.send(*(device.event()[0] for _ in range(60)))
+    plant.wait_stored("cam-many", 60)
+    plant.open("/events?stream=many")
+    assert plant.browser.evaluate("document.querySelectorAll('.event-card').length") == 48
+    plant.browser.evaluate("[...document.querySelectorAll('.button')].pop().click()")
+    plant.browser.wait("document.querySelectorAll('.event-card').length === 12")
+    assert "Newest" in plant.browser.text()
+
+
+# The JSON interface
+
+
+def status(plant: Plant, path: str) -> int:
+    try:
+        with urllib.request.urlopen(plant.collector.url + path, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+def test_the_interface_pages_and_filters(plant: Plant) -> None:
+    device = Reporter("cam-api", boot="api", stream="api")
+    plant.send(*(part for n in range(5) for part in device.event(picture(100 + n))))
+    plant.wait_stored("cam-api", 5)
+    first = plant.collector.get("/api/events?limit=3&stream=api")
+    rest = plant.collector.get(f"/api/events?limit=3&stream=api&before={first['before']}")
+    assert [row["event"]["sequence"] for row in first["events"] + rest["events"]] == [5, 4, 3, 2, 1]
+    assert rest["before"] is None
+    one = plant.collector.get(f"/api/events/{first['events'][0]['id']}")
+    with urllib.request.urlopen(plant.collector.url + one["picture"], timeout=10) as answer:
+        assert answer.headers["Content-Type"] == "image/jpeg"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.read() == picture(104)
+    health = plant.collector.get("/api/health")
+    assert health["status"] == "ok"
+    assert msgspec.json.encode(health)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/api/events/0", 422),
+        ("/api/events/99999999", 404),
+        ("/api/events/x", 422),
+        ("/api/events?limit=0", 422),
+        ("/api/events?limit=100000", 422),
+        (f"/api/events?before={10**30}", 422),
+        ("/api/pictures/" + "0" * 64, 404),
+        ("/api/pictures/..%2f..%2fc.sqlite", 404),
+        ("/api/pictures/%2e%2e/%2e%2e/c.sqlite", 404),
+        ("/api/nothing", 404),
+        ("/event/x", 422),
+    ],
+)
+def test_wrong_questions_get_an_answer(plant: Plant, path: str, expected: int) -> None:
+    assert status(plant, path) == expected
+
+
+def test_every_answer_carries_the_security_headers(plant: Plant) -> None:
+    for path in ("/", "/api/health", "/events"):
+        with urllib.request.urlopen(plant.collector.url + path, timeout=10) as answer:
+            policy = answer.headers["Content-Security-Policy"]
+            assert "frame-ancestors 'none'" in policy
+            assert answer.headers["X-Frame-Options"] == "DENY"
+
+
+def test_the_page_without_broker_says_so(tmp_path: Path, plant: Plant) -> None:
+    with Mosquitto(tmp_path) as broker, Running(tmp_path, broker.port) as collector:
+        plant.browser.open(collector.url + "/")
+        plant.browser.wait("document.body.innerText.includes('connected')")
+        broker.kill()
+        plant.browser.wait("document.querySelector('.banner').innerText.includes('unreachable')")
+        broker.start()
+        plant.browser.wait("!document.querySelector('.banner').innerText", 30)
+    plant.open("/")
+    plant.browser.complaints.clear()  # the second collector is gone: its page said so
