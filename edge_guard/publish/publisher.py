@@ -18,6 +18,7 @@ import msgspec
 
 from edge_guard.config import MqttTable
 from edge_guard.errors import EdgeGuardError, StoreError
+from edge_guard.publish.answers import Answers
 from edge_guard.publish.messages import Receipt, State, decode, encode
 from edge_guard.publish.mqtt import (
     CONNECT_SECONDS,
@@ -35,7 +36,6 @@ log = logging.getLogger(__name__)
 WINDOW = 32
 """Rows in flight, at most."""
 _WINDOW_BYTES = 8_000_000
-_PROBES = 4
 _TICK_SECONDS = 0.5
 _GOODBYE_SECONDS = 2.0
 
@@ -85,9 +85,7 @@ class Publisher:
         self._hungry = True
         self._state_due = 0.0
         self._round_due = 0.0
-        self._probes = _PROBES
-        self._heard: float | None = None
-        self._waiting_since: float | None = None
+        self._answers = Answers(receipt_seconds)
         self._stopping = threading.Event()
         self._deadline = float("inf")
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
@@ -96,12 +94,7 @@ class Publisher:
     @property
     def causes(self) -> tuple[str, ...]:
         """What is wrong between here and the collector; empty when nothing is."""
-        silence = ""
-        since = self._waiting_since
-        if self._config.receipts and since is not None:
-            seconds = time.monotonic() - since
-            if seconds > 2 * self._receipt_seconds:
-                silence = f"no receipt from the collector for {seconds:.0f} s: is it running?"
+        silence = self._answers.silence() if self._config.receipts else ""
         return tuple(cause for cause in (self._cause, self._refusal, silence) if cause)
 
     def start(self) -> None:
@@ -110,26 +103,26 @@ class Publisher:
 
     def wake(self) -> None:
         """Look for new rows now."""
-        link = self._link
-        if link is not None and not self._hungry:
+        if not self._hungry:
             self._hungry = True
-            link.wake()
+            self._nudge()
 
     def announce(self) -> None:
         """Publish the state now, because it changed."""
         self._state_due = 0.0
-        link = self._link
-        if link is not None:
-            link.wake()
+        self._nudge()
 
     def stop(self, drain_seconds: float) -> None:
         """Wait for the spool to empty, ``drain_seconds`` at most; say goodbye; end the thread."""
         self._deadline = time.monotonic() + drain_seconds
         self._stopping.set()
+        self._nudge()
+        self._thread.join(drain_seconds + CONNECT_SECONDS + 2 * _GOODBYE_SECONDS)
+
+    def _nudge(self) -> None:
         link = self._link
         if link is not None:
             link.wake()
-        self._thread.join(drain_seconds + CONNECT_SECONDS + 2 * _GOODBYE_SECONDS)
 
     def _run(self) -> None:
         first, longest = self._reconnect_seconds
@@ -173,12 +166,12 @@ class Publisher:
         except EdgeGuardError as error:
             self._broken(str(error))
             return None
-        address = f"{self._config.host}:{self._config.port}"
-        log.info("connected to %s with MQTT %s", address, link.version)
+        log.info("connected to %s with MQTT %s", self._config.host, link.version)
         now = time.monotonic()
         self._window = max(1, min(WINDOW, connected.receive_maximum))
         self._state_due, self._round_due = now, now + self._receipt_seconds / 2
-        self._waiting_since, self._hungry, self._cause = None, True, ""
+        self._hungry, self._cause = True, ""
+        self._answers.connected()
         return link
 
     def _broken(self, cause: str) -> None:
@@ -213,7 +206,8 @@ class Publisher:
         if now >= self._round_due:
             self._round_due = now + self._receipt_seconds / 2
             self._spool.next_round()
-            self._probes, self._hungry, self._refusal = _PROBES, True, ""
+            self._answers.next_round()
+            self._hungry, self._refusal = True, ""
         if now >= self._state_due:
             self._state_due = now + self._state_seconds
             self._send(link, self._outbox.topics.state(), self._current_state(), None)
@@ -223,18 +217,13 @@ class Publisher:
 
     def _fill(self, link: Link, free: int) -> None:
         self._hungry = False
-        heard = self._heard is not None and (
-            time.monotonic() - self._heard < 2 * self._receipt_seconds
-        )
         try:
-            rows = self._spool.take(free, _WINDOW_BYTES, free if heard else self._probes)
+            rows = self._spool.take(free, _WINDOW_BYTES, self._answers.allowance(free))
         except StoreError as error:
             log.error("%s", error)  # tried again with the next message or round
             return
-        self._probes = max(0, self._probes - len(rows))
+        self._answers.sent(len(rows))
         self._hungry = self._hungry or bool(rows)
-        if rows and self._waiting_since is None:
-            self._waiting_since = time.monotonic()
         for position, row in enumerate(rows):
             if not self._send(link, row.topic, row.payload, row):
                 self._return(rows[position:])
@@ -278,16 +267,10 @@ class Publisher:
                 if self._spool.release(boot):
                     self._released()
             except ValueError as error:
-                log.warning(
-                    "receipt of %r for boot %s ignored: it %s",
-                    receipt.collector,
-                    boot.boot_id,
-                    error,
-                )
+                log.warning("receipt for boot %s ignored: it %s", boot.boot_id, error)
 
     def _released(self) -> None:
-        self._heard = time.monotonic()
-        self._waiting_since = None if self._empty() else self._heard
+        self._answers.heard(all_confirmed=self._empty())
         self._hungry = True
 
     def _return(self, undelivered: list[Row]) -> None:
@@ -300,7 +283,7 @@ class Publisher:
     def _current_state(self) -> bytes:
         state = self._describe()
         causes = (*state.causes, *self.causes)
-        kind = "degraded" if causes and state.state == "online" else state.state
+        kind = "degraded" if causes else "online"
         return encode(msgspec.structs.replace(state, causes=causes, state=kind))
 
     def _offline(self, cause: str) -> bytes:
@@ -315,6 +298,4 @@ class Publisher:
                 happening = link.happenings.get(timeout=0.1)
             except queue.Empty:
                 continue
-            if isinstance(happening, Closed):
-                return
             self._handle(happening)

@@ -330,7 +330,7 @@ def test_kill_9_in_mid_run_loses_nothing(broker: Mosquitto, tmp_path: Path) -> N
 def test_systemd_is_told(broker: Mosquitto, tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "in", ACCEPTED)
     address = str(tmp_path / "notify")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+    with Counter(broker.port), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(address)
         manager.settimeout(15)
         config = device(tmp_path, broker.port, folder, watch=True)

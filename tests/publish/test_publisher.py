@@ -26,6 +26,7 @@ from devices import (
 )
 
 from edge_guard.config import MqttTable, TlsTable
+from edge_guard.publish import mqtt
 from edge_guard.publish.messages import BootReceipt, Receipt, State, decode, encode
 from edge_guard.publish.outbox import Outbox
 from edge_guard.publish.publisher import Publisher
@@ -355,7 +356,10 @@ def test_a_topic_that_the_broker_refuses_is_named(tmp_path: Path) -> None:
         assert outbox.spool.backlog() == 1
 
 
-def test_a_silent_server_does_not_hold_the_stop(tmp_path: Path) -> None:
+def test_a_silent_server_does_not_hold_the_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt, "CONNECT_SECONDS", 0.5)
     outbox = open_outbox(tmp_path)
     with (
         closing(socket.create_server(("127.0.0.1", 0))) as server,
