@@ -159,7 +159,7 @@ class Counter:
 
     def _received(self, listener: Listener, topic: str, payload: bytes) -> None:
         kind = topic.removeprefix(TOPICS.base).split("/")[1]
-        if kind in ("receipt", "state"):
+        if kind not in ("event", "image", "result", "summary", "alarm", "dropped"):
             return
         with self._changed:
             boot_id = self._take_in(kind, topic, payload)

@@ -120,8 +120,7 @@ class Publisher:
         self._thread.join(drain_seconds + CONNECT_SECONDS + 2 * _GOODBYE_SECONDS)
 
     def _nudge(self) -> None:
-        link = self._link
-        if link is not None:
+        if (link := self._link) is not None:
             link.wake()
 
     def _run(self) -> None:
@@ -283,8 +282,8 @@ class Publisher:
     def _current_state(self) -> bytes:
         state = self._describe()
         causes = (*state.causes, *self.causes)
-        kind = "degraded" if causes else "online"
-        return encode(msgspec.structs.replace(state, causes=causes, state=kind))
+        state_now = "degraded" if causes else "online"
+        return encode(msgspec.structs.replace(state, causes=causes, state=state_now))
 
     def _offline(self, cause: str) -> bytes:
         return encode(msgspec.structs.replace(self._describe(), state="offline", causes=(cause,)))
