@@ -2,12 +2,13 @@
 
 .PHONY: test demo bench docs clean
 
+# PYTHONSAFEPATH: the installed package is tested, not the folder of the same name.
 test: ## check style and types, run every test
 	@tools/setup.sh dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/pytest
+	PYTHONSAFEPATH=1 .venv/bin/pytest
 
 demo: ## play a guarded line on this machine; ARGS="--seconds 60 --json" for scripts
 	@tools/setup.sh demo

@@ -26,8 +26,7 @@ sys.exit(not (pathlib.Path(sysconfig.get_paths()["include"]) / "Python.h").exist
     fi
     [[ $extra == dev ]] || return 0
     have mosquitto || echo mosquitto
-    have chromium || echo chromium
-    have chromedriver || echo chromium-driver
+    have chromium || have chromium-browser || have google-chrome || echo chromium
 }
 
 install_packages() {
