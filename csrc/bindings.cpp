@@ -34,9 +34,11 @@ std::string shape_of(const py::array& array) {
     return text + ")";
 }
 
-[[noreturn]] void refuse(const std::string& name, const std::string& expected, const py::array& got) {
+[[noreturn]] void refuse(const std::string& name, const std::string& expected,
+                         const py::array& got) {
     throw py::value_error(name + ": expected " + expected + ", got " +
-                          py::cast<std::string>(py::str(got.dtype())) + " of shape " + shape_of(got) +
+                          py::cast<std::string>(py::str(got.dtype())) + " of shape " +
+                          shape_of(got) +
                           ((got.flags() & py::array::c_style) != 0 ? "" : ", not C-contiguous"));
 }
 
@@ -48,16 +50,21 @@ bool plain(const py::array& array) {
 }
 
 template <typename T>
-const T* input(const py::array& array, const std::string& name, const char* type, std::size_t size) {
+std::string plain_name() {
+    return "C-contiguous " + py::cast<std::string>(py::str(py::dtype::of<T>()));
+}
+
+template <typename T>
+const T* input(const py::array& array, const std::string& name, std::size_t size) {
     if (!plain<T>(array) || static_cast<std::size_t>(array.size()) != size) {
-        refuse(name, "C-contiguous " + std::string(type) + " with " + std::to_string(size) + " values", array);
+        refuse(name, plain_name<T>() + " with " + std::to_string(size) + " values", array);
     }
     return static_cast<const T*>(array.data());
 }
 
 template <typename T>
-T* output(py::array& array, const std::string& name, const char* type, std::size_t size) {
-    input<T>(array, name, type, size);
+T* output(py::array& array, const std::string& name, std::size_t size) {
+    input<T>(array, name, size);
     if (!array.writeable()) throw py::value_error(name + ": expected a writeable array");
     return static_cast<T*>(array.mutable_data());
 }
@@ -66,69 +73,74 @@ const void* buffer(const py::array& array, const std::string& name, const eg::Te
     const std::size_t size = tensor.height * tensor.width * tensor.channels;
     switch (tensor.dtype) {
         case Dtype::float32:
-            return input<float>(array, name, "float32", size);
+            return input<float>(array, name, size);
         case Dtype::int8:
-            return input<std::int8_t>(array, name, "int8", size);
+            return input<std::int8_t>(array, name, size);
         case Dtype::uint8:
-            return input<std::uint8_t>(array, name, "uint8", size);
+            return input<std::uint8_t>(array, name, size);
     }
     return nullptr;
 }
 
 template <typename T>
-std::vector<T> vector_of(const std::optional<py::array>& array, const char* name, const char* type) {
+std::vector<T> vector_of(const std::optional<py::array>& array, const char* name) {
     if (!array || array->size() == 0) return {};
-    if (!plain<T>(*array) || array->ndim() != 1) refuse(name, "C-contiguous " + std::string(type) + " (n,)", *array);
+    if (!plain<T>(*array) || array->ndim() != 1) refuse(name, plain_name<T>() + " (n,)", *array);
     const T* values = static_cast<const T*>(array->data());
     return {values, values + array->size()};
 }
 
 Matrix matrix_of(const std::optional<py::array>& array, const char* name) {
     if (!array || array->size() == 0) return {};
-    if (!plain<float>(*array) || array->ndim() != 2) refuse(name, "C-contiguous float32 (rows, columns)", *array);
+    if (!plain<float>(*array) || array->ndim() != 2) {
+        refuse(name, plain_name<float>() + " (rows, columns)", *array);
+    }
     const auto* values = static_cast<const float*>(array->data());
     return {{values, values + array->size()},
             static_cast<std::size_t>(array->shape(0)),
             static_cast<std::size_t>(array->shape(1))};
 }
 
-std::size_t positive(py::ssize_t value, const char* name) {
-    if (value < 1) throw py::value_error(std::string(name) + ": expected at least 1, got " + std::to_string(value));
-    return static_cast<std::size_t>(value);
+std::size_t at_least(py::ssize_t least, py::ssize_t value, const char* name) {
+    if (value >= least) return static_cast<std::size_t>(value);
+    throw py::value_error(std::string(name) + ": expected at least " + std::to_string(least) +
+                          ", got " + std::to_string(value));
 }
 
-eg::Tensor make_tensor(const std::string& dtype, py::ssize_t height, py::ssize_t width, py::ssize_t channels,
-                       bool channels_last, double scale, std::int32_t zero_point) {
-    return {parse_dtype(dtype), positive(height, "height"), positive(width, "width"),
-            positive(channels, "channels"), channels_last, scale, zero_point};
+eg::Tensor make_tensor(const std::string& dtype, py::ssize_t height, py::ssize_t width,
+                       py::ssize_t channels, bool channels_last, double scale,
+                       std::int32_t zero_point) {
+    return {parse_dtype(dtype),
+            at_least(1, height, "height"),
+            at_least(1, width, "width"),
+            at_least(1, channels, "channels"),
+            channels_last,
+            scale,
+            zero_point};
 }
 
-std::shared_ptr<eg::View> make_view(std::int64_t source, py::ssize_t normalize, std::optional<py::array> scale,
-                                    std::optional<py::array> means, std::optional<py::array> basis,
-                                    std::optional<py::array> gain, double perp, std::optional<py::array> bank) {
-    if (normalize < 0) throw py::value_error("normalize: expected at least 0, got " + std::to_string(normalize));
-    return std::make_shared<eg::View>(source, static_cast<std::size_t>(normalize),
-                                      vector_of<float>(scale, "scale", "float32"), matrix_of(means, "means"),
-                                      matrix_of(basis, "basis"), vector_of<float>(gain, "gain", "float32"), perp,
-                                      matrix_of(bank, "bank"));
+std::shared_ptr<eg::View> make_view(std::int64_t source, py::ssize_t normalize,
+                                    std::optional<py::array> scale, std::optional<py::array> means,
+                                    std::optional<py::array> basis, std::optional<py::array> gain,
+                                    double perp, std::optional<py::array> bank,
+                                    std::optional<py::array> center) {
+    return std::make_shared<eg::View>(
+        source, at_least(0, normalize, "normalize"), vector_of<float>(scale, "scale"),
+        matrix_of(means, "means"), matrix_of(basis, "basis"), vector_of<float>(gain, "gain"), perp,
+        matrix_of(bank, "bank"), vector_of<float>(center, "center"));
 }
 
 eg::Fusion make_fusion(const py::array& center, const py::array& spread, const py::array& weight,
                        const py::array& tail, const py::array& member, double top1, double top3,
                        const py::array& calibration) {
-    const std::vector<char> flags = [&] {
-        if (!plain<bool>(member) || member.ndim() != 1) refuse("member", "C-contiguous bool (n,)", member);
-        const auto* values = static_cast<const bool*>(member.data());
-        return std::vector<char>(values, values + member.size());
-    }();
-    eg::Fusion fusion{vector_of<double>(center, "center", "float64"),
-                      vector_of<double>(spread, "spread", "float64"),
-                      vector_of<double>(weight, "weight", "float64"),
-                      vector_of<double>(tail, "tail", "float64"),
-                      {flags.begin(), flags.end()},
+    eg::Fusion fusion{vector_of<double>(center, "center"),
+                      vector_of<double>(spread, "spread"),
+                      vector_of<double>(weight, "weight"),
+                      vector_of<double>(tail, "tail"),
+                      vector_of<bool>(member, "member"),
                       top1,
                       top3,
-                      vector_of<double>(calibration, "calibration", "float64")};
+                      vector_of<double>(calibration, "calibration")};
     fusion.validate();
     return fusion;
 }
@@ -136,28 +148,28 @@ eg::Fusion make_fusion(const py::array& center, const py::array& spread, const p
 // A Scorer with the buffers of one Python call.
 class BoundScorer {
 public:
-    BoundScorer(const eg::Tensor* logits, bool probabilities, double temperature, double gamma, py::ssize_t top,
-                std::vector<eg::Tensor> taps, py::ssize_t n_statistics,
+    BoundScorer(const eg::Tensor* logits, bool probabilities, double temperature, double gamma,
+                py::ssize_t top, std::vector<eg::Tensor> taps, py::ssize_t n_statistics,
                 const std::vector<std::shared_ptr<eg::View>>& views, const eg::Fusion* fusion)
-        : scorer_(logits, {probabilities, temperature, gamma, positive(top, "top")}, std::move(taps),
-                  n_statistics < 0 ? throw py::value_error("n_statistics: expected at least 0")
-                                   : static_cast<std::size_t>(n_statistics),
+        : scorer_(logits, {probabilities, temperature, gamma, at_least(1, top, "top")},
+                  std::move(taps), at_least(0, n_statistics, "n_statistics"),
                   {views.begin(), views.end()}, fusion),
           pointers_(scorer_.taps().size()) {}
 
     const eg::Scorer& scorer() const { return scorer_; }
 
-    void score(const std::optional<py::array>& logits, const py::tuple& taps, const py::array& statistics,
-               py::array values, py::array indices) {
+    void score(const std::optional<py::array>& logits, const py::tuple& taps,
+               const py::array& statistics, py::array values, py::array indices) {
         const Turn turn(busy_);
         if (logits.has_value() != scorer_.has_logits()) {
-            throw py::value_error(scorer_.has_logits() ? "logits: expected an array, got None"
-                                                       : "logits: expected None, as at construction");
+            throw py::value_error(scorer_.has_logits()
+                                      ? "logits: expected an array, got None"
+                                      : "logits: expected None, as at construction");
         }
         const void* logit_data = logits ? buffer(*logits, "logits", scorer_.logits()) : nullptr;
         const float* statistic_data = inputs(taps, statistics);
-        auto* value_data = output<double>(values, "values", "float64", scorer_.n_scores() + 3);
-        auto* index_data = output<std::int32_t>(indices, "indices", "int32", scorer_.n_indices());
+        auto* value_data = output<double>(values, "values", scorer_.n_scores() + 3);
+        auto* index_data = output<std::int32_t>(indices, "indices", scorer_.n_indices());
         const py::gil_scoped_release release;
         scorer_.score(logit_data, pointers_.data(), statistic_data, value_data, index_data);
     }
@@ -167,7 +179,7 @@ public:
         const float* statistic_data = inputs(taps, statistics);
         std::size_t size = 0;
         for (const std::size_t dim : scorer_.embedding_sizes()) size += dim;
-        auto* out_data = output<float>(out, "out", "float32", size);
+        auto* out_data = output<float>(out, "out", size);
         const py::gil_scoped_release release;
         scorer_.embed(pointers_.data(), statistic_data, out_data);
     }
@@ -177,7 +189,8 @@ private:
     class Turn {
     public:
         explicit Turn(std::atomic_flag& busy) : busy_(busy) {
-            if (busy_.test_and_set()) throw std::runtime_error("this Scorer is in use by another thread");
+            if (busy_.test_and_set())
+                throw std::runtime_error("this Scorer is in use by another thread");
         }
         ~Turn() { busy_.clear(); }
         Turn(const Turn&) = delete;
@@ -189,15 +202,17 @@ private:
 
     const float* inputs(const py::tuple& taps, const py::array& statistics) {
         if (taps.size() != pointers_.size()) {
-            throw py::value_error("taps: expected " + std::to_string(pointers_.size()) + " arrays, got " +
-                                  std::to_string(taps.size()));
+            throw py::value_error("taps: expected " + std::to_string(pointers_.size()) +
+                                  " arrays, got " + std::to_string(taps.size()));
         }
         for (std::size_t t = 0; t < pointers_.size(); ++t) {
             const std::string name = "taps[" + std::to_string(t) + "]";
-            if (!py::isinstance<py::array>(taps[t])) throw py::value_error(name + ": expected an array");
-            pointers_[t] = buffer(py::reinterpret_borrow<py::array>(taps[t]), name, scorer_.taps()[t]);
+            if (!py::isinstance<py::array>(taps[t]))
+                throw py::value_error(name + ": expected an array");
+            pointers_[t] =
+                buffer(py::reinterpret_borrow<py::array>(taps[t]), name, scorer_.taps()[t]);
         }
-        return input<float>(statistics, "statistics", "float32", scorer_.n_statistics());
+        return input<float>(statistics, "statistics", scorer_.n_statistics());
     }
 
     eg::Scorer scorer_;
@@ -212,43 +227,56 @@ eg::Image image_of(const py::array& image) {
     if (!py::isinstance<py::array_t<std::uint8_t>>(image) || !(colour || image.ndim() == 2) ||
         std::min(side(0), side(1)) < kMinSide || std::max(side(0), side(1)) > eg::kMaxSide) {
         refuse("image",
-               "uint8 (H, W, 3) or (H, W) with H and W from 16 to " + std::to_string(eg::kMaxSide), image);
+               "uint8 (H, W, 3) or (H, W) with H and W from 16 to " + std::to_string(eg::kMaxSide),
+               image);
     }
-    return {static_cast<const std::uint8_t*>(image.data()), side(0), side(1), colour ? 3u : 1u,
-            image.strides(0), image.strides(1), colour ? image.strides(2) : 0};
+    return {static_cast<const std::uint8_t*>(image.data()),
+            side(0),
+            side(1),
+            colour ? 3u : 1u,
+            image.strides(0),
+            image.strides(1),
+            colour ? image.strides(2) : 0};
 }
 
 std::uint64_t image_statistics(const py::array& image, py::array statistics, py::array cells) {
     const eg::Image view = image_of(image);
-    auto* values = output<float>(statistics, "statistics", "float32", eg::kStatistics.size());
-    auto* grid = output<float>(cells, "cells", "float32", 2 * eg::kCells * eg::kCells);
+    auto* values = output<float>(statistics, "statistics", eg::kStatistics.size());
+    auto* grid = output<float>(cells, "cells", 2 * eg::kCells * eg::kCells);
     const py::gil_scoped_release release;
     return eg::image_statistics(view, values, grid);
 }
 
 void bind_scorer(py::module_& m) {
     py::class_<eg::Tensor>(m, "Tensor")
-        .def(py::init(&make_tensor), py::arg("dtype"), py::arg("height"), py::arg("width"), py::arg("channels"),
-             py::arg("channels_last") = true, py::arg("scale") = 1.0, py::arg("zero_point") = 0);
-    py::class_<eg::View, std::shared_ptr<eg::View>>(m, "View")
-        .def(py::init(&make_view), py::arg("source"), py::arg("normalize") = 0, py::arg("scale") = py::none(),
-             py::arg("means") = py::none(), py::arg("basis") = py::none(), py::arg("gain") = py::none(),
-             py::arg("perp") = 0.0, py::arg("bank") = py::none());
+        .def(py::init(&make_tensor), py::arg("dtype"), py::arg("height"), py::arg("width"),
+             py::arg("channels"), py::arg("channels_last") = true, py::arg("scale") = 1.0,
+             py::arg("zero_point") = 0);
+    py::class_<eg::View, std::shared_ptr<eg::View>>(m, "View").def(
+        py::init(&make_view), py::arg("source"), py::arg("normalize") = 0,
+        py::arg("scale") = py::none(), py::arg("means") = py::none(), py::arg("basis") = py::none(),
+        py::arg("gain") = py::none(), py::arg("perp") = 0.0, py::arg("bank") = py::none(),
+        py::arg("center") = py::none());
     py::class_<eg::Fusion>(m, "Fusion")
-        .def(py::init(&make_fusion), py::arg("center"), py::arg("spread"), py::arg("weight"), py::arg("tail"),
-             py::arg("member"), py::arg("top1"), py::arg("top3"), py::arg("calibration"));
+        .def(py::init(&make_fusion), py::arg("center"), py::arg("spread"), py::arg("weight"),
+             py::arg("tail"), py::arg("member"), py::arg("top1"), py::arg("top3"),
+             py::arg("calibration"));
     py::class_<BoundScorer>(m, "Scorer")
-        .def(py::init<const eg::Tensor*, bool, double, double, py::ssize_t, std::vector<eg::Tensor>, py::ssize_t,
-                      const std::vector<std::shared_ptr<eg::View>>&, const eg::Fusion*>(),
-             py::arg("logits").none(true), py::arg("probabilities"), py::arg("temperature"), py::arg("gamma"),
-             py::arg("top"), py::arg("taps"), py::arg("n_statistics"), py::arg("views"),
-             py::arg("fusion").none(true))
-        .def_property_readonly("n_scores", [](const BoundScorer& s) { return s.scorer().n_scores(); })
-        .def_property_readonly("n_indices", [](const BoundScorer& s) { return s.scorer().n_indices(); })
-        .def_property_readonly("embedding_sizes",
-                               [](const BoundScorer& s) { return py::tuple(py::cast(s.scorer().embedding_sizes())); })
-        .def("score", &BoundScorer::score, py::arg("logits").none(true), py::arg("taps"), py::arg("statistics"),
-             py::arg("values"), py::arg("indices"))
+        .def(py::init<const eg::Tensor*, bool, double, double, py::ssize_t, std::vector<eg::Tensor>,
+                      py::ssize_t, const std::vector<std::shared_ptr<eg::View>>&,
+                      const eg::Fusion*>(),
+             py::arg("logits").none(true), py::arg("probabilities"), py::arg("temperature"),
+             py::arg("gamma"), py::arg("top"), py::arg("taps"), py::arg("n_statistics"),
+             py::arg("views"), py::arg("fusion").none(true))
+        .def_property_readonly("n_scores",
+                               [](const BoundScorer& s) { return s.scorer().n_scores(); })
+        .def_property_readonly("n_indices",
+                               [](const BoundScorer& s) { return s.scorer().n_indices(); })
+        .def_property_readonly(
+            "embedding_sizes",
+            [](const BoundScorer& s) { return py::tuple(py::cast(s.scorer().embedding_sizes())); })
+        .def("score", &BoundScorer::score, py::arg("logits").none(true), py::arg("taps"),
+             py::arg("statistics"), py::arg("values"), py::arg("indices"))
         .def("embed", &BoundScorer::embed, py::arg("taps"), py::arg("statistics"), py::arg("out"));
 }
 
@@ -262,6 +290,7 @@ PYBIND11_MODULE(_kernels, m) {
     m.attr("CELLS") = eg::kCells;
     m.def("simd_level", &eg::simd_level);
     m.def("set_simd_level", &eg::set_simd_level, py::arg("level"));
-    m.def("image_statistics", &image_statistics, py::arg("image"), py::arg("statistics"), py::arg("cells"));
+    m.def("image_statistics", &image_statistics, py::arg("image"), py::arg("statistics"),
+          py::arg("cells"));
     bind_scorer(m);
 }

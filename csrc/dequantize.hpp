@@ -11,7 +11,8 @@ template <typename Stored, typename Real>
 void dequantize_as(const Tensor& tensor, const void* data, std::size_t n, Real* out) {
     const auto* values = static_cast<const Stored*>(data);
     for (std::size_t i = 0; i < n; ++i) {
-        out[i] = static_cast<Real>((static_cast<double>(values[i]) - tensor.zero_point) * tensor.scale);
+        out[i] =
+            static_cast<Real>((static_cast<double>(values[i]) - tensor.zero_point) * tensor.scale);
     }
 }
 

@@ -28,7 +28,8 @@ void require_finite(const std::vector<float>& values, const char* problem) {
 }  // namespace
 
 Match nearest_row(const Matrix& bank, const float* x) {
-    const simd::Nearest found = simd::active().nearest(bank.values.data(), bank.rows, bank.columns, x);
+    const simd::Nearest found =
+        simd::active().nearest(bank.values.data(), bank.rows, bank.columns, x);
     if (found.row < 0) {
         for (std::size_t i = 0; i < bank.columns; ++i) {
             if (std::isnan(x[i])) return {kNaN, -1};
@@ -66,7 +67,8 @@ Gaussian::Gaussian(const Matrix& means, const Matrix& basis, std::vector<float> 
     std::vector<double> offset(dim);
     for (std::size_t m = 0; m < n_means_; ++m) {
         for (std::size_t i = 0; i < dim; ++i) offset[i] = means.values[m * dim + i] - center_[i];
-        simd::active().project(rows_.data(), rank_, dim, offset.data(), offsets_.data() + m * rank_);
+        simd::active().project(rows_.data(), rank_, dim, offset.data(),
+                               offsets_.data() + m * rank_);
         norms_[m] = dot(offset.data(), offset.data(), dim);
     }
 }
@@ -77,7 +79,8 @@ Match Gaussian::distance(const float* x, double* scratch) const {
     simd::active().project(rows_.data(), rank_ + n_means_, dim(), centred, projected);
     const double norm = dot(centred, centred, dim());
     double on_center = 0;
-    for (std::size_t m = 0; m < n_means_; ++m) on_center += on_means[m] / static_cast<double>(n_means_);
+    for (std::size_t m = 0; m < n_means_; ++m)
+        on_center += on_means[m] / static_cast<double>(n_means_);
 
     Match best = {kNaN, -1};
     for (std::size_t m = 0; m < n_means_; ++m) {

@@ -18,7 +18,8 @@ void require(bool condition, const std::string& problem) {
 
 void require_finite(const char* name, const std::vector<double>& values, std::size_t size) {
     require(values.size() == size, std::string(name) + ": expected " + std::to_string(size) +
-                                       " values as in center, got " + std::to_string(values.size()));
+                                       " values as in center, got " +
+                                       std::to_string(values.size()));
     require(all_finite(values), std::string(name) + ": expected finite values");
 }
 
@@ -34,9 +35,11 @@ void Fusion::validate() const {
     require(std::isfinite(top1), "top1: expected a finite value");
     require(std::isfinite(top3), "top3: expected a finite value");
     const bool any = std::find(member.begin(), member.end(), true) != member.end();
-    require(any || (top1 == 0 && top3 == 0), "member: expected at least one true value for top1 and top3");
+    require(any || (top1 == 0 && top3 == 0),
+            "member: expected at least one true value for top1 and top3");
     require(all_finite(calibration), "calibration: expected finite values");
-    require(std::is_sorted(calibration.begin(), calibration.end()), "calibration: expected ascending values");
+    require(std::is_sorted(calibration.begin(), calibration.end()),
+            "calibration: expected ascending values");
 }
 
 double Fusion::fuse(const double* scores) const {

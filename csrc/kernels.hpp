@@ -96,10 +96,10 @@ private:
     std::size_t rank_, n_means_;
     double perp_;
     std::vector<float> gain_;
-    std::vector<float> rows_;       // basis, then means
-    std::vector<double> center_;    // mean of the means
-    std::vector<double> offsets_;   // (M, R): basis . (mu_m - center)
-    std::vector<double> norms_;     // |mu_m - center|^2
+    std::vector<float> rows_;      // basis, then means
+    std::vector<double> center_;   // mean of the means
+    std::vector<double> offsets_;  // (M, R): basis . (mu_m - center)
+    std::vector<double> norms_;    // |mu_m - center|^2
 };
 
 // ---- fusion ------------------------------------------------------------------------------------
@@ -133,13 +133,17 @@ std::uint64_t image_statistics(const Image& image, float* statistics, float* cel
 struct View {
     // source: index of a tap, or -1 for the image statistics.
     // normalize: every block of this many values is divided by its L2 norm, computed in float64 (a
-    // zero block stays zero); 0: none. scale: factors applied afterwards, empty = ones.
+    // zero block stays zero); 0: none. scale: factors applied afterwards, empty = ones. center:
+    // where given, the embedding is asinh((x - center) * scale), which keeps heavy tails from
+    // shouting.
     View(std::int64_t source, std::size_t normalize, std::vector<float> scale, const Matrix& means,
-         const Matrix& basis, std::vector<float> gain, double perp, Matrix bank);
+         const Matrix& basis, std::vector<float> gain, double perp, Matrix bank,
+         std::vector<float> center);
 
     std::int64_t source;
     std::size_t normalize;
     std::vector<float> scale;
+    std::vector<float> center;                 // empty: no asinh
     std::unique_ptr<const Gaussian> gaussian;  // null without means
     Matrix bank;                               // no rows: no nearest-neighbour guard
 };

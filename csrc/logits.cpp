@@ -21,7 +21,8 @@ struct Peak {
 Peak scale_logits(const LogitOptions& options, std::size_t n, double* l) {
     Peak peak = {-std::numeric_limits<double>::infinity(), 0, true};
     for (std::size_t c = 0; c < n; ++c) {
-        if (options.probabilities) l[c] = std::log(l[c] < kLeastProbability ? kLeastProbability : l[c]);
+        if (options.probabilities)
+            l[c] = std::log(l[c] < kLeastProbability ? kLeastProbability : l[c]);
         l[c] /= options.temperature;
         if (std::isnan(l[c])) peak.finite = false;
         if (l[c] > peak.value) peak.value = l[c], peak.index = c;

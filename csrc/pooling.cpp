@@ -52,7 +52,9 @@ void channel_moments(const Tensor& t, const Edges& rows, const Edges& columns, c
 
 }  // namespace
 
-std::size_t pooled_size(const Tensor& t) { return t.height * t.width == 1 ? t.channels : 3 * t.channels; }
+std::size_t pooled_size(const Tensor& t) {
+    return t.height * t.width == 1 ? t.channels : 3 * t.channels;
+}
 
 std::size_t pooling_scratch_bytes(const Tensor& t) {
     const std::size_t sums = (kGrid * kGrid + 1) * t.channels * sizeof(double);
@@ -68,7 +70,8 @@ void pool(const Tensor& t, const void* data, void* scratch, float* out) {
                         squares + t.channels);
     for (std::size_t c = 0; c < t.channels; ++c) {
         double mean, deviation, block_deviation;
-        channel_moments(t, rows, columns, {blocks, squares}, c, &mean, &deviation, &block_deviation);
+        channel_moments(t, rows, columns, {blocks, squares}, c, &mean, &deviation,
+                        &block_deviation);
         out[c] = static_cast<float>((mean - t.zero_point) * t.scale);
         out[t.channels + c] = static_cast<float>(deviation * t.scale);
         out[2 * t.channels + c] = static_cast<float>(block_deviation * t.scale);

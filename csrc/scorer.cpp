@@ -19,7 +19,8 @@ void validate(const Tensor& tensor, const std::string& name) {
             name + ": expected height, width and channels of at least 1");
     require(tensor.height <= kMaxSide && tensor.width <= kMaxSide,
             name + ": expected height and width of at most " + std::to_string(kMaxSide));
-    require(std::isfinite(tensor.scale) && tensor.scale > 0, name + ": expected a finite scale above 0");
+    require(std::isfinite(tensor.scale) && tensor.scale > 0,
+            name + ": expected a finite scale above 0");
 }
 
 void normalize_blocks(float* values, std::size_t n, std::size_t block) {
@@ -34,13 +35,19 @@ void normalize_blocks(float* values, std::size_t n, std::size_t block) {
 
 }  // namespace
 
-View::View(std::int64_t source_, std::size_t normalize_, std::vector<float> scale_, const Matrix& means,
-           const Matrix& basis, std::vector<float> gain, double perp, Matrix bank_)
-    : source(source_), normalize(normalize_), scale(std::move(scale_)), bank(std::move(bank_)) {
+View::View(std::int64_t source_, std::size_t normalize_, std::vector<float> scale_,
+           const Matrix& means, const Matrix& basis, std::vector<float> gain, double perp,
+           Matrix bank_, std::vector<float> center_)
+    : source(source_),
+      normalize(normalize_),
+      scale(std::move(scale_)),
+      center(std::move(center_)),
+      bank(std::move(bank_)) {
     require(source >= -1, "source: expected -1 or the index of a tap");
     if (means.rows > 0) gaussian = std::make_unique<Gaussian>(means, basis, std::move(gain), perp);
     require(means.rows > 0 || basis.rows == 0, "basis: given without means");
     for (const float v : scale) require(std::isfinite(v), "scale: expected finite values");
+    for (const float v : center) require(std::isfinite(v), "center: expected finite values");
     for (const float v : bank.values) require(std::isfinite(v), "bank: expected finite values");
     require(bank.rows <= std::numeric_limits<std::int32_t>::max(), "bank: too many rows");
 }
@@ -56,7 +63,8 @@ Scorer::Scorer(const Tensor* logits, const LogitOptions& options, std::vector<Te
       pooled_(taps_.size()) {
     require(std::isfinite(options.temperature) && options.temperature > 0,
             "temperature: expected a finite value above 0");
-    require(std::isfinite(options.gamma) && options.gamma > 0, "gamma: expected a finite value above 0");
+    require(std::isfinite(options.gamma) && options.gamma > 0,
+            "gamma: expected a finite value above 0");
     require(options.top >= 1, "top: expected at least 1");
     std::size_t scratch = 0;
     if (has_logits_) {
@@ -101,8 +109,10 @@ void Scorer::add_view(const View& view, const std::string& name) {
     };
     require(dim > 0, name + ": its source has no values");
     require(view.normalize == 0 || dim % view.normalize == 0,
-            name + ".normalize: " + std::to_string(view.normalize) + " does not divide " + std::to_string(dim));
+            name + ".normalize: " + std::to_string(view.normalize) + " does not divide " +
+                std::to_string(dim));
     if (!view.scale.empty()) agrees(view.scale.size(), "scale");
+    if (!view.center.empty()) agrees(view.center.size(), "center");
     if (view.gaussian) agrees(view.gaussian->dim(), "means");
     if (view.bank.rows > 0) agrees(view.bank.columns, "bank");
     const std::size_t guards = (view.gaussian ? 1 : 0) + (view.bank.rows > 0 ? 1 : 0);
@@ -120,10 +130,14 @@ void Scorer::pool_taps(const void* const* taps) {
 
 void Scorer::embed_view(std::size_t v, const float* statistics, float* out) const {
     const View& view = *views_[v];
-    const float* source = view.source < 0 ? statistics : pooled_[static_cast<std::size_t>(view.source)].data();
+    const float* source =
+        view.source < 0 ? statistics : pooled_[static_cast<std::size_t>(view.source)].data();
     std::copy_n(source, sizes_[v], out);
     if (view.normalize > 0) normalize_blocks(out, sizes_[v], view.normalize);
+    for (std::size_t i = 0; i < view.center.size(); ++i) out[i] -= view.center[i];
     for (std::size_t i = 0; i < view.scale.size(); ++i) out[i] *= view.scale[i];
+    if (!view.center.empty())
+        std::transform(out, out + sizes_[v], out, [](float x) { return std::asinh(x); });
 }
 
 void Scorer::embed(const void* const* taps, const float* statistics, float* out) {
@@ -134,8 +148,8 @@ void Scorer::embed(const void* const* taps, const float* statistics, float* out)
     }
 }
 
-void Scorer::score(const void* logits, const void* const* taps, const float* statistics, double* values,
-                   std::int32_t* indices) {
+void Scorer::score(const void* logits, const void* const* taps, const float* statistics,
+                   double* values, std::int32_t* indices) {
     auto* scratch = reinterpret_cast<double*>(scratch_.data());
     double* next = values;
     double max_p = kNaN;

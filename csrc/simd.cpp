@@ -60,7 +60,8 @@ const Table* find(const std::string& name) {
         if (name == level.table->name) return level.table;
         possible += (possible.empty() ? "" : ", ") + std::string(level.table->name);
     }
-    throw std::invalid_argument("SIMD level '" + name + "' is not one this machine can run: " + possible);
+    throw std::invalid_argument("SIMD level '" + name +
+                                "' is not one this machine can run: " + possible);
 }
 
 const Table* initial() {

@@ -42,6 +42,7 @@
 
 namespace eg {
 
+// clang-format off
 const std::vector<std::string> kStatistics = {
     "mean", "sd", "skewness", "kurtosis",
     "p1", "p5", "p25", "p50", "p75", "p95", "p99",
@@ -58,6 +59,7 @@ const std::vector<std::string> kStatistics = {
     "stuck_rows", "stuck_columns", "flat_cells",
     "trend_x", "trend_y", "center_surround", "asymmetry_x", "asymmetry_y",
 };
+// clang-format on
 
 namespace {
 
@@ -192,10 +194,12 @@ double sd_of(const Cells& cells) {
 void scales(const Image& image, const simd::ImageSums& sums, Writer& out) {
     double laplacians[kScales];
     for (std::size_t k = 0; k < kScales; ++k) {
-        const auto h = static_cast<double>(image.height >> k), w = static_cast<double>(image.width >> k);
+        const auto h = static_cast<double>(image.height >> k),
+                   w = static_cast<double>(image.width >> k);
         const simd::ScaleSums& s = sums.scales[k];
         out.put(std::log1p((real(s.xx) + real(s.yy)) / ((h - 1) * (w - 1))));
-        laplacians[k] = h < 3 || w < 3 ? 0 : std::log1p(real(s.laplacian_square) / ((h - 2) * (w - 2)));
+        laplacians[k] =
+            h < 3 || w < 3 ? 0 : std::log1p(real(s.laplacian_square) / ((h - 2) * (w - 2)));
     }
     for (const double energy : laplacians) out.put(energy);
 }
@@ -225,8 +229,8 @@ void banding(const Image& image, const simd::ImageSums& sums, const simd::ImageS
         step_square += step * step;
     }
     // the sum of the row sums is the sum of the column sums
-    out.put(deviation(total * size.height / size.width, real(sums.row_square) / (size.width * size.width),
-                      size.height));
+    out.put(deviation(total * size.height / size.width,
+                      real(sums.row_square) / (size.width * size.width), size.height));
     out.put(deviation(total, square, size.width));
     out.put(std::sqrt(real(sums.row_step_square) / (size.height - 1)) / size.width);
     out.put(std::sqrt(step_square / (size.width - 1)));

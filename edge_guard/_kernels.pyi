@@ -56,6 +56,8 @@ class View:
     standard deviation, and standard deviation of the 4×4 block means.
     normalize : each consecutive block of this many values is divided by its L2 norm (0: none).
     scale : (D,) factors applied afterwards; empty = ones.
+    center : (D,); where given, the embedding is asinh((x − center) · scale), so that the heavy
+        tails of image statistics do not drown everything else.
     Gaussian (Mahalanobis distance squared to the nearest mean; absent when ``means`` is empty):
         d² = min_m Σ_r gain_r (b_r·(x−μ_m))² + perp · max(0, ‖x−μ_m‖² − Σ_r (b_r·(x−μ_m))²)
         means (M, D), basis (R, D) orthonormal rows, gain (R,).
@@ -72,6 +74,7 @@ class View:
         gain: npt.NDArray[np.float32] | None = None,
         perp: float = 0.0,
         bank: npt.NDArray[np.float32] | None = None,
+        center: npt.NDArray[np.float32] | None = None,
     ) -> None: ...
 
 class Fusion:

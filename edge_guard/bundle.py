@@ -79,7 +79,9 @@ def write_bundle(bundle: Bundle, path: Path) -> str:
     try:
         _write_atomically(data, path)
     except OSError as error:
-        raise BundleError(f"cannot write {path}: {error.strerror}", "choose another place") from None
+        raise BundleError(
+            f"cannot write {path}: {error.strerror}", "choose another place"
+        ) from None
     return _bundle_id(manifest.name, data)
 
 

@@ -22,6 +22,8 @@ class ViewSpec(msgspec.Struct, frozen=True):
     name : str
     source : int
         Index of the tap, or −1 for the image statistics.
+    columns : tuple of int
+        Statistics that this view reads; empty for all of the source. The others have weight 0.
     normalize : int
         Block length of L2 normalisation, 0 for none.
     gaussian, nearest : bool
@@ -36,6 +38,7 @@ class ViewSpec(msgspec.Struct, frozen=True):
     gaussian: bool
     nearest: bool
     perp: float = 0.0
+    columns: tuple[int, ...] = ()
 
 
 class GuardSpec(msgspec.Struct, frozen=True):
@@ -77,7 +80,7 @@ class Promise(msgspec.Struct, frozen=True):
 
 
 class Certificate(msgspec.Struct, frozen=True):
-    """"Of what is accepted, at most ``max_error`` is wrong, with probability 1 − ``delta``."
+    """ "Of what is accepted, at most ``max_error`` is wrong, with probability 1 − ``delta``."
 
     (Angelopoulos et al. 2021, Learn then Test, fixed-sequence testing.)
     """

@@ -123,9 +123,7 @@ class Pipeline:
         self._preprocess(image, self._backend.tensor)
         return self._score(self._backend.run(), seen)
 
-    def _judge(
-        self, image: Image, seen: Measurement, started: float, gated: float
-    ) -> Result:
+    def _judge(self, image: Image, seen: Measurement, started: float, gated: float) -> Result:
         self._preprocess(image, self._backend.tensor)
         prepared = time.perf_counter()
         outputs = self._backend.run()
@@ -171,9 +169,7 @@ class Pipeline:
         )
 
     def _named_scores(self, scored: Scored) -> dict[str, float]:
-        named_scores = dict(
-            zip(self.manifest.guards.scores, scored.scores.tolist(), strict=True)
-        )
+        named_scores = dict(zip(self.manifest.guards.scores, scored.scores.tolist(), strict=True))
         return named_scores | {"fused": scored.fused}
 
     def _reasons(self, image: Image, seen: Measurement, scored: Scored) -> tuple[Reason, ...]:
@@ -237,7 +233,12 @@ class Pipeline:
 
 def _unusable(image: Image) -> Reason | None:
     """Return why an array is no picture at all, or None."""
-    if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.ndim == 3 and image.shape[2] != 3:
+    if (
+        image.dtype != np.uint8
+        or image.ndim not in (2, 3)
+        or image.ndim == 3
+        and image.shape[2] != 3
+    ):
         words = f"not a picture: {image.dtype} array of shape {image.shape}"
         return Reason("gate.format", words, None)
     if min(image.shape[:2]) < MIN_SIDE_PX:

@@ -31,7 +31,9 @@ def score_names(views: tuple[ViewSpec, ...], *, classes: bool) -> tuple[str, ...
     """Return the names of the kernel's scores in its order."""
     names = ["gen", "energy", "msp"] if classes else []
     for view in views:
-        names += [f"{view.name}.mahalanobis"] * view.gaussian + [f"{view.name}.nearest"] * view.nearest
+        names += [f"{view.name}.mahalanobis"] * view.gaussian + [
+            f"{view.name}.nearest"
+        ] * view.nearest
     return tuple(names)
 
 
@@ -80,6 +82,7 @@ def _view(view: ViewSpec, arrays: dict[str, Array]) -> _kernels.View:
         gain=part("gain"),
         perp=view.perp,
         bank=part("bank"),
+        center=part("center"),
     )
 
 

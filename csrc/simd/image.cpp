@@ -44,26 +44,24 @@ void add_histogram(const std::uint8_t* row, std::size_t width, std::uint32_t* ta
 }
 
 void add_row_sum(Walk& walk, const std::uint8_t* row, std::size_t y) {
-    std::uint32_t total = 0;
-    const std::uint8_t* zeros = walk.scratch.zeros;
-    for (std::size_t x = 0; x < walk.padded; ++x) {
-        total += static_cast<std::uint32_t>(__builtin_abs(row[x] - zeros[x]));
-    }
-    const std::int64_t sum = total, step = sum - walk.previous_row_sum;
+    const std::int64_t sum = sum_bytes(row, walk.scratch.zeros, walk.padded);
+    const std::int64_t step = sum - walk.previous_row_sum;
     walk.sums.row_square += sum * sum;
     if (y > 0) walk.sums.row_step_square += step * step;
     walk.previous_row_sum = sum;
 }
 
 void add_columns(const Walk& walk, const std::uint8_t* row) {
-    std::uint32_t *__restrict sum = walk.scratch.band_sum, *__restrict square = walk.scratch.band_square;
+    std::uint32_t* __restrict sum = walk.scratch.band_sum, * __restrict square =
+                                                               walk.scratch.band_square;
     std::uint8_t* __restrict change = walk.scratch.column_change;
     for (std::size_t x = 0; x < walk.padded; ++x) {
         const std::uint32_t v = row[x];
         sum[x] += v;
         square[x] += v * v;
     }
-    for (std::size_t x = 0; x < walk.padded; ++x) change[x] |= static_cast<std::uint8_t>(row[x] ^ row[x + 1]);
+    for (std::size_t x = 0; x < walk.padded; ++x)
+        change[x] |= static_cast<std::uint8_t>(row[x] ^ row[x + 1]);
 }
 
 // Ends a row of cells: column sums become cell sums.

@@ -40,7 +40,8 @@ std::uint64_t hash_bytes(const std::uint8_t* bytes, std::size_t n, std::uint64_t
 const std::uint8_t* contiguous_row(const Image& image, std::size_t y, std::uint8_t* copy) {
     const auto channels = static_cast<std::ptrdiff_t>(image.channels);
     const std::uint8_t* pixel = image.pixels + static_cast<std::ptrdiff_t>(y) * image.row_stride;
-    const bool packed = image.column_stride == channels && (channels == 1 || image.channel_stride == 1);
+    const bool packed =
+        image.column_stride == channels && (channels == 1 || image.channel_stride == 1);
     if (packed) return pixel;
     for (std::size_t x = 0; x < image.width; ++x, pixel += image.column_stride) {
         for (std::ptrdiff_t c = 0; c < channels; ++c) *copy++ = pixel[c * image.channel_stride];
@@ -56,19 +57,18 @@ void split(const std::uint8_t* bgr, std::size_t width, std::uint8_t* __restrict 
         blue[x] = static_cast<std::uint8_t>(b);
         green[x] = static_cast<std::uint8_t>(g);
         red[x] = static_cast<std::uint8_t>(r);
-        luma[x] = static_cast<std::uint8_t>(static_cast<std::uint16_t>(77 * r + 150 * g + 29 * b) >> 8);
+        luma[x] =
+            static_cast<std::uint8_t>(static_cast<std::uint16_t>(77 * r + 150 * g + 29 * b) >> 8);
     }
 }
 
-// The planes are zero beyond the width, so whole lines can be added. Sums of bytes are written as
-// absolute differences, for which every instruction set has one instruction.
+// The planes are zero beyond the width, so whole lines can be added.
 void add_colours(const ImageScratch& scratch, std::size_t padded, ImageSums& sums) {
-    const std::uint8_t *blue = scratch.planes[0], *green = scratch.planes[1], *red = scratch.planes[2];
-    const std::uint8_t* zeros = scratch.zeros;
-    std::uint32_t b_sum = 0, g_sum = 0, r_sum = 0;
-    for (std::size_t x = 0; x < padded; ++x) b_sum += static_cast<std::uint32_t>(__builtin_abs(blue[x] - zeros[x]));
-    for (std::size_t x = 0; x < padded; ++x) g_sum += static_cast<std::uint32_t>(__builtin_abs(green[x] - zeros[x]));
-    for (std::size_t x = 0; x < padded; ++x) r_sum += static_cast<std::uint32_t>(__builtin_abs(red[x] - zeros[x]));
+    const std::uint8_t *blue = scratch.planes[0], *green = scratch.planes[1];
+    const std::uint8_t* red = scratch.planes[2];
+    sums.blue += sum_bytes(blue, scratch.zeros, padded);
+    sums.green += sum_bytes(green, scratch.zeros, padded);
+    sums.red += sum_bytes(red, scratch.zeros, padded);
     std::uint32_t chroma = 0;
     for (std::size_t x = 0; x < padded; ++x) {
         const std::uint8_t lo = blue[x] < green[x] ? blue[x] : green[x];
@@ -84,15 +84,20 @@ void add_colours(const ImageScratch& scratch, std::size_t padded, ImageSums& sum
         rg += d * d;
         bg += e * e;
     }
-    sums.blue += b_sum;
-    sums.green += g_sum;
-    sums.red += r_sum;
     sums.chroma += chroma;
     sums.red_green_square += rg;
     sums.blue_green_square += bg;
 }
 
 }  // namespace
+
+std::int64_t sum_bytes(const std::uint8_t* bytes, const std::uint8_t* zeros, std::size_t n) {
+    std::uint32_t sum = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        sum += static_cast<std::uint32_t>(__builtin_abs(bytes[i] - zeros[i]));
+    }
+    return sum;
+}
 
 void load_row(const Image& image, std::size_t y, const ImageScratch& scratch, std::uint8_t* luma,
               ImageSums& sums) {

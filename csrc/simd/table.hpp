@@ -24,30 +24,30 @@ struct ImageSums {
     ScaleSums scales[kScales];
     std::int64_t cell_sum[kCells * kCells];
     std::int64_t cell_square[kCells * kCells];
-    std::int64_t blue, green, red;    // sums of the channels
-    std::int64_t chroma;              // sum of max(B,G,R) - min(B,G,R)
-    std::int64_t red_green_square;    // sum of (R-G)^2
-    std::int64_t blue_green_square;   // sum of (B-G)^2
-    std::int64_t row_square;          // sum over rows of (sum of the row)^2
-    std::int64_t row_step_square;     // sum over rows of (difference to the row above)^2
-    std::int64_t stuck_rows;          // rows equal to the row above
+    std::int64_t blue, green, red;   // sums of the channels
+    std::int64_t chroma;             // sum of max(B,G,R) - min(B,G,R)
+    std::int64_t red_green_square;   // sum of (R-G)^2
+    std::int64_t blue_green_square;  // sum of (B-G)^2
+    std::int64_t row_square;         // sum over rows of (sum of the row)^2
+    std::int64_t row_step_square;    // sum over rows of (difference to the row above)^2
+    std::int64_t stuck_rows;         // rows equal to the row above
     std::uint64_t hash;
 };
 
 // Row buffers of one image width, owned by the caller. Each may be read or written from 64
 // elements before to 64 elements after its padded width (the width rounded up to 64).
 struct ImageScratch {
-    std::uint8_t* interleaved;           // 3 * width: a strided row made contiguous
-    std::uint8_t* planes[3];             // blue, green, red
-    std::uint8_t* rows[kScales][3];      // the newest three luma rows of each scale
+    std::uint8_t* interleaved;       // 3 * width: a strided row made contiguous
+    std::uint8_t* planes[3];         // blue, green, red
+    std::uint8_t* rows[kScales][3];  // the newest three luma rows of each scale
     std::uint8_t* zeros;
-    std::uint8_t* labels;                // binary-pattern labels of one row
-    std::uint8_t* column_change;         // OR over rows of Y[x] ^ Y[x+1]
-    std::int16_t* differences[2];        // one row of x and y differences
-    std::uint32_t* band_sum;             // column sums over the current row of cells
+    std::uint8_t* labels;          // binary-pattern labels of one row
+    std::uint8_t* column_change;   // OR over rows of Y[x] ^ Y[x+1]
+    std::int16_t* differences[2];  // one row of x and y differences
+    std::uint32_t* band_sum;       // column sums over the current row of cells
     std::uint32_t* band_square;
-    std::uint32_t* column_sum;           // column sums over the image
-    std::uint32_t* histograms;           // 4 x 256
+    std::uint32_t* column_sum;  // column sums over the image
+    std::uint32_t* histograms;  // 4 x 256
 };
 
 struct Nearest {

@@ -51,9 +51,8 @@ void label(const std::uint8_t* above, const std::uint8_t* row, const std::uint8_
         const std::uint8_t b3 = row[x + 1] >= c, b4 = below[x + 1] >= c, b5 = below[x] >= c;
         const std::uint8_t b6 = below[x - 1] >= c, b7 = row[x - 1] >= c;
         const auto ones = static_cast<std::uint8_t>(b0 + b1 + b2 + b3 + b4 + b5 + b6 + b7);
-        const auto steps =
-            static_cast<std::uint8_t>((b0 ^ b1) + (b1 ^ b2) + (b2 ^ b3) + (b3 ^ b4) + (b4 ^ b5) +
-                                      (b5 ^ b6) + (b6 ^ b7) + (b7 ^ b0));
+        const auto steps = static_cast<std::uint8_t>((b0 ^ b1) + (b1 ^ b2) + (b2 ^ b3) + (b3 ^ b4) +
+                                                     (b4 ^ b5) + (b5 ^ b6) + (b6 ^ b7) + (b7 ^ b0));
         labels[x] = steps <= 2 ? ones : static_cast<std::uint8_t>(9);
     }
 }
@@ -88,7 +87,7 @@ void count(const std::uint8_t* labels, std::size_t n, std::int64_t* bins) {
 
 void add_gradients(const std::uint8_t* above, const std::uint8_t* below, std::size_t width,
                    const ImageScratch& scratch, ScaleSums& sums) {
-    std::int16_t *__restrict gx = scratch.differences[0], *__restrict gy = scratch.differences[1];
+    std::int16_t* __restrict gx = scratch.differences[0], * __restrict gy = scratch.differences[1];
     const std::size_t n = padded(width);
     for (std::size_t x = 0; x < n; ++x) {
         gx[x] = static_cast<std::int16_t>(above[x + 1] - above[x]);
@@ -106,7 +105,8 @@ void add_laplacian(const std::uint8_t* above, const std::uint8_t* row, const std
     std::int16_t* __restrict values = scratch.differences[0];
     const std::size_t n = padded(width);
     for (std::size_t x = 0; x < n; ++x) {
-        values[x] = static_cast<std::int16_t>(4 * row[x] - above[x] - below[x] - row[x - 1] - row[x + 1]);
+        values[x] =
+            static_cast<std::int16_t>(4 * row[x] - above[x] - below[x] - row[x - 1] - row[x + 1]);
     }
     values[0] = 0;
     for (std::size_t x = width - 1; x < n; ++x) values[x] = 0;

@@ -46,7 +46,9 @@ std::vector<std::uint8_t> bytes(std::size_t n) {
     return values;
 }
 
-Matrix matrix(std::size_t rows, std::size_t columns) { return {normal(rows * columns), rows, columns}; }
+Matrix matrix(std::size_t rows, std::size_t columns) {
+    return {normal(rows * columns), rows, columns};
+}
 
 double distance(const float* a, const float* b, std::size_t n) {
     double sum = 0;
@@ -171,7 +173,8 @@ void test_image(std::size_t height, std::size_t width, std::size_t channels) {
 void test_logits() {
     const float logits[] = {2, 5, 5, -1};
     double scratch[8];
-    const LogitScores scores = logit_scores({Dtype::float32, 1, 1, 4}, logits, {false, 2.0, 0.1, 9}, scratch);
+    const LogitScores scores =
+        logit_scores({Dtype::float32, 1, 1, 4}, logits, {false, 2.0, 0.1, 9}, scratch);
     double total = 0;
     for (const float l : logits) total += std::exp(l / 2.0);
     CHECK(check::close(scores.energy, -2 * std::log(total), 1e-12));
@@ -185,7 +188,7 @@ void test_logits() {
 std::shared_ptr<const View> tap_view() {
     const Matrix none;
     return std::make_shared<View>(0, 32, std::vector<float>(), matrix(2, 96), matrix(5, 96),
-                                  std::vector<float>(5, 1.0f), 1.0, matrix(20, 96));
+                                  std::vector<float>(5, 1.0f), 1.0, matrix(20, 96), normal(96));
 }
 
 void test_steady_state() {
@@ -242,7 +245,8 @@ void test_level() {
         test_gaussian(size);
         for (const Dtype dtype : {Dtype::float32, Dtype::int8, Dtype::uint8}) {
             for (const bool channels_last : {true, false}) {
-                test_pool({dtype, 7, 5, size, channels_last, 0.25, dtype == Dtype::float32 ? 0 : 3});
+                test_pool(
+                    {dtype, 7, 5, size, channels_last, 0.25, dtype == Dtype::float32 ? 0 : 3});
                 test_pool({dtype, 2, size, 3, channels_last, 1.0, 0});
             }
         }

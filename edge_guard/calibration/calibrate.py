@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -177,7 +178,7 @@ class _Run:
             fitted.fusion.top3,
         )
         arrays = (
-            view_arrays(self.views, fitted.views)
+            view_arrays(self.views, fitted.views, seen.embeddings)
             | fusion_arrays(fitted.fusion)
             | gate_arrays
             | {"fusion.calibration": calibration}
@@ -270,8 +271,7 @@ class _Run:
     def _named_views(self, fitted: FittedGuards) -> tuple[ViewSpec, ...]:
         """Return the views with the isotropic gains that fitting found."""
         return tuple(
-            ViewSpec(v.name, v.source, v.normalize, v.gaussian, v.nearest, f.gaussian.perp)
-            for v, f in zip(self.views, fitted.views, strict=True)
+            msgspec.structs.replace(view.spec, perp=view.gaussian.perp) for view in fitted.views
         )
 
     def _golden(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from edge_guard.backends.spec import TapPlan
 from edge_guard.calibration.folds import Fold
 from edge_guard.calibration.references import Observations
 from edge_guard.calibration.weights import fit_fusion
+from edge_guard.gate.gate import STATISTICS
 from edge_guard.guards.fusion import Fusion
 from edge_guard.guards.logits import logit_scores
 from edge_guard.guards.mahalanobis import Gaussian, fit_gaussian
@@ -22,12 +24,20 @@ from edge_guard.types import Array, Doubles
 BANK_ROWS = 2000
 """Nearest-neighbour banks keep at most this many references."""
 
-_SCALE_FLOOR = 1e-3
+TEXTURE = re.compile("gradient|edge|tenengrad|coherence|orientation|laplacian|focus|noise|local|lbp")
+"""Image statistics that speak of texture; the others speak of tone, colour and layout."""
+
+_SPREAD_FLOOR = 1e-3
 
 
 def default_views(plan: TapPlan) -> tuple[ViewSpec, ...]:
-    """Return the views that guards score: the image statistics and every tap."""
-    views = [ViewSpec("image", -1, 0, gaussian=True, nearest=True)]
+    """Return the views that guards score: tone and texture of the image, and every tap."""
+    texture = tuple(i for i, name in enumerate(STATISTICS) if TEXTURE.match(name))
+    tone = tuple(i for i in range(len(STATISTICS)) if i not in texture)
+    views = [
+        ViewSpec("tone", -1, 0, gaussian=True, nearest=True, columns=tone),
+        ViewSpec("texture", -1, 0, gaussian=True, nearest=True, columns=texture),
+    ]
     for index, tap in enumerate(plan.taps):
         name = f"tap{index}" if tap.height * tap.width > 1 else "features"
         views.append(ViewSpec(name, index, tap.channels, gaussian=True, nearest=True))
@@ -36,16 +46,50 @@ def default_views(plan: TapPlan) -> tuple[ViewSpec, ...]:
 
 @dataclass(frozen=True, slots=True)
 class FittedView:
-    """One view's fitted guards, in its scaled embedding space."""
+    """One view's fitted guards, in its own space.
 
-    scale: Doubles
+    center, scale : Doubles or None
+        For image statistics: x → asinh((x − center) · scale) on the columns of the view.
+    """
+
+    spec: ViewSpec
+    center: Doubles | None
+    scale: Doubles | None
     gaussian: Gaussian
     bank: Doubles
 
     def scores(self, embedding: Array) -> Doubles:
         """Return (N, 2): Mahalanobis and nearest-neighbour scores of embeddings (N, D)."""
-        x = embedding * self.scale
+        x = _transformed(embedding, self.spec, self.center, self.scale)
         return np.stack([self.gaussian.distances(x), nearest(x, self.bank)[0]], axis=1)
+
+    def arrays(self, dimension: int) -> dict[str, Array]:
+        """Return the arrays as the kernel wants them, float32, all D columns of the source."""
+        parts: dict[str, Array] = {
+            "means": self.gaussian.means,
+            "basis": self.gaussian.basis,
+            "bank": self.bank,
+        }
+        if self.center is not None and self.scale is not None:
+            parts |= {"center": self.center[None], "scale": self.scale[None]}
+        columns = self.spec.columns or tuple(range(dimension))
+        spread = {}
+        for name, part in parts.items():
+            spread[name] = np.zeros((len(part), dimension), np.float32)
+            spread[name][:, columns] = part
+        for name in {"center", "scale"} & set(spread):
+            spread[name] = spread[name][0]
+        return spread | {"gain": self.gaussian.gain.astype(np.float32)}
+
+
+def _transformed(
+    embedding: Array, spec: ViewSpec, center: Doubles | None, scale: Doubles | None
+) -> Doubles:
+    """Return what the guards of a view see of its source's embedding."""
+    x = np.asarray(embedding, np.float64)
+    if center is None or scale is None:
+        return x
+    return np.asarray(np.arcsinh((x[:, spec.columns] - center) * scale))
 
 
 def fit_views(
@@ -57,19 +101,20 @@ def fit_views(
     """Return the guards of each view, fitted on embeddings (N, D_v)."""
     fitted = []
     for view, embedding in zip(views, embeddings, strict=True):
-        x = np.asarray(embedding, np.float64)
-        scale = np.ones(x.shape[1]) if view.normalize else _inverse_spread(x)
-        x = x * scale
-        rows = rng.permutation(len(x))[:BANK_ROWS]
+        center, scale = _robust_location(embedding[:, view.columns]) if view.columns else (None, None)
+        x = _transformed(embedding, view, center, scale)
+        rows = np.sort(rng.permutation(len(x))[:BANK_ROWS])
         classes = predicted if view.source >= 0 else np.zeros_like(predicted)
-        fitted.append(FittedView(scale, fit_gaussian(x, classes), x[np.sort(rows)]))
+        fitted.append(FittedView(view, center, scale, fit_gaussian(x, classes), x[rows]))
     return fitted
 
 
-def _inverse_spread(x: Doubles) -> Doubles:
-    """Return 1/sd of each column; statistics that hardly vary count by a floor on their sd."""
-    deviation = x.std(0)
-    return np.asarray(1.0 / np.maximum(deviation, _SCALE_FLOOR * (1.0 + np.abs(x).mean(0))))
+def _robust_location(x: Array) -> tuple[Doubles, Doubles]:
+    """Return median and 1/spread of each column; what hardly varies counts by a floor."""
+    values = np.asarray(x, np.float64)
+    center = np.median(values, axis=0)
+    low, high = np.quantile(values, [0.16, 0.84], axis=0)
+    return center, 1.0 / np.maximum((high - low) / 2.0, _SPREAD_FLOOR * (1.0 + np.abs(center)))
 
 
 def raw_scores(
@@ -171,16 +216,12 @@ def predictions(logits: Array, n: int) -> npt.NDArray[np.intp]:
     return logits.argmax(1) if logits.shape[1] else np.zeros(n, np.intp)
 
 
-def view_arrays(views: Sequence[ViewSpec], fitted: Sequence[FittedView]) -> dict[str, Array]:
-    """Return the views' arrays by their bundle names, float32."""
-    arrays: dict[str, Array] = {}
-    for view, fit in zip(views, fitted, strict=True):
-        parts = {
-            "scale": fit.scale,
-            "means": fit.gaussian.means,
-            "basis": fit.gaussian.basis,
-            "gain": fit.gaussian.gain,
-            "bank": fit.bank,
-        }
-        arrays |= {f"{view.name}.{part}": a.astype(np.float32) for part, a in parts.items()}
-    return arrays
+def view_arrays(
+    views: Sequence[ViewSpec], fitted: Sequence[FittedView], embeddings: Sequence[Array]
+) -> dict[str, Array]:
+    """Return the views' arrays by their bundle names."""
+    return {
+        f"{view.name}.{part}": array
+        for view, fit, embedding in zip(views, fitted, embeddings, strict=True)
+        for part, array in fit.arrays(embedding.shape[1]).items()
+    }
