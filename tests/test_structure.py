@@ -215,3 +215,11 @@ def test_no_module_is_a_drawer_for_everything():
 def test_only_the_bindings_know_python():
     knowing = [path.name for path in KERNELS if "pybind11" in path.read_text("utf-8")]
     assert knowing == ["bindings.cpp"]
+
+
+def test_the_tree_of_contributing_knows_every_folder():
+    """Its lines are checked against the disk with the other generated parts of the docs."""
+    tree = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    ignored = {"build", "dist", "demo-data"}
+    folders = [p.name for p in ROOT.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    assert not [f for f in folders if f not in ignored and f"\n{f}/" not in tree]

@@ -21,16 +21,21 @@ from edge_guard.config import CollectorConfig, DeviceConfig
 from edge_guard.errors import EdgeGuardError
 
 ROOT = Path(__file__).resolve().parents[1]
-TREE_FILES = ("edge_guard", "csrc", "tools")
+TREE_FILES = ("edge_guard", "csrc", "tools", "deploy")
 """Folders whose files the tree lists; of the others it lists the folders."""
 TREE_FOLDERS = ("tests", "models", "docs")
-FOLDER_NOTES = {"models": "The demo's model, card, bundle and footage.", "docs": "For users."}
+FOLDER_NOTES = {
+    "models": "The demo's model, card, bundle and footage.",
+    "docs": "For users.",
+    "deploy": "For production: broker and service.",
+    "csrc": "The per-frame arithmetic: a library without Python, and its one binding.",
+}
 TOP_FILES = {
     "pyproject.toml": "Package, dependencies, settings of every checker.",
     "CMakeLists.txt": "Builds the kernels, their tests and the extension.",
     "Makefile": "`make test`, `make demo`, `make bench`, `make docs`.",
 }
-SOURCE_SUFFIXES = {".py", ".pyi", ".cpp", ".hpp", ".sh", ".cmake", ".css", ".js", ".html"}
+SOURCE_SUFFIXES = {".py", ".pyi", ".cpp", ".hpp", ".sh", ".css", ".js", ".conf", ".acl", ".service"}
 
 
 def tree(root: Path = ROOT) -> str:
