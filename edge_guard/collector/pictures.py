@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
 from edge_guard.errors import StoreError
 
+WRITERS = 16
 _NAME = re.compile(r"[0-9a-f]{64}")
 _KINDS = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
 
@@ -40,6 +43,7 @@ class PictureStore:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self._durable: set[Path] = set()
+        self._writers = ThreadPoolExecutor(WRITERS, "collector-pictures")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             probe = self.folder / f".probe-{os.getpid()}"
@@ -79,6 +83,18 @@ class PictureStore:
         _sync_folder(path.parent)  # also when it exists: its writer may have died before this
         return digest
 
+    def put_all(self, pictures: list[bytes]) -> None:
+        """Return once all pictures and their names are on the disk.
+
+        Raises
+        ------
+        OSError
+            As ``put``; some of the pictures may be stored.
+        """
+        # The file system writes its journal once for all who wait: together is much faster.
+        for _ in self._writers.map(self.put, pictures):
+            pass
+
     def get(self, digest: str) -> bytes | None:
         """Return the picture, or None where there is none.
 
@@ -94,16 +110,16 @@ class PictureStore:
 
     def _make_folder(self, folder: Path) -> None:
         # "It exists" is not enough: whoever made it may have died before its name was synced.
-        if folder in self._durable:
+        if folder in self._durable or folder == self.folder:
             return
-        folder.mkdir(parents=True, exist_ok=True)
+        self._make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
         _sync_folder(folder.parent)
-        _sync_folder(self.folder)
         self._durable.add(folder)
 
 
 def _write(path: Path, picture: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         with part.open("wb") as file:
             file.write(picture)

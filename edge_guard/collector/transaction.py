@@ -51,7 +51,7 @@ class Transaction:
     connection : Connection
         In a transaction.
     pictures : PictureStore
-        Receives each picture before its row.
+        Receives the pictures before their rows are committed.
     received_ms : int
         Now, ms since the Unix epoch.
     """
@@ -64,6 +64,7 @@ class Transaction:
         self._boots = Boots(connection)
         self._new_events: Counter[int] = Counter()
         self._frames: Counter[tuple[int, str, int, str]] = Counter()
+        self._new_pictures: list[bytes] = []
         self._greeted: set[int] = set()
         self._applied = Applied()
         self._handlers: dict[type, Callable[[int, Any], None]] = {
@@ -95,7 +96,8 @@ class Transaction:
         self._applied.refused.append((position, cause))
 
     def finish(self) -> Applied:
-        """Write the counters and return what the batch changed."""
+        """Write pictures and counters; return what the batch changed."""
+        self._pictures.put_all(self._new_pictures)
         for boot in self._boots.save():
             self._tell(boot)
         for device in self._greeted:
@@ -200,7 +202,7 @@ class Transaction:
     def _keep_picture(self, picture: Picture) -> None:
         if self._has_picture(picture.sha256):
             return
-        self._pictures.put(picture.content)
+        self._new_pictures.append(picture.content)
         size = len(picture.content)
         row = {"sha256": picture.sha256, "size_bytes": size, "received_ms": self._now}
         self._connection.execute(insertion(self._connection, schema.pictures).values(row))
