@@ -74,11 +74,23 @@ def _note(path: Path) -> str:
         return ""
     text = path.read_text("utf-8")
     if path.suffix in {".py", ".pyi"}:
-        said = ast.get_docstring(ast.parse(text)) or ""
+        said = (ast.get_docstring(ast.parse(text)) or "").split("\n\n", 1)[0]
     else:
-        comments = re.findall(r"(?:^|\n)\s*(?://|#|/?\*+)(?!!) ?([^\n]+)", text[:1000])
-        said = next((line for line in comments if re.search(r"\w \w", line)), "")
-    return said.split("\n\n", 1)[0].split("\n", 1)[0].removesuffix("*/").strip()
+        said = _opening_comment(text)
+    return re.split(r"(?<=\.) (?=[A-Z])", " ".join(said.split()))[0]
+
+
+def _opening_comment(text: str) -> str:
+    """Return the comment that a file begins with, before any code, without its markers."""
+    words = []
+    for line in text.splitlines():
+        if line.startswith(("#!", "#pragma")) or not (line.strip() or words):
+            continue
+        comment = re.match(r"(?://|# ?(?!include|define|if))(.*)", line)
+        if not comment or not comment[1].strip():
+            break
+        words.append(comment[1].strip())
+    return " ".join(words)
 
 
 def configuration() -> str:
