@@ -134,10 +134,6 @@ class Queries:
         """Return one event, or None."""
         return next(iter(self.events_by_id([number])), None)
 
-    def picture_stored(self, digest: str) -> bool:
-        """Return whether a picture with this sha-256 has been stored."""
-        return bool(self._all(select(pictures.c.sha256).where(pictures.c.sha256 == digest)))
-
     def summaries(self, device: int, stream: str, since_ms: int) -> list[tuple[int, Summary]]:
         """Return time (ms) and content of a stream's newest summaries since then, in order."""
         query = (

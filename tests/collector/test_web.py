@@ -253,6 +253,11 @@ def test_the_interface_pages_and_filters(plant: Plant) -> None:
         assert answer.headers["Content-Type"] == "image/jpeg"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.read() == picture(104)
+    number = first["events"][0]["device_id"]
+    plant.send(device.result(), device.result())
+    plant.wait_stored("cam-api", 7)
+    rows = plant.collector.get(f"/api/results?device={number}&stream=api")
+    assert sum(row["frames"] for row in rows) == 2
     health = plant.collector.get("/api/health")
     assert health["status"] == "ok"
     assert msgspec.json.encode(health)

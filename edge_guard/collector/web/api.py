@@ -52,6 +52,15 @@ def interface(site: Site) -> APIRouter:
             raise HTTPException(404, f"there is no event {number}")
         return _event(row)
 
+    @api.get("/results")
+    def results(
+        device: Annotated[int, Query(ge=1, le=MOST_ID)],
+        stream: Annotated[str, Query(max_length=128)],
+        since_ms: Annotated[int, Query(ge=0, le=MOST_ID)] = 0,
+    ) -> list[dict[str, Any]]:
+        rows = site.queries.frames_per_minute(device, stream, since_ms)
+        return [{"minute": at, "verdict": verdict, "frames": n} for at, verdict, n in rows]
+
     @api.get("/pictures/{digest}")
     def picture(digest: str) -> Response:
         return _picture(site, digest)
