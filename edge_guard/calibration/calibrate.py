@@ -117,9 +117,7 @@ def calibrate(
     settings = settings or Settings()
     progress("reading the model", 0, 1)
     tapped = tap_model(Path(model), card, threads=settings.threads)
-    backend = open_backend(
-        tapped.model, tapped.plan, kind=tapped.kind, threads=settings.threads
-    )
+    backend = open_backend(tapped.model, tapped.plan, kind=tapped.kind, threads=settings.threads)
     progress("reading the model", 1, 1)
     try:
         run = _Run(Path(model), references, card, labels, settings, progress, tapped, backend)
@@ -382,5 +380,3 @@ def _warnings(
     if repeated:
         said.append(f"{repeated} references are exact copies of others and add nothing")
     return tuple(said)
-
-

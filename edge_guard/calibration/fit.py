@@ -24,7 +24,9 @@ from edge_guard.types import Array, Doubles
 BANK_ROWS = 2000
 """Nearest-neighbour banks keep at most this many references."""
 
-TEXTURE = re.compile("gradient|edge|tenengrad|coherence|orientation|laplacian|focus|noise|local|lbp")
+TEXTURE = re.compile(
+    "gradient|edge|tenengrad|coherence|orientation|laplacian|focus|noise|local|lbp"
+)
 """Image statistics that speak of texture; the others speak of tone, colour and layout."""
 
 _SPREAD_FLOOR = 1e-3
@@ -101,7 +103,9 @@ def fit_views(
     """Return the guards of each view, fitted on embeddings (N, D_v)."""
     fitted = []
     for view, embedding in zip(views, embeddings, strict=True):
-        center, scale = _robust_location(embedding[:, view.columns]) if view.columns else (None, None)
+        center, scale = (
+            _robust_location(embedding[:, view.columns]) if view.columns else (None, None)
+        )
         x = _transformed(embedding, view, center, scale)
         rows = np.sort(rng.permutation(len(x))[:BANK_ROWS])
         classes = predicted if view.source >= 0 else np.zeros_like(predicted)

@@ -75,9 +75,7 @@ def run(args: argparse.Namespace) -> int:
     for sentence in loaded.said:
         output.record({"type": "notice", "message": sentence})
         output.text(f"note: {sentence}", color="yellow")
-    settings = Settings(
-        args.false_flag_rate, args.max_error, args.labels, args.seed, args.threads
-    )
+    settings = Settings(args.false_flag_rate, args.max_error, args.labels, args.seed, args.threads)
     bundle = calibrate(
         args.model,
         references,
@@ -107,7 +105,9 @@ def _check_rates(args: argparse.Namespace) -> None:
         value = getattr(args, option)
         if value is not None and not 0.0 < value < 0.5:
             name = "--" + option.replace("_", "-")
-            raise ConfigError(f"{name} {value} is out of range", "give a share above 0 and below 0.5")
+            raise ConfigError(
+                f"{name} {value} is out of range", "give a share above 0 and below 0.5"
+            )
     if args.frames < 1 or args.threads < 1:
         raise ConfigError("--frames and --threads must be at least 1", "give a positive number")
 

@@ -85,7 +85,9 @@ def _print(output: Output, record: dict[str, Any]) -> None:
             + f"; confidence is off by {inside['ece']:.3f} (ECE)"
         )
     if record["ood"]:
-        output.text(f"  {'foreign set':<18}{'n':>6}{'flagged':>9}{'AUROC':>8}{'FPR95':>8}  best guard")
+        output.text(
+            f"  {'foreign set':<18}{'n':>6}{'flagged':>9}{'AUROC':>8}{'FPR95':>8}  best guard"
+        )
     for name, ood in record["ood"].items():
         best = max(ood["guards"], key=lambda g: ood["guards"][g]["auroc"])
         output.text(

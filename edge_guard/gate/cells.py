@@ -33,9 +33,12 @@ class CellModel:
 
     def residuals(self, means: Array) -> Doubles:
         """Return the standardised residual of each cell, (..., G, G)."""
-        shift = means - self.center
-        shift = shift - np.median(shift, axis=(-2, -1), keepdims=True)
-        return np.asarray(np.abs(shift) / (self.spread + FLOOR_LEVELS))
+        local = means - self.center - self.shift(means)[..., None, None]
+        return np.asarray(np.abs(local) / (self.spread + FLOOR_LEVELS))
+
+    def shift(self, means: Array) -> Doubles:
+        """Return by how many grey levels the scene as a whole is brighter than usual, (...)."""
+        return np.asarray(np.median(means - self.center, axis=(-2, -1)))
 
 
 def fit_cells(
@@ -55,7 +58,9 @@ def fit_cells(
     if float(np.median(model.spread)) > FIXED_SCENE:
         return None
     usual = max(float(_model(cells[fit]).residuals(cells[score]).max()) for fit, score in folds)
-    return model, CellSpec(usual=usual, hard=MARGIN * usual + 1.0)
+    shift = model.shift(cells)
+    low, high = float(shift.min()) - FLOOR_LEVELS, float(shift.max()) + FLOOR_LEVELS
+    return model, CellSpec(usual=usual, hard=MARGIN * usual + 1.0, shift=(low, high))
 
 
 def _model(cells: Doubles) -> CellModel:
@@ -87,6 +92,12 @@ def occlusion(
         (None, limit),
         _place(residuals > limit, shape),
     )
+
+
+def same_light(model: CellModel, spec: CellSpec, means: Array) -> bool:
+    """Return whether most of the scene is as bright as ever, whatever covers some of it."""
+    low, high = spec.shift
+    return bool(low <= model.shift(means) <= high)
 
 
 def _place(marked: Array, shape: tuple[int, ...]) -> Box:

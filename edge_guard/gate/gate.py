@@ -8,10 +8,10 @@ import numpy as np
 
 from edge_guard import _kernels
 from edge_guard.gate.alignment import misalignment
-from edge_guard.gate.cells import CellModel, occlusion
+from edge_guard.gate.cells import CellModel, occlusion, same_light
 from edge_guard.gate.frozen import FrozenDetector
 from edge_guard.gate.limits import outside
-from edge_guard.gate.spec import ORDER, Check, GateSpec
+from edge_guard.gate.spec import ORDER, ORDER_OF_LOCAL_CHANGE, Check, GateSpec
 from edge_guard.types import Array, Doubles, Floats, Image, Reason
 
 STATISTICS = _kernels.STATISTICS
@@ -92,14 +92,14 @@ class InputGate:
         if covered := self._occlusion(image, seen, hard=True):
             found.append(("occlusion", covered))
             found += self._alignment(image)
-        return _ordered(found)
+        return self._ordered(found, seen)
 
     def explain(self, image: Image, seen: Measurement) -> tuple[Reason, ...]:
         """Return what is unusual about a flagged frame, leading reason first."""
         found = outside(self._spec.limits, named(seen.statistics), hard=False)
         if covered := self._occlusion(image, seen, hard=False):
             found.append(("occlusion", covered))
-        return _ordered(found + self._alignment(image))
+        return self._ordered(found + self._alignment(image), seen)
 
     def _format(self, image: Image) -> Reason | None:
         channels = 1 if image.ndim == 2 else image.shape[2]
@@ -128,15 +128,23 @@ class InputGate:
         moved = misalignment(self._arrays.mean_picture, self._spec.alignment, image)
         return [("alignment", moved)] if moved else []
 
+    def _ordered(self, found: list[tuple[Check, Reason]], seen: Measurement) -> tuple[Reason, ...]:
+        """Return the reasons in the order of cause before effect, one a check.
+
+        Something bright or dark that covers a part moves the picture's mean as well: where the
+        rest of the scene is lit as ever, the cover is the cause and the mean its effect.
+        """
+        leading: dict[Check, Reason] = {}
+        for check, reason in found:
+            leading.setdefault(check, reason)
+        order = ORDER_OF_LOCAL_CHANGE if "occlusion" in leading and self._lit(seen) else ORDER
+        return tuple(leading[check] for check in order if check in leading)
+
+    def _lit(self, seen: Measurement) -> bool:
+        cells, spec = self._arrays.cells, self._spec.cells
+        return cells is not None and spec is not None and same_light(cells, spec, seen.cells[0])
+
 
 def named(statistics: Array) -> dict[str, float]:
     """Return image statistics by name."""
     return dict(zip(STATISTICS, statistics.tolist(), strict=True))
-
-
-def _ordered(found: list[tuple[Check, Reason]]) -> tuple[Reason, ...]:
-    """Return the reasons in the order of cause before effect, one a check."""
-    leading: dict[Check, Reason] = {}
-    for check, reason in found:
-        leading.setdefault(check, reason)
-    return tuple(leading[check] for check in ORDER if check in leading)

@@ -31,12 +31,32 @@ class _Rule:
 _RULES = (
     _Rule("exposure", "mean", 2.0, "the picture is too dark", "the picture is too bright"),
     _Rule("exposure", "p1", 4.0, "the dark parts are too dark", "the dark parts are too bright"),
-    _Rule("exposure", "p99", 4.0, "the bright parts are too dark", "the bright parts are too bright"),
+    _Rule(
+        "exposure", "p99", 4.0, "the bright parts are too dark", "the bright parts are too bright"
+    ),
     _Rule("clipping", "clipped_low", 0.02, "", "too much of the picture is black"),
     _Rule("clipping", "clipped_high", 0.02, "", "too much of the picture is burnt out"),
-    _Rule("color", "log_rg", 0.05, "the colour is off: too little red", "the colour is off: too much red"),
-    _Rule("color", "log_bg", 0.05, "the colour is off: too little blue", "the colour is off: too much blue"),
-    _Rule("focus", "focus", 0.1, "the picture is out of focus", "the picture is sharper than it should be"),
+    _Rule(
+        "color",
+        "log_rg",
+        0.05,
+        "the colour is off: too little red",
+        "the colour is off: too much red",
+    ),
+    _Rule(
+        "color",
+        "log_bg",
+        0.05,
+        "the colour is off: too little blue",
+        "the colour is off: too much blue",
+    ),
+    _Rule(
+        "focus",
+        "focus",
+        0.1,
+        "the picture is out of focus",
+        "the picture is sharper than it should be",
+    ),
     _Rule("noise", "noise", 0.3, "", "the picture is noisier than it should be"),
 )
 _WORDS = {(rule.check, rule.statistic): (rule.low, rule.high) for rule in _RULES}

@@ -6,13 +6,46 @@ from typing import Literal
 
 import msgspec
 
-Check = Literal["dead", "frozen", "format", "exposure", "clipping", "focus", "noise", "color",
-                "alignment", "occlusion"]
+Check = Literal[
+    "dead",
+    "frozen",
+    "format",
+    "exposure",
+    "clipping",
+    "focus",
+    "noise",
+    "color",
+    "alignment",
+    "occlusion",
+]
 
-ORDER: tuple[Check, ...] = ("dead", "frozen", "format", "exposure", "clipping", "color", "focus",
-                            "alignment", "occlusion", "noise")
+ORDER: tuple[Check, ...] = (
+    "dead",
+    "frozen",
+    "format",
+    "exposure",
+    "clipping",
+    "color",
+    "focus",
+    "alignment",
+    "occlusion",
+    "noise",
+)
 """The first failing check in this order is the leading reason."""
 
+ORDER_OF_LOCAL_CHANGE: tuple[Check, ...] = (
+    "dead",
+    "frozen",
+    "format",
+    "alignment",
+    "occlusion",
+    "focus",
+    "exposure",
+    "clipping",
+    "color",
+    "noise",
+)
+"""The order when only a part of a fixed scene has changed and its light is as ever."""
 
 Range = tuple[float | None, float | None]
 """Lowest and highest value that passes; None = no bound on that side."""
@@ -42,11 +75,16 @@ class Limit(msgspec.Struct, frozen=True):
 class CellSpec(msgspec.Struct, frozen=True):
     """Limits of the static cell residual (dirt, occlusion); its arrays are in the bundle.
 
-    usual, hard : largest standardised residual of any cell on the references, and with margin.
+    usual, hard : float
+        Largest standardised residual of any cell on the references, and with margin.
+    shift : tuple of float
+        Lowest and highest median over the cells of what they differ from their own usual, grey
+        levels: the light of the whole scene.
     """
 
     usual: float
     hard: float
+    shift: tuple[float, float]
 
 
 class AlignmentSpec(msgspec.Struct, frozen=True):

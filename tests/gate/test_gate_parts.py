@@ -10,7 +10,18 @@ from edge_guard.gate.cells import fit_cells, occlusion
 from edge_guard.gate.frozen import FrozenDetector, longest_run
 from edge_guard.gate.limits import fit_limits, outside
 
-NAMES = ("mean", "sd", "p1", "p99", "clipped_low", "clipped_high", "log_rg", "log_bg", "focus", "noise")
+NAMES = (
+    "mean",
+    "sd",
+    "p1",
+    "p99",
+    "clipped_low",
+    "clipped_high",
+    "log_rg",
+    "log_bg",
+    "focus",
+    "noise",
+)
 FOLDS = [(np.arange(50, 100), np.arange(50)), (np.arange(50), np.arange(50, 100))]
 
 
@@ -71,7 +82,9 @@ def test_limits_that_references_themselves_would_break_are_widened() -> None:
     statistics = _statistics(np.random.default_rng(4))
     column = NAMES.index("mean")
     statistics[50:, column] += 30.0  # a second shift with other light
-    limit = next(limit for limit in fit_limits(statistics, NAMES, FOLDS) if limit.statistic == "mean")
+    limit = next(
+        limit for limit in fit_limits(statistics, NAMES, FOLDS) if limit.statistic == "mean"
+    )
     assert limit.hard == (None, None)
     assert limit.usual[1] == pytest.approx(statistics[:, column].max())
 

@@ -50,9 +50,7 @@ def test_fusion_is_the_formula() -> None:
         z = (row - center) / spread
         a = np.sign(z) * np.log(1 + abs(z))
         top = sorted(a)[-3:]
-        expected = (
-            a @ weight + np.maximum(a - 1, 0) @ tail + 0.7 * max(a) + 0.3 * np.mean(top)
-        )
+        expected = a @ weight + np.maximum(a - 1, 0) @ tail + 0.7 * max(a) + 0.3 * np.mean(top)
         assert fused == pytest.approx(expected)
 
 
