@@ -87,7 +87,7 @@ std::vector<T> vector_of(const std::optional<py::array>& array, const char* name
     if (!array || array->size() == 0) return {};
     if (!plain<T>(*array) || array->ndim() != 1) refuse(name, plain_name<T>() + " (n,)", *array);
     const T* values = static_cast<const T*>(array->data());
-    return {values, values + array->size()};
+    return std::vector<T>(values, values + array->size());
 }
 
 Matrix matrix_of(const std::optional<py::array>& array, const char* name) {

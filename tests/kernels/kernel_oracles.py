@@ -69,23 +69,28 @@ def logit_scores(logits: Floats, temperature: float, gamma: float, top: int) -> 
     return np.array([gen, energy, np.exp(log_rest[log_p.argmax()])])
 
 
+def edges(side: int) -> list[int]:
+    """Limits of the grid's min(4, side) blocks."""
+    blocks = min(4, side)
+    return [i * side // blocks for i in range(blocks + 1)]
+
+
 def pooled(real: Floats) -> Floats:
     """Mean, deviation and deviation of the 4×4 grid's block means of a (H, W, C) map."""
     height, width, _ = real.shape
-    rows, columns = min(4, height), min(4, width)
+    bands = np.array_split(real, edges(height))[1:-1]
     blocks = [
-        real[i * height // rows : (i + 1) * height // rows, j * width // columns : (j + 1) * width // columns]
-        .mean((0, 1))
-        for i in range(rows)
-        for j in range(columns)
-    ]  # fmt: skip
+        block.mean((0, 1))
+        for band in bands
+        for block in np.array_split(band, edges(width), axis=1)[1:-1]
+    ]
     return np.concatenate([real.mean((0, 1)), real.std((0, 1)), np.std(blocks, axis=0)])
 
 
 def mahalanobis(x: Floats, means: Floats, precision: Floats) -> Floats:
     """(x − μ)ᵀ P (x − μ) for each mean, with the full precision matrix."""
     offsets = x - means
-    return np.einsum("mi,ij,mj->m", offsets, precision, offsets)
+    return (offsets @ precision * offsets).sum(1)
 
 
 def fuse(scores: Floats, parts: dict[str, Floats], top1: float, top3: float) -> float:

@@ -76,9 +76,7 @@ def test_minus_infinity_is_an_impossible_class() -> None:
 
 
 def test_huge_logits_do_not_overflow() -> None:
-    scored = run(
-        scorer_of(logits=Tensor("float32", 1, 1, 2)), np.array([3e38, -3e38], np.float32)
-    )
+    scored = run(scorer_of(logits=Tensor("float32", 1, 1, 2)), np.array([3e38, -3e38], np.float32))
     assert scored.scores[1] == -float(np.float32(3e38))
     assert scored.scores[2] == 0
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kernel_oracles import SIZES, pooled, scorer_of
 
+from edge_guard import _kernels
 from edge_guard._kernels import Tensor, View
 
 SHAPES = [(7, 7), (1, 7), (5, 1), (2, 3), (4, 4), (15, 17), (16, 33), (31, 97)]
@@ -66,8 +67,6 @@ def test_large_maps_do_not_overflow(level: str, value: int, channels_last: bool)
 
 
 def test_every_level_sums_quantized_maps_alike(level: str) -> None:
-    from edge_guard import _kernels
-
     data = stored_map("int8", (23, 29, 37))
     tensor = Tensor("int8", 23, 29, 37, scale=0.1, zero_point=-4)
     here = embed(tensor, data)
@@ -105,6 +104,17 @@ def test_normalize_survives_values_whose_squares_overflow_or_vanish() -> None:
         np.testing.assert_allclose(out, [0.6, 0.8], rtol=1e-6)
 
 
+def test_center_and_scale_are_followed_by_asinh() -> None:
+    x = np.array([1, -2, 1e6, 0, 5], np.float32)
+    center = np.array([1, 1, 0, 3, 0], np.float32)
+    scale = np.array([2, 0.5, 1, -1, 0], np.float32)
+    scorer = scorer_of(n_statistics=5, views=[View(-1, scale=scale, center=center)])
+    out = np.empty(5, np.float32)
+    scorer.embed((), x, out)
+    expected = np.arcsinh((x.astype(np.float64) - center) * scale)
+    np.testing.assert_allclose(out, expected, rtol=1e-6)
+
+
 @given(
     dtype=st.sampled_from(["float32", "int8", "uint8"]),
     height=st.integers(1, 20),
@@ -112,7 +122,5 @@ def test_normalize_survives_values_whose_squares_overflow_or_vanish() -> None:
     channels=st.integers(1, 20),
     channels_last=st.booleans(),
 )
-def test_any_shape(
-    dtype: str, height: int, width: int, channels: int, channels_last: bool
-) -> None:
+def test_any_shape(dtype: str, height: int, width: int, channels: int, channels_last: bool) -> None:
     check(dtype, height, width, channels, channels_last)

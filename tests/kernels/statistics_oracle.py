@@ -1,0 +1,173 @@
+"""The image statistics in NumPy, written from the definitions at the top of csrc/statistics.cpp."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+Plane = npt.NDArray[np.int64]
+Values = dict[str, float]
+EPS = 0.5
+
+
+def luma(image: Image) -> Plane:
+    if image.ndim == 2:
+        return image.astype(np.int64)
+    blue, green, red = image.astype(np.int64).transpose(2, 0, 1)
+    return (77 * red + 150 * green + 29 * blue) >> 8
+
+
+def distribution(y: Plane) -> Values:
+    levels = y.ravel()
+    sd = levels.std()
+    z = (levels - levels.mean()) / (sd or 1)
+    shares = np.bincount(levels, minlength=256) / levels.size
+    seen = shares[shares > 0]
+    percentiles = {
+        f"p{q}": float(np.percentile(levels, q, method="inverted_cdf"))
+        for q in (1, 5, 25, 50, 75, 95, 99)
+    }
+    return percentiles | {
+        "mean": levels.mean(),
+        "sd": sd,
+        "skewness": (z**3).mean(),
+        "kurtosis": (z**4).mean() - 3 if sd > 0 else 0,
+        "clipped_low": shares[:2].sum(),
+        "clipped_high": shares[254:].sum(),
+        "entropy": -(seen * np.log2(seen)).sum(),
+    }
+
+
+def differences(y: Plane) -> tuple[Plane, Plane]:
+    return y[:-1, 1:] - y[:-1, :-1], y[1:, :-1] - y[:-1, :-1]
+
+
+def laplacian(y: Plane) -> Plane:
+    return 4 * y[1:-1, 1:-1] - y[:-2, 1:-1] - y[2:, 1:-1] - y[1:-1, :-2] - y[1:-1, 2:]
+
+
+def gradients(y: Plane) -> Values:
+    gx, gy = differences(y)
+    both = np.concatenate([gx, gy])
+    rms, absolute = np.sqrt((both**2).mean()), np.abs(both).mean()
+    energy = (gx**2).sum() + (gy**2).sum() or 1
+    along = ((gx**2).sum() - (gy**2).sum()) / energy
+    across = 2 * (gx * gy).sum() / energy
+    laplacian_sd = laplacian(y).std()
+    return {
+        "gradient_x": np.abs(gx).mean(),
+        "gradient_y": np.abs(gy).mean(),
+        "tenengrad": (gx**2 + gy**2).mean(),
+        "gradient_sparsity": np.log((rms + EPS) / (absolute + EPS)),
+        "edge_share": (np.abs(gx) + np.abs(gy) >= 32).mean(),
+        "coherence": np.hypot(along, across),
+        "orientation_cos": along,
+        "orientation_sin": across,
+        "laplacian_sd": laplacian_sd,
+        "focus": np.log((laplacian_sd + EPS) / (y.std() + EPS)),
+    }
+
+
+def noise(y: Plane) -> Values:
+    y = y[: y.shape[0] // 2 * 2, : y.shape[1] // 2 * 2]
+    diagonal = np.abs(y[::2, ::2] - y[::2, 1::2] - y[1::2, ::2] + y[1::2, 1::2]).ravel()
+    level = int(np.percentile(diagonal, 50, method="inverted_cdf"))
+    below, here = (diagonal < level).sum(), (diagonal == level).sum()
+    median = level - 1 + (diagonal.size / 2 - below) / here if level > 0 else 0
+    return {
+        "noise": 1.4826 / 2 * median,
+        "noise_mean": np.sqrt(np.pi / 2) / 2 * diagonal.mean(),
+    }
+
+
+RING = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
+
+
+def patterns(y: Plane) -> Values:
+    height, width = y.shape
+    centre = y[1:-1, 1:-1]
+    bits = [y[1 + dy : height - 1 + dy, 1 + dx : width - 1 + dx] >= centre for dy, dx in RING]
+    ones = np.sum(bits, axis=0)
+    steps = np.sum([a != b for a, b in itertools.pairwise([*bits, bits[0]])], axis=0)
+    labels = np.where(steps <= 2, ones, 9)
+    names = [f"lbp_{k}" for k in range(9)] + ["lbp_other"]
+    return {name: (labels == k).mean() for k, name in enumerate(names)}
+
+
+def halve(y: Plane) -> Plane:
+    y = y[: y.shape[0] // 2 * 2, : y.shape[1] // 2 * 2]
+    return (y[::2, ::2] + y[::2, 1::2] + y[1::2, ::2] + y[1::2, 1::2] + 2) // 4
+
+
+def scales(y: Plane) -> Values:
+    values: Values = {}
+    for factor in (1, 2, 4, 8):
+        gx, gy = differences(y)
+        values[f"gradient_{factor}x"] = np.log1p((gx**2 + gy**2).mean())
+        inner = laplacian(y) if min(y.shape) > 2 else np.zeros(1)
+        values[f"laplacian_{factor}x"] = np.log1p((inner**2).mean())
+        y = halve(y)
+    return values
+
+
+def chroma(image: Image) -> Values:
+    names = ("log_rg", "log_bg", "saturation_mean", "rg_sd", "bg_sd")
+    if image.ndim == 2:
+        return dict.fromkeys(names, 0.0)
+    blue, green, red = image.astype(np.int64).transpose(2, 0, 1)
+    return {
+        "log_rg": np.log((red.mean() + 1) / (green.mean() + 1)),
+        "log_bg": np.log((blue.mean() + 1) / (green.mean() + 1)),
+        "saturation_mean": np.ptp(image.astype(np.int64), axis=2).mean(),
+        "rg_sd": (red - green).std(),
+        "bg_sd": (blue - green).std(),
+    }
+
+
+def banding(y: Plane) -> Values:
+    rows, columns = y.mean(1), y.mean(0)
+    return {
+        "row_mean_sd": rows.std(),
+        "column_mean_sd": columns.std(),
+        "row_banding": np.sqrt((np.diff(rows) ** 2).mean()),
+        "column_banding": np.sqrt((np.diff(columns) ** 2).mean()),
+        "stuck_rows": (y[1:] == y[:-1]).all(1).mean(),
+        "stuck_columns": (y[:, 1:] == y[:, :-1]).all(0).mean(),
+    }
+
+
+def cells(y: Plane) -> npt.NDArray[np.float64]:
+    """(2, 8, 8): means and standard deviations."""
+    height, width = y.shape
+    parts = [
+        [y[i * height // 8 : (i + 1) * height // 8, j * width // 8 : (j + 1) * width // 8]
+         for j in range(8)]
+        for i in range(8)
+    ]  # fmt: skip
+    return np.array([[[f(part) for part in row] for row in parts] for f in (np.mean, np.std)])
+
+
+def arrangement(y: Plane) -> Values:
+    mean, sd = cells(y)
+    inner = mean[2:6, 2:6]
+    return {
+        "local_sd_mean": sd.mean(),
+        "local_sd_sd": sd.std(),
+        "local_mean_sd": mean.std(),
+        "flat_cells": (sd < 0.5).mean(),
+        "trend_x": mean[:, 4:].mean() - mean[:, :4].mean(),
+        "trend_y": mean[4:].mean() - mean[:4].mean(),
+        "center_surround": inner.mean() - (mean.sum() - inner.sum()) / 48,
+        "asymmetry_x": np.abs(mean - mean[:, ::-1]).mean(),
+        "asymmetry_y": np.abs(mean - mean[::-1]).mean(),
+    }
+
+
+def statistics(image: Image) -> Values:
+    y = luma(image)
+    parts = (distribution(y), gradients(y), noise(y), patterns(y), scales(y), chroma(image),
+             banding(y), arrangement(y))  # fmt: skip
+    return {name: float(value) for part in parts for name, value in part.items()}

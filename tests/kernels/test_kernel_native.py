@@ -1,0 +1,91 @@
+"""The C++ side: how it is compiled, and its own tests under the sanitizers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ISA_FLAGS = ("-mavx", "-mfma", "-mf16c", "-mbmi", "-msse", "-march")
+
+
+def tool(name: str) -> str:
+    """The environment's own tool first, as pip's build would find it."""
+    folders = (str(Path(sys.executable).parent), os.environ["PATH"])
+    found = shutil.which(name, path=os.pathsep.join(folders))
+    assert found, f"{name} is needed: install it, or pip install '.[dev]'"
+    return found
+
+
+def output_of(command: Sequence[str | Path]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=570, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def configure(build: Path, *options: str) -> None:
+    output_of([tool("cmake"), "-S", ROOT, "-B", build, "-DEDGE_GUARD_PYTHON=OFF", *options])
+
+
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, str]]:
+    """(source, command line) of every file of the library."""
+    build = tmp_path_factory.mktemp("configured")
+    configure(build, "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON")
+    entries = json.loads((build / "compile_commands.json").read_text())
+    return [(Path(entry["file"]).relative_to(ROOT), entry["command"]) for entry in entries]
+
+
+def test_only_the_level_files_get_instruction_set_flags(commands: list[tuple[Path, str]]) -> None:
+    levels = {source for source, line in commands if any(flag in line for flag in ISA_FLAGS)}
+    assert all(source.parent == Path("csrc/simd") for source in levels)
+    assert {source for source, _ in commands} == {
+        path.relative_to(ROOT)
+        for folder in ("csrc", "csrc/simd")
+        for path in (ROOT / folder).glob("*.cpp")
+        if path.name != "bindings.cpp"
+    }
+
+
+def test_no_flag_ties_the_build_to_this_machine_or_breaks_nan(
+    commands: list[tuple[Path, str]],
+) -> None:
+    for _, line in commands:
+        for flag in ("-march", "-mtune", "-ffast-math", "-Ofast", "-ffinite-math", "-funsafe-math"):
+            assert flag not in line
+
+
+@pytest.mark.parametrize(
+    "source", sorted((ROOT / "csrc/simd").glob("*.cpp")), ids=lambda path: path.name
+)
+def test_level_files_share_no_function(source: Path, tmp_path: Path) -> None:
+    """What a level defines lies in its namespace and is not weak: the linker must never pick one
+    level's copy of an inline function for another. -O0 keeps every copy visible."""
+    out = tmp_path / "probe.o"
+    output_of([tool("g++"), "-std=c++17", "-O0", "-DEG_LEVEL=probe", "-c", source, "-o", out])
+    symbols = output_of([tool("nm"), "-C", "--defined-only", out]).splitlines()
+    assert any("eg::simd::probe::" in symbol for symbol in symbols)
+    for _, kind, name in (symbol.split(maxsplit=2) for symbol in symbols):
+        assert kind not in "WVu", name
+        assert kind.islower() or name.startswith("eg::simd::probe::"), name
+
+
+@pytest.mark.timeout(600)
+def test_kernels_pass_their_own_tests_under_the_sanitizers() -> None:
+    build = ROOT / "build" / "sanitized"  # kept, so that only what changed is compiled again
+    configure(
+        build,
+        "-DEDGE_GUARD_TESTS=ON",
+        "-DEDGE_GUARD_SANITIZE=address,undefined",
+        "-DCMAKE_BUILD_TYPE=None",
+        "-DCMAKE_CXX_FLAGS=-O1 -g1",
+    )
+    output_of([tool("cmake"), "--build", build, "--parallel", "2"])
+    assert "all checks passed" in output_of([build / "kernels_test"])
