@@ -209,7 +209,7 @@ def test_costs_decide(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(
         taps,
         "_costs",
-        lambda source, specs: {s.name: 500.0 if s.name == "sum" else 1.0 for s in specs},
+        lambda source, specs: taps._Costs({s.name: 500.0 * (s.name == "sum") for s in specs}, 3.0),
     )
     names = [s.name for s in tapped(tmp_path, residual_net(), Card(RGB)).plan.taps]
     assert names[:3] == ["r1", "r2", "r4"]
