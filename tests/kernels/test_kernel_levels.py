@@ -51,14 +51,18 @@ def test_an_unknown_level_is_refused() -> None:
     assert _kernels.simd_level() == before
 
 
+CALLS = 40
+
+
 class Running:
-    """A call that runs in a thread of its own for long enough to look at it."""
+    """Calls that run in a thread of their own for long enough to look at it."""
 
     def __init__(self) -> None:
         rng = np.random.default_rng(0)
         bank = rng.normal(size=(20_000, 512)).astype(np.float32)
         self.scorer = scorer_of(n_statistics=512, views=[View(-1, bank=bank)])
         self.started = threading.Event()
+        self.calls = 0
         self.thread = threading.Thread(target=self._score)
 
     def score(self) -> None:
@@ -66,7 +70,7 @@ class Running:
 
     def _score(self) -> None:
         self.started.set()
-        for _ in range(40):
+        for self.calls in range(1, CALLS + 1):
             with contextlib.suppress(RuntimeError):  # the other thread's turn
                 self.score()
 
@@ -79,7 +83,7 @@ def test_python_runs_while_a_kernel_computes() -> None:
     try:
         running.thread.start()
         assert running.started.wait(10)
-        assert running.thread.is_alive()  # would have finished under a held GIL
+        assert running.calls < CALLS  # under a held GIL all would be over
     finally:
         sys.setswitchinterval(interval)
         running.thread.join(60)
