@@ -20,7 +20,7 @@ from edge_guard.backends.spec import Backend
 from edge_guard.backends.taps import TappedModel, tap_model
 from edge_guard.bundle import Bundle, write_bundle
 from edge_guard.calibration.confidence import certify, fit_temperature
-from edge_guard.calibration.conformal import promise
+from edge_guard.calibration.conformal import MIN_EFFECTIVE, promise
 from edge_guard.calibration.fit import FittedGuards, default_views, fit_guards, view_arrays
 from edge_guard.calibration.folds import Fold, correlation_length, make_folds, standardise
 from edge_guard.calibration.outliers import pseudo_outliers
@@ -61,6 +61,8 @@ class Settings:
         α: share of good frames that may be flagged.
     max_error : float or None
         Largest share of wrong answers among the accepted, to be certified.
+    advisory : bool
+        Write a bundle without a promise where the references support none.
     labels : str
         ``auto``: folders name labels; ``none``: they are ignored.
     seed, threads : int
@@ -68,6 +70,7 @@ class Settings:
 
     false_flag_rate: float = 0.01
     max_error: float | None = None
+    advisory: bool = False
     labels: Literal["auto", "none"] = "auto"
     seed: int = 0
     threads: int = 1
@@ -156,12 +159,18 @@ class _Run:
         _refuse_unsuitable(seen)
         groups = np.array(seen.labels)
         length = correlation_length(standardise(seen.statistics), groups)
+        self._refuse_few(seen, length)
         folds = list(make_folds(len(seen), length, self.rng))
         truth = self._truth(seen)
         temperature = self._temperature(seen, truth)
         fitted = self._fit(seen, folds, temperature or 1.0)
         calibration = np.sort(fitted.references)
-        held = promise(calibration, len(seen) / length, self.settings.false_flag_rate)
+        held = promise(
+            calibration,
+            len(seen) / length,
+            self.settings.false_flag_rate,
+            advisory=self.settings.advisory,
+        )
         certificate = self._certificate(seen, truth, fitted, held, temperature or 1.0)
         splits = [(fold.fit, fold.score) for fold in folds]
         gate, gate_arrays = fit_gate(
@@ -200,6 +209,11 @@ class _Run:
             provenance=self._provenance(),
         )
         return Bundle(manifest, self.tapped.model, arrays, pictures)
+
+    def _refuse_few(self, seen: Observations, length: float) -> None:
+        """Refuse before the long part, in the words of the threshold that could not be set."""
+        if len(seen) < MIN_EFFECTIVE or not self.settings.advisory:
+            promise(np.zeros(len(seen)), len(seen) / length, self.settings.false_flag_rate)
 
     def _truth(self, seen: Observations) -> npt.NDArray[np.intp]:
         classes = seen.logits.shape[1]

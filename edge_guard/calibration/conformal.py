@@ -23,7 +23,9 @@ _CONFIDENT = 299
 _CONFIDENCE = 0.95
 
 
-def promise(calibration: Doubles, n_effective: float, requested: float) -> Promise:
+def promise(
+    calibration: Doubles, n_effective: float, requested: float, *, advisory: bool = False
+) -> Promise:
     """Return the threshold on the fused score and its guarantee.
 
     Parameters
@@ -34,22 +36,28 @@ def promise(calibration: Doubles, n_effective: float, requested: float) -> Promi
         Independent references that the N are worth.
     requested : float
         α, 0 < α < 1.
+    advisory : bool
+        Where the references support nothing, flag what is beyond all of them and promise nothing,
+        instead of refusing.
 
     Raises
     ------
     ReferencesError
-        Fewer than `MIN_EFFECTIVE` effective references.
+        Fewer than `MIN_EFFECTIVE` effective references, unless ``advisory``.
     """
-    if n_effective < MIN_EFFECTIVE:
+    if n_effective < MIN_EFFECTIVE and not advisory:
         raise ReferencesError(
             f"the references are worth only {n_effective:.0f} independent images, "
             f"{MIN_EFFECTIVE} are the least",
-            "add images of other parts, taken further apart in time",
+            "add images of other parts, taken further apart in time; or pass --advisory for a guard "
+            "without a promise",
         )
     n = len(calibration)
     attainable = max(requested, 1.0 / (n_effective + 1.0))
     k = max(1, int(np.floor(attainable * (n + 1) + 1e-9)))
     regime = "advisory" if n_effective < _ADVISORY else "marginal"
+    if n_effective < MIN_EFFECTIVE:
+        k = 1
     if n_effective >= _CONFIDENT and (sure := _confident_rank(n, n_effective, requested)):
         k, regime = sure, "confident"
     return Promise(

@@ -1,7 +1,8 @@
 """Folds for out-of-fold scores, and how many references are really independent.
 
-Neighbouring video frames are nearly the same frame. With lag-one autocorrelation ρ the correlation
-length is τ = (1 + ρ) / (1 − ρ) and n references are worth n / τ.
+Neighbouring video frames are nearly the same frame. With autocorrelation ρ_k the correlation length
+is τ = 1 + 2 Σ_k ρ_k, which is (1 + ρ) / (1 − ρ) for an AR(1) process, and n references are worth
+n / τ (Sokal 1997, "Monte Carlo methods in statistical mechanics", §3).
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ class Fold:
 def correlation_length(vectors: Array, groups: Array) -> float:
     """Return τ ≥ 1 of references in capture order.
 
-    ρ is the largest significant lag-one autocorrelation (beyond 2/√n) among the leading principal
-    directions, measured inside groups, so that folders sorted by label do not look like a video.
+    The longest τ among the leading principal directions, each summed up to the first lag whose ρ_k is
+    insignificant (3/√n); measured inside groups, so that folders sorted by label do not look like
+    a video.
 
     Parameters
     ----------
@@ -51,18 +53,30 @@ def correlation_length(vectors: Array, groups: Array) -> float:
         return 1.0
     _, _, axes = np.linalg.svd(x, full_matrices=False)
     scores = x @ axes[:_DIRECTIONS].T
-    variance = np.maximum((scores * scores).mean(0), 1e-12)
-    rho = float(((scores[1:] * scores[:-1])[neighbours].mean(0) / variance).max())
-    if rho < 2.0 / np.sqrt(neighbours.sum()):
-        return 1.0
-    return float((1.0 + rho) / max(1.0 - rho, 1.0 / len(x)))
+    floor = 3.0 / np.sqrt(neighbours.sum())
+    return max(_integrated(column, groups, floor) for column in scores.T)
+
+
+def _integrated(x: Doubles, groups: Array, floor: float) -> float:
+    """Return 1 + 2 Σ ρ_k of one centred series, up to the first ρ_k at or below the floor."""
+    variance = max(float((x * x).mean()), 1e-12)
+    length = 1.0
+    for lag in range(1, len(x)):
+        together = groups[lag:] == groups[:-lag]
+        if not together.any():
+            break
+        rho = float((x[lag:] * x[:-lag])[together].mean()) / variance
+        if rho <= floor:
+            break
+        length += 2.0 * rho
+    return length
 
 
 def make_folds(n: int, length: float, rng: np.random.Generator) -> Iterator[Fold]:
     """Yield folds that cover every reference once.
 
     Independent references: 10 random folds (5 from 1,000). Correlated ones: 5 blocks in time, with
-    a gap of τ references left out of the fit on both sides.
+    a gap of τ references (at most half a block) left out of the fit on both sides.
 
     Parameters
     ----------
@@ -77,7 +91,7 @@ def make_folds(n: int, length: float, rng: np.random.Generator) -> Iterator[Fold
         for part in np.array_split(rng.permutation(n), count):
             yield Fold(np.setdiff1d(order, part), np.sort(part))
         return
-    gap = int(np.ceil(length))
+    gap = min(int(np.ceil(length)), n // (2 * _BLOCKS))
     for block in np.array_split(order, _BLOCKS):
         away = (order < block[0] - gap) | (order > block[-1] + gap)
         yield Fold(order[away], block)

@@ -79,4 +79,4 @@ def promise_in_words(promise: Any) -> str:
         return f"at most {rate} of good frames are flagged, with 95 % confidence"
     if promise.regime == "marginal":
         return f"{rate} of good frames are flagged at most, on average over calibrations"
-    return f"advisory only: about {rate} of good frames are flagged; add references for more"
+    return f"no promise, only advice: {rate} of good frames or more may be flagged; add references"

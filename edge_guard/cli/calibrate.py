@@ -58,6 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RATE",
         help="certify that at most this share of the accepted answers is wrong",
     )
+    parser.add_argument(
+        "--advisory",
+        action="store_true",
+        help="write a guard without a promise where the references support none",
+    )
     parser.add_argument("--seed", type=int, default=0, help="makes runs repeatable (default 0)")
     parser.add_argument("--threads", type=int, default=1, help="threads of the model's runtime")
     add_json_argument(parser)
@@ -75,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     for sentence in loaded.said:
         output.record({"type": "notice", "message": sentence})
         output.text(f"note: {sentence}", color="yellow")
-    settings = Settings(args.false_flag_rate, args.max_error, args.labels, args.seed, args.threads)
+    settings = Settings(args.false_flag_rate, args.max_error, args.advisory, args.labels, args.seed, args.threads)
     bundle = calibrate(
         args.model,
         references,

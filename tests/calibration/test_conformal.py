@@ -90,15 +90,15 @@ def test_out_of_fold_threshold_on_correlated_frames_keeps_the_rate() -> None:
 
     rng = np.random.default_rng(9)
     rates = []
-    for _ in range(25):
-        x = np.zeros((1600, 6))
+    for _ in range(20):
+        x = np.zeros((2600, 6))
         for t in range(1, len(x)):
             x[t] = 0.9 * x[t - 1] + rng.normal(size=6) * (1 - 0.81) ** 0.5
-        references, fresh = x[:800], x[1000:]
-        length = correlation_length(references, np.zeros(800))
-        scores = np.zeros(800)
-        for fold in make_folds(800, length, rng):
+        references, fresh = x[:1500], x[1800:]
+        length = correlation_length(references, np.zeros(1500))
+        scores = np.zeros(1500)
+        for fold in make_folds(1500, length, rng):
             scores[fold.score] = nearest(references[fold.score], references[fold.fit])[0]
-        limit = promise(np.sort(scores), 800 / length, ALPHA).score_limit
+        limit = promise(np.sort(scores), 1500 / length, ALPHA).score_limit
         rates.append((nearest(fresh, references)[0] > limit).mean())
     assert np.mean(rates) <= 0.07
