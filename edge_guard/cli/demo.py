@@ -86,7 +86,7 @@ def _table(report: Report) -> Iterator[str]:
     )
     for one in report.scripted:
         word = "caught" if one.caught else "MISSED"
-        after = "" if one.delay_frames is None else f" after {one.delay_frames} frames"
+        after = f" after {one.delay_frames} frames" if one.caught else ""
         yield f"  {one.event:<16} {word:<7} {one.reason or 'not flagged'}{after}"
 
 

@@ -18,9 +18,9 @@ class Scripted(msgspec.Struct, frozen=True):
     ----------
     event : str
     caught : bool
-        Some frame of it was flagged with a right leading reason.
+        ``reason`` is a right one.
     reason : str or None
-        That reason's guard; else the most frequent leading one; None: nothing was flagged.
+        The guard that led most often while it lasted; None: nothing was flagged.
     delay_frames : int or None
         Frames from the event's first to the first that was rightly flagged.
     """
@@ -53,9 +53,8 @@ def _outcome(scripted: ScriptedEvent, flagged: list[Event]) -> Scripted:
         for event in flagged
         if scripted.first_frame <= event.frame_sequence <= scripted.last_frame and event.reasons
     ]
-    right = [(frame, guard) for frame, guard in during if guard in scripted.expected]
-    if right:
-        frame, guard = right[0]
-        return Scripted(scripted.name, True, guard, frame - scripted.first_frame)
     common = Counter(guard for _, guard in during).most_common(1)
-    return Scripted(scripted.name, False, common[0][0] if common else None, None)
+    reason = common[0][0] if common else None
+    right = next((frame for frame, guard in during if guard in scripted.expected), None)
+    delay = None if right is None else right - scripted.first_frame
+    return Scripted(scripted.name, reason in scripted.expected, reason, delay)

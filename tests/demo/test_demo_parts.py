@@ -58,14 +58,15 @@ def flagged(frame: int, guard: str) -> Event:
     )
 
 
-def test_caught_with_the_first_right_reason_and_its_delay() -> None:
-    events = [flagged(15, "fused"), flagged(12, "gate.occlusion"), flagged(11, "confidence")]
+def test_caught_when_a_right_reason_leads_most_often() -> None:
+    guards = {11: "confidence", 12: "fused", 15: "gate.occlusion", 13: "gate.occlusion"}
+    events = [flagged(frame, guard) for frame, guard in guards.items()]
     assert judge(SCRIPT, events, 100) == [Scripted("cap", True, "gate.occlusion", 2)]
 
 
 def test_wrong_reason_is_not_caught_and_is_named() -> None:
-    events = [flagged(12, "gate.focus"), flagged(13, "gate.focus"), flagged(14, "confidence")]
-    assert judge(SCRIPT, events, 100) == [Scripted("cap", False, "gate.focus", None)]
+    events = [flagged(12, "gate.focus"), flagged(13, "gate.focus"), flagged(14, "fused")]
+    assert judge(SCRIPT, events, 100) == [Scripted("cap", False, "gate.focus", 4)]
 
 
 def test_flags_before_and_after_the_event_do_not_count() -> None:
