@@ -45,11 +45,13 @@ void add_products(const std::int16_t* gx, const std::int16_t* gy, std::size_t n,
 void label(const std::uint8_t* above, const std::uint8_t* row, const std::uint8_t* below,
            std::size_t n, std::uint8_t* __restrict labels) {
     n &= ~(kLine - 1);
+    // Pixel x - 1 of a row: an index of std::size_t must not wrap below zero.
+    const std::uint8_t *above_left = above - 1, *left = row - 1, *below_left = below - 1;
     for (std::size_t x = 0; x < n; ++x) {
         const std::uint8_t c = row[x];
-        const std::uint8_t b0 = above[x - 1] >= c, b1 = above[x] >= c, b2 = above[x + 1] >= c;
+        const std::uint8_t b0 = above_left[x] >= c, b1 = above[x] >= c, b2 = above[x + 1] >= c;
         const std::uint8_t b3 = row[x + 1] >= c, b4 = below[x + 1] >= c, b5 = below[x] >= c;
-        const std::uint8_t b6 = below[x - 1] >= c, b7 = row[x - 1] >= c;
+        const std::uint8_t b6 = below_left[x] >= c, b7 = left[x] >= c;
         const auto ones = static_cast<std::uint8_t>(b0 + b1 + b2 + b3 + b4 + b5 + b6 + b7);
         const auto steps = static_cast<std::uint8_t>((b0 ^ b1) + (b1 ^ b2) + (b2 ^ b3) + (b3 ^ b4) +
                                                      (b4 ^ b5) + (b5 ^ b6) + (b6 ^ b7) + (b7 ^ b0));
@@ -103,10 +105,11 @@ void add_laplacian(const std::uint8_t* above, const std::uint8_t* row, const std
                    std::size_t width, const ImageScratch& scratch, ScaleSums& sums) {
     if (width < 3) return;
     std::int16_t* __restrict values = scratch.differences[0];
+    const std::uint8_t *left = row - 1, *right = row + 1;
     const std::size_t n = padded(width);
     for (std::size_t x = 0; x < n; ++x) {
         values[x] =
-            static_cast<std::int16_t>(4 * row[x] - above[x] - below[x] - row[x - 1] - row[x + 1]);
+            static_cast<std::int16_t>(4 * row[x] - above[x] - below[x] - left[x] - right[x]);
     }
     values[0] = 0;
     for (std::size_t x = width - 1; x < n; ++x) values[x] = 0;

@@ -61,6 +61,7 @@ class Running:
         rng = np.random.default_rng(0)
         bank = rng.normal(size=(20_000, 512)).astype(np.float32)
         self.scorer = scorer_of(n_statistics=512, views=[View(-1, bank=bank)])
+        self.score()  # pybind11 drops the GIL by itself in the first call
         self.started = threading.Event()
         self.calls = 0
         self.thread = threading.Thread(target=self._score)

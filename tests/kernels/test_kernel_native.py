@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -77,15 +78,24 @@ def test_level_files_share_no_function(source: Path, tmp_path: Path) -> None:
         assert kind.islower() or name.startswith("eg::simd::probe::"), name
 
 
+@pytest.fixture
+def sanitized_build() -> Iterator[Path]:
+    """A folder that is kept, so that only what changed is compiled again; one run at a time."""
+    build = ROOT / "build" / "sanitized"
+    build.mkdir(parents=True, exist_ok=True)
+    with (build / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield build
+
+
 @pytest.mark.timeout(600)
-def test_kernels_pass_their_own_tests_under_the_sanitizers() -> None:
-    build = ROOT / "build" / "sanitized"  # kept, so that only what changed is compiled again
+def test_kernels_pass_their_own_tests_under_the_sanitizers(sanitized_build: Path) -> None:
     configure(
-        build,
+        sanitized_build,
         "-DEDGE_GUARD_TESTS=ON",
         "-DEDGE_GUARD_SANITIZE=address,undefined",
         "-DCMAKE_BUILD_TYPE=None",
         "-DCMAKE_CXX_FLAGS=-O1 -g1",
     )
-    output_of([tool("cmake"), "--build", build, "--parallel", "2"])
-    assert "all checks passed" in output_of([build / "kernels_test"])
+    output_of([tool("cmake"), "--build", sanitized_build, "--parallel", "2"])
+    assert "all checks passed" in output_of([sanitized_build / "kernels_test"])
