@@ -1,3 +1,4 @@
+// Nearest row and Mahalanobis distance: validation, projections, dispatch to the SIMD level.
 #include <cmath>
 #include <limits>
 #include <stdexcept>

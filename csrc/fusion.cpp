@@ -1,3 +1,4 @@
+// Squashed scores into one, and its conformal p-value.
 #include <algorithm>
 #include <cmath>
 #include <limits>

@@ -1,3 +1,4 @@
+// GEN, energy and MSP of one logit vector.
 #include <algorithm>
 #include <cmath>
 #include <limits>

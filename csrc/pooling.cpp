@@ -1,3 +1,4 @@
+// Per-channel moments of a tap: which kernel of the SIMD level reads it.
 #include <algorithm>
 #include <cmath>
 

@@ -1,3 +1,4 @@
+// All guards of one frame in one call, out of the parts.
 #include <algorithm>
 #include <cmath>
 #include <limits>

@@ -1,3 +1,4 @@
+// Row buffers of image_statistics, laid out once per image width.
 #include "scratch.hpp"
 
 #include <cstdint>

@@ -104,7 +104,7 @@ def read_bundle(path: Path) -> Bundle:
             for name, entry in entries.items()
             if name.startswith("arrays/")
         }
-    except _Damaged as damage:
+    except _DamagedError as damage:
         raise BundleError(f"{path}: {damage}", damage.remedy) from None
     return Bundle(
         manifest=manifest,
@@ -115,7 +115,7 @@ def read_bundle(path: Path) -> Bundle:
     )
 
 
-class _Damaged(Exception):
+class _DamagedError(Exception):
     """What is wrong with a bundle's bytes."""
 
     def __init__(self, problem: str, remedy: str = _REMEDY) -> None:
@@ -178,12 +178,12 @@ def _read(path: Path) -> bytes:
 
 def _check_seal(data: bytes) -> None:
     if not data.startswith(b"PK\x03\x04"):
-        raise _Damaged("not an edge-guard bundle", "give the .guard file that calibrate wrote")
+        raise _DamagedError("not an edge-guard bundle", "give the .guard file that calibrate wrote")
     seal = data[-_SEAL_BYTES:]
     if not seal.startswith(_MARK):
-        raise _Damaged("the file is truncated or is no edge-guard bundle")
+        raise _DamagedError("the file is truncated or is no edge-guard bundle")
     if hashlib.sha256(data[:-64]).hexdigest().encode() != seal[len(_MARK) :]:
-        raise _Damaged("the file is damaged: its digest does not match its content")
+        raise _DamagedError("the file is damaged: its digest does not match its content")
 
 
 def _unpack(data: bytes) -> dict[str, bytes]:
@@ -193,13 +193,13 @@ def _unpack(data: bytes) -> dict[str, bytes]:
             entries: dict[str, bytes] = {}
             for info in archive.infolist():
                 if info.compress_type != zipfile.ZIP_STORED or info.file_size > len(data):
-                    raise _Damaged(f"entry {info.filename!r} is compressed or oversized")
+                    raise _DamagedError(f"entry {info.filename!r} is compressed or oversized")
                 if info.filename in entries or not _plain_name(info.filename):
-                    raise _Damaged(f"entry name {info.filename!r} is not allowed")
+                    raise _DamagedError(f"entry name {info.filename!r} is not allowed")
                 entries[info.filename] = archive.read(info)
             return entries
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError) as error:
-        raise _Damaged(f"the zip structure is broken ({error})") from None
+        raise _DamagedError(f"the zip structure is broken ({error})") from None
 
 
 def _plain_name(name: str) -> bool:
@@ -215,30 +215,30 @@ def _manifest(data: bytes) -> Manifest:
     try:
         version = msgspec.json.decode(data, type=_Version).format
         if version > FORMAT:
-            raise _Damaged(
+            raise _DamagedError(
                 f"bundle format {version} is newer than this edge-guard ({FORMAT})",
                 "update edge-guard on this device",
             )
         return msgspec.json.decode(data, type=Manifest)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise _Damaged(f"manifest.json is not valid ({error})") from None
+        raise _DamagedError(f"manifest.json is not valid ({error})") from None
 
 
 def _check_entries(entries: dict[str, bytes], manifest: Manifest) -> None:
     if set(entries) != set(manifest.entries):
         odd = sorted(set(entries) ^ set(manifest.entries))
-        raise _Damaged(f"entries and manifest disagree about {', '.join(odd)}")
+        raise _DamagedError(f"entries and manifest disagree about {', '.join(odd)}")
     for name, data in entries.items():
         if hashlib.sha256(data).hexdigest() != manifest.entries[name]:
-            raise _Damaged(f"entry {name} does not match its digest in the manifest")
+            raise _DamagedError(f"entry {name} does not match its digest in the manifest")
     if f"model.{manifest.model_kind}" not in entries:
-        raise _Damaged(f"model.{manifest.model_kind} is missing")
+        raise _DamagedError(f"model.{manifest.model_kind} is missing")
 
 
 def _array(data: bytes) -> Array:
     try:
         array: Array = np.load(io.BytesIO(data), allow_pickle=False)
     except (ValueError, EOFError, OSError, MemoryError) as error:
-        raise _Damaged(f"an array cannot be read ({error})") from None
+        raise _DamagedError(f"an array cannot be read ({error})") from None
     array.flags.writeable = False
     return array

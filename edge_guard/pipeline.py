@@ -8,45 +8,29 @@ An invalid frame skips the model. Whatever cannot be scored goes to a person, ne
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import numpy as np
 
 from edge_guard.backends.open import open_backend
 from edge_guard.backends.preprocess import Preprocess, decode_image
-from edge_guard.backends.spec import Outputs
 from edge_guard.bundle import Bundle
+from edge_guard.decision import Decision, Scored
 from edge_guard.errors import BundleError, EdgeGuardError
-from edge_guard.gate.gate import MIN_SIDE_PX, InputGate, Measurement, Meter, gate_arrays, named
+from edge_guard.gate.gate import (
+    MIN_SIDE_PX,
+    Findings,
+    InputGate,
+    Measurement,
+    Meter,
+    gate_arrays,
+    named,
+)
 from edge_guard.manifest import Golden
 from edge_guard.scoring import build_scorer
-from edge_guard.types import Doubles, Frame, Image, Reason, Result, Timing, Verdict
+from edge_guard.types import Frame, Image, Outputs, Reason, Result, Timing, Verdict
 
 GOLDEN_TOLERANCE = 1e-3
 """Largest difference of a golden frame's squashed scores between calibration and device."""
-
-_LOUD = 3
-"""How many guards a flagged frame's reasons name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """Raw numbers of one frame.
-
-    Attributes
-    ----------
-    scores : Doubles
-        (K,) raw scores in the order of the bundle.
-    fused, p_value : float
-    confidence : float or None
-    label_index : int or None
-    """
-
-    scores: Doubles
-    fused: float
-    p_value: float
-    confidence: float | None
-    label_index: int | None
 
 
 class Pipeline:
@@ -77,6 +61,7 @@ class Pipeline:
         self._preprocess = Preprocess(manifest.card.input, self._backend.input)
         self._meter = Meter()
         self._gate = InputGate(manifest.gate, gate_arrays(bundle.arrays), live=live)
+        self._decision = Decision(manifest, bundle.arrays, self._gate)
         self._scorer = build_scorer(manifest.plan, manifest.guards, bundle.arrays)
         self._values = np.zeros(self._scorer.n_scores + 3)
         self._indices = np.zeros(self._scorer.n_indices, np.int32)
@@ -100,16 +85,20 @@ class Pipeline:
         try:
             problem = _unusable(frame.image)
             if problem:
+                self._seen = None
                 return Result(Verdict.INVALID, reasons=(problem,))
             self._seen = self._meter.measure(frame.image)
-            failures = self._gate.check(frame.image, self._seen)
+            found = self._gate.check(frame.image, self._seen)
             gated = time.perf_counter()
-            if failures:
+            if found.invalid:
                 timing = Timing(gate=(gated - started) * 1e6)
-                return Result(Verdict.INVALID, reasons=failures, timing_us=timing)
-            return self._judge(frame.image, self._seen, started, gated)
+                return Result(Verdict.INVALID, reasons=found.invalid, timing_us=timing)
+            return self._judge(frame.image, self._seen, found, started, gated)
         except EdgeGuardError as error:
             return Result(Verdict.REVIEW, reasons=(Reason("model", str(error), None),))
+        except Exception as error:  # fail-safe: whatever breaks, a person looks
+            words = f"the frame could not be scored: {type(error).__name__}: {error}"
+            return Result(Verdict.REVIEW, reasons=(Reason("score", words, None),))
 
     def score(self, image: Image) -> Scored:
         """Return the raw numbers of an image, whatever the gate says of it.
@@ -123,13 +112,15 @@ class Pipeline:
         self._preprocess(image, self._backend.tensor)
         return self._score(self._backend.run(), seen)
 
-    def _judge(self, image: Image, seen: Measurement, started: float, gated: float) -> Result:
+    def _judge(
+        self, image: Image, seen: Measurement, found: Findings, started: float, gated: float
+    ) -> Result:
         self._preprocess(image, self._backend.tensor)
         prepared = time.perf_counter()
         outputs = self._backend.run()
         ran = time.perf_counter()
         scored = self._score(outputs, seen)
-        reasons = self._reasons(image, seen, scored)
+        reasons = self._decision.reasons(image, seen, found, scored)
         done = time.perf_counter()
         index = scored.label_index
         return Result(
@@ -172,46 +163,12 @@ class Pipeline:
         named_scores = dict(zip(self.manifest.guards.scores, scored.scores.tolist(), strict=True))
         return named_scores | {"fused": scored.fused}
 
-    def _reasons(self, image: Image, seen: Measurement, scored: Scored) -> tuple[Reason, ...]:
-        """Return why a person must look; empty to accept."""
-        promise = self.manifest.promise
-        if not np.isfinite(scored.fused):
-            return (Reason("score", "the frame could not be scored: a value is not finite", None),)
-        reasons: tuple[Reason, ...] = ()
-        if scored.fused > promise.score_limit:
-            reasons = (*self._gate.explain(image, seen), *self._evidence(scored))
-        certificate = self.manifest.certificate
-        if certificate and (scored.confidence or 0.0) < certificate.min_confidence:
-            reasons += (
-                Reason(
-                    "confidence",
-                    "the model is not sure enough for the promised error rate",
-                    scored.confidence,
-                    (certificate.min_confidence, None),
-                ),
-            )
-        return reasons
-
-    def _evidence(self, scored: Scored) -> tuple[Reason, ...]:
-        """Return the fused flag and the guards that speak loudest for it, in z of the references."""
-        arrays = self._bundle.arrays
-        z = (scored.scores - arrays["fusion.center"]) / arrays["fusion.spread"]
-        names = self.manifest.guards.scores
-        loud = [k for k in np.argsort(-z)[:_LOUD] if z[k] > 1.0]
-        fused = Reason(
-            "fused",
-            "the frame is unlike the references",
-            scored.fused,
-            (None, self.manifest.promise.score_limit),
-        )
-        parts = (Reason(names[k], _guard_words(names[k]), float(z[k]), (None, 1.0)) for k in loud)
-        return (fused, *parts)
-
     def _check_runtime(self) -> None:
         made, here = self.manifest.runtime, self._backend.runtime
         if (made.backend, made.kernels) != (here.backend, here.kernels):
             raise BundleError(
-                f"bundle {self.bundle_id} was calibrated on {made.backend} ({made.kernels} kernels), "
+                f"bundle {self.bundle_id} was calibrated on {made.backend} "
+                f"({made.kernels} kernels), "
                 f"this device runs {here.backend} ({here.kernels} kernels)",
                 "calibrate on this kind of device",
             )
@@ -236,8 +193,7 @@ def _unusable(image: Image) -> Reason | None:
     if (
         image.dtype != np.uint8
         or image.ndim not in (2, 3)
-        or image.ndim == 3
-        and image.shape[2] != 3
+        or (image.ndim == 3 and image.shape[2] != 3)
     ):
         words = f"not a picture: {image.dtype} array of shape {image.shape}"
         return Reason("gate.format", words, None)
@@ -245,14 +201,3 @@ def _unusable(image: Image) -> Reason | None:
         words = f"the picture is only {image.shape[1]}×{image.shape[0]} px"
         return Reason("gate.format", words, float(min(image.shape[:2])), (MIN_SIDE_PX, None))
     return None
-
-
-def _guard_words(name: str) -> str:
-    """Return a guard's name in words."""
-    view, _, method = name.partition(".")
-    if not method:
-        return f"the model's answer is unusual ({name})"
-    depth = {"image": "the picture's statistics are", "features": "the model's features are"}
-    subject = depth.get(view, f"the model's inner layer {view} is")
-    manner = "far from the references" if method == "mahalanobis" else "unlike any reference"
-    return f"{subject} {manner}"

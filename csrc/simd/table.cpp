@@ -1,3 +1,4 @@
+// This SIMD level's functions, gathered for the dispatcher.
 #include "level.hpp"
 
 #define EG_TEXT_OF(name) #name

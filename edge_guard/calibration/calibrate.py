@@ -327,7 +327,7 @@ class _Run:
             labels={name: names.count(name) for name in sorted(set(names))},
             accuracy=None if right is None else float(right.mean()),
             suspicious=_suspicious(seen, fitted.references),
-            warnings=_warnings(seen, length, held, labelled.any() and temperature is None),
+            warnings=_warnings(seen, length, held, bool(labelled.any()) and temperature is None),
         )
 
     def _provenance(self) -> Provenance:

@@ -34,7 +34,7 @@ def fit_temperature(logits: Array, truth: npt.NDArray[np.intp]) -> float | None:
     ----------
     Guo et al. 2017, "On calibration of modern neural networks", §4.2.
     """
-    from scipy.optimize import minimize_scalar  # noqa: PLC0415 - only calibration needs scipy
+    from scipy.optimize import minimize_scalar
 
     errors = int((logits.argmax(1) != truth).sum())
     if len(truth) < _MIN_LABELLED or errors < _MIN_ERRORS or len(np.unique(truth)) < 2:
@@ -52,8 +52,9 @@ def certify(
 ) -> Certificate:
     """Return the loosest confidence threshold whose accepted part is certified.
 
-    Thresholds λ_j = 1 − ½·2^(−j/4) are tested from strict to loose with p_j = BinomCDF(k_j; m_j, α);
-    testing starts where m_j could pass at all and stops at the first p_j > δ.
+    Thresholds λ_j = 1 − ½·2^(−j/4) are tested from strict to loose with
+    p_j = BinomCDF(k_j; m_j, α); testing starts where m_j could pass at all and stops at the first
+    p_j > δ.
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ def certify(
     ----------
     Angelopoulos et al. 2021, "Learn then test", §3 fixed-sequence testing.
     """
-    from scipy.stats import beta, binom  # noqa: PLC0415 - only calibration needs scipy
+    from scipy.stats import beta, binom
 
     least = int(np.ceil(np.log(delta) / np.log1p(-max_error)))
     passed: tuple[float, int, int] | None = None

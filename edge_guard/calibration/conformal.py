@@ -49,8 +49,8 @@ def promise(
         raise ReferencesError(
             f"the references are worth only {n_effective:.0f} independent images, "
             f"{MIN_EFFECTIVE} are the least",
-            "add images of other parts, taken further apart in time; or pass --advisory for a guard "
-            "without a promise",
+            "add images of other parts, taken further apart in time; or pass --advisory for a "
+            "guard without a promise",
         )
     n = len(calibration)
     attainable = max(requested, 1.0 / (n_effective + 1.0))
@@ -74,7 +74,7 @@ def _confident_rank(n: int, n_effective: float, alpha: float) -> int:
 
     Beta(k, n + 1 − k) is taken at the effective size: rank k of n is worth k·n_eff/n of n_eff.
     """
-    from scipy.special import betaincinv  # noqa: PLC0415 - only calibration needs scipy
+    from scipy.special import betaincinv
 
     share = n_effective / n
     ranks = np.arange(1, max(2, int(alpha * (n + 1)) + 1))

@@ -33,9 +33,9 @@ class Fold:
 def correlation_length(vectors: Array, groups: Array) -> float:
     """Return τ ≥ 1 of references in capture order.
 
-    The longest τ among the leading principal directions, each summed up to the first lag whose ρ_k is
-    insignificant (3/√n); measured inside groups, so that folders sorted by label do not look like
-    a video.
+    The longest τ among the leading principal directions, each summed up to the first lag whose
+    ρ_k is insignificant (3/√n); measured inside groups, so that folders sorted by label do not
+    look like a video.
 
     Parameters
     ----------

@@ -12,51 +12,52 @@ import numpy as np
 
 from edge_guard.types import Array, Floats, Image
 
-Maker = Callable[[Floats, Floats, np.random.Generator], Floats]
+Maker = Callable[[Floats, Floats, np.random.Generator], Array]
 """(reference, another reference of the same shape, rng) → changed picture, float32 0 to 255."""
 
 
-def _light(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
-    return x + rng.choice([-1.0, 1.0]) * rng.uniform(20, 60)
+def _light(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
+    shift: float = rng.choice([-1.0, 1.0]) * rng.uniform(20, 60)
+    return x + np.float32(shift)
 
 
-def _contrast(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
+def _contrast(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
     factor = rng.uniform(0.3, 0.6) if rng.random() < 0.5 else rng.uniform(1.6, 2.5)
-    return (x - x.mean()) * factor + x.mean()
+    return np.asarray((x - x.mean()) * factor + x.mean())
 
 
-def _invert(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
-    return 255.0 - x if rng.random() < 0.6 else 255.0 * (x / 255.0) ** rng.choice([0.4, 2.5])
+def _invert(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
+    return np.asarray(255.0 - x if rng.random() < 0.6 else _gamma(x, rng.choice([0.4, 2.5])))
 
 
-def _color(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
+def _color(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
     if x.ndim == 2:
-        return 255.0 * (x / 255.0) ** rng.choice([0.5, 2.0])
+        return _gamma(x, rng.choice([0.5, 2.0]))
     return x * rng.permutation([0.65, 1.0, 1.35]) if rng.random() < 0.5 else x[..., ::-1]
 
 
-def _half_dark(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
+def _half_dark(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
     ramp = np.linspace(rng.uniform(0.2, 0.5), 1.0, x.shape[0])[:, None]
-    shade = np.broadcast_to(ramp if rng.random() < 0.5 else ramp[::-1], x.shape[:2])
+    shade: Array = np.broadcast_to(ramp if rng.random() < 0.5 else ramp[::-1], x.shape[:2])
     shade = shade if rng.random() < 0.5 else _resize(np.ascontiguousarray(shade.T), x.shape[:2])
     return x * (shade if x.ndim == 2 else shade[..., None])
 
 
-def _blur(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
+def _blur(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
     return gaussian_blur(x, rng.uniform(1.0, 4.0))
 
 
-def _noise(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
+def _noise(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
     return x + rng.normal(0.0, rng.uniform(8, 40), x.shape).astype(np.float32)
 
 
-def _pixelate(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
+def _pixelate(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
     factor = int(rng.integers(2, 5))
     rows, columns = np.arange(x.shape[0]) // factor, np.arange(x.shape[1]) // factor
     return x[np.ix_(rows * factor, columns * factor)]
 
 
-def _cut_paste(x: Floats, other: Floats, rng: np.random.Generator) -> Floats:
+def _cut_paste(x: Floats, other: Floats, rng: np.random.Generator) -> Array:
     result = x.copy()
     for _ in range(int(rng.integers(1, 4))):
         height, width = (max(2, int(side * rng.uniform(0.2, 0.5))) for side in x.shape[:2])
@@ -65,7 +66,7 @@ def _cut_paste(x: Floats, other: Floats, rng: np.random.Generator) -> Floats:
     return result
 
 
-def _shuffle(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
+def _shuffle(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
     grid = int(rng.integers(2, 5))
     height, width = x.shape[0] // grid, x.shape[1] // grid
     tiles = [(r * height, c * width) for r in range(grid) for c in range(grid)]
@@ -76,14 +77,14 @@ def _shuffle(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
     return result
 
 
-def _zoom(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
+def _zoom(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
     share = rng.uniform(0.3, 0.6)
     height, width = (max(4, int(side * share)) for side in x.shape[:2])
     r, c = _corner(x, height, width, rng)
     return _resize(x[r : r + height, c : c + width], x.shape[:2])
 
 
-def _rotate(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
+def _rotate(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
     angle = np.deg2rad(rng.choice([-1, 1]) * rng.uniform(5, 45))
     rows, columns = np.indices(x.shape[:2], np.float32)
     rows, columns = rows - x.shape[0] / 2, columns - x.shape[1] / 2
@@ -92,12 +93,12 @@ def _rotate(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
     return _sample(x, y, z)
 
 
-def _mix(x: Floats, other: Floats, rng: np.random.Generator) -> Floats:
+def _mix(x: Floats, other: Floats, rng: np.random.Generator) -> Array:
     share = np.float32(rng.uniform(0.35, 0.65))
     return share * x + (1 - share) * np.flip(other, int(rng.integers(0, 2)))
 
 
-def _phase_scramble(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
+def _phase_scramble(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
     phase = np.angle(np.fft.fft2(rng.normal(size=x.shape[:2])))
     phase[0, 0] = 0.0  # the mean stays
     spectrum = np.fft.fft2(x, axes=(0, 1))
@@ -105,7 +106,7 @@ def _phase_scramble(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
     return np.fft.ifft2(spectrum * turn, axes=(0, 1)).real.astype(np.float32)
 
 
-def _field(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
+def _field(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
     rows, columns = np.fft.fftfreq(x.shape[0])[:, None], np.fft.fftfreq(x.shape[1])[None]
     falloff = np.maximum(np.hypot(rows, columns), 1.0 / max(x.shape)) ** -rng.uniform(0.3, 2.0)
     noise = np.fft.fft2(rng.normal(size=x.shape), axes=(0, 1))
@@ -113,7 +114,7 @@ def _field(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
     return _with_moments(field, rng.uniform(60, 200), rng.uniform(20, 70))
 
 
-def _pattern(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
+def _pattern(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
     rows, columns = np.indices(x.shape[:2], np.float32)
     angle, period = rng.uniform(0, np.pi), rng.uniform(3.0, min(x.shape[:2]) / 2)
     wave = np.sin((rows * np.sin(angle) + columns * np.cos(angle)) * 2 * np.pi / period)
@@ -125,7 +126,7 @@ def _pattern(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
     return plane if x.ndim == 2 else plane[..., None] * rng.uniform(0.6, 1.3, 3)
 
 
-def _occlude(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
+def _occlude(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
     result = x.copy()
     height, width = (max(3, int(side * rng.uniform(0.25, 0.6))) for side in x.shape[:2])
     r, c = _corner(x, height, width, rng)
@@ -133,7 +134,7 @@ def _occlude(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
     return result
 
 
-def _object(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
+def _object(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
     rows, columns = np.indices(x.shape[:2], np.float32)
     size = np.array(x.shape[:2]) * rng.uniform(0.12, 0.35, 2)
     place = np.array(x.shape[:2]) * rng.uniform(0.25, 0.75, 2)
@@ -142,7 +143,7 @@ def _object(x: Floats, _: Floats, rng: np.random.Generator) -> Floats:
     alpha = np.clip((1.0 - radius) * 8.0, 0.0, 1.0)
     if x.ndim == 3:
         alpha, shade = alpha[..., None], shade[..., None] * rng.uniform(0.5, 1.4, 3)
-    return x * (1 - alpha) + shade * alpha
+    return np.asarray(x * (1 - alpha) + shade * alpha)
 
 
 MAKERS: dict[str, Maker] = {
@@ -203,8 +204,12 @@ def gaussian_blur(x: Floats, sigma: float) -> Floats:
         pad = [(radius, radius) if a == axis else (0, 0) for a in range(x.ndim)]
         padded = np.pad(x, pad, mode="edge")
         size = x.shape[axis]
-        x = sum(t * padded.take(range(i, i + size), axis) for i, t in enumerate(taps))  # type: ignore[assignment]
+        x = sum(t * padded.take(range(i, i + size), axis) for i, t in enumerate(taps))
     return x.astype(np.float32)
+
+
+def _gamma(x: Floats, exponent: float) -> Array:
+    return np.asarray(255.0 * (x / 255.0) ** exponent)
 
 
 def _corner(x: Array, height: int, width: int, rng: np.random.Generator) -> tuple[int, int]:

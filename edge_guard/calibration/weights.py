@@ -1,6 +1,6 @@
 """Weights of the fusion: a ridge-penalised, non-negative logistic regression.
 
-minimise  mean over both classes, balanced, of ln(1 + exp(∓(b + Σ_j w_j t_j)))  +  λ/2 Σ_j (w_j − w⁰)²
+minimise  mean over both classes, balanced, of ln(1 + exp(∓(b + Σ_j w_j t_j))) + λ/2 Σ_j (w_j − w⁰)²
 subject to w_j ≥ 0, with t the fusion terms of references (class 0) and pseudo-outliers (class 1).
 
 The penalty pulls towards equal weights w⁰ on the plain terms rather than towards zero, and λ grows
@@ -59,7 +59,7 @@ def _logistic(
     inside: Doubles, outside: Doubles, outside_weight: Doubles, penalty: float, prior: Doubles
 ) -> Doubles:
     """Return the minimiser's weights (intercept dropped: a threshold follows anyway)."""
-    from scipy.optimize import minimize  # noqa: PLC0415 - only calibration needs scipy
+    from scipy.optimize import minimize
 
     t = np.concatenate([-inside, outside])
     side = np.concatenate([-np.ones(len(inside)), np.ones(len(outside))])

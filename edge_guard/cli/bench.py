@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Measures a bundle on this device: each stage in situ, and the guarded pipeline beside a "
         "bare loop of the model (preprocess, run, argmax) in the same run."
     )
-    parser.add_argument("bundle", type=Path, metavar="X.guard")
+    parser.add_argument("bundle", type=Path, metavar="X.guard", help="the bundle to measure")
     parser.add_argument(
         "--model", type=Path, help="the original model, for a bare loop without taps"
     )

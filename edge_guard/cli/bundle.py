@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("verify", "check every byte, and that its golden frames score the same on this device"),
     ):
         action = actions.add_parser(name, help=summary, description=summary)
-        action.add_argument("bundle", type=Path, metavar="X.guard")
+        action.add_argument("bundle", type=Path, metavar="X.guard", help="the bundle")
         add_json_argument(action)
 
 

@@ -80,7 +80,9 @@ def run(args: argparse.Namespace) -> int:
     for sentence in loaded.said:
         output.record({"type": "notice", "message": sentence})
         output.text(f"note: {sentence}", color="yellow")
-    settings = Settings(args.false_flag_rate, args.max_error, args.advisory, args.labels, args.seed, args.threads)
+    settings = Settings(
+        args.false_flag_rate, args.max_error, args.advisory, args.labels, args.seed, args.threads
+    )
     bundle = calibrate(
         args.model,
         references,

@@ -27,8 +27,8 @@ def run(args: argparse.Namespace) -> int:
     StoreError
         The database or the picture folder cannot be opened.
     """
-    from edge_guard.collector.app import Collector  # noqa: PLC0415 (start-up time)
-    from edge_guard.config import load_collector_config  # noqa: PLC0415 (start-up time)
+    from edge_guard.collector.app import Collector
+    from edge_guard.config import load_collector_config
 
     logging.getLogger("edge_guard.collector").setLevel(logging.INFO)
     ending = threading.Event()

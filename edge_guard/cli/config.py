@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(file: Path, output: Output) -> int:
-    from edge_guard.config import find_problems  # noqa: PLC0415 (start-up time)
+    from edge_guard.config import find_problems
 
     problems = find_problems(file)
     for problem in problems:
@@ -54,7 +54,7 @@ def _check(file: Path, output: Output) -> int:
 
 
 def _print_schema(kind: str) -> int:
-    from edge_guard.config import CollectorConfig, DeviceConfig  # noqa: PLC0415 (start-up time)
+    from edge_guard.config import CollectorConfig, DeviceConfig
 
     schema = msgspec.json.schema(DeviceConfig if kind == "device" else CollectorConfig)
     print(msgspec.json.format(msgspec.json.encode(schema), indent=2).decode())

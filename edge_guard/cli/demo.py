@@ -35,9 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Play the demo and return the exit code."""
     _check(args)
-    from edge_guard.demo.assets import assets  # noqa: PLC0415 (start-up time)
-    from edge_guard.demo.play import play  # noqa: PLC0415 (start-up time)
-    from edge_guard.demo.world import build  # noqa: PLC0415 (start-up time)
+    from edge_guard.demo.assets import assets
+    from edge_guard.demo.play import play
+    from edge_guard.demo.world import build
 
     output = Output(args.json)
     files = assets()

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_guard.cli.output import Output, add_json_argument
-from edge_guard.types import Frame, Reason, Result, Verdict
 
 if TYPE_CHECKING:
     from edge_guard.bundle import Bundle
+    from edge_guard.types import Result, Verdict
 
-_COLORS = {Verdict.ACCEPT: "green", Verdict.REVIEW: "yellow", Verdict.INVALID: "red"}
+_COLORS = {"accept": "green", "review": "yellow", "invalid": "red"}
 _PATIENCE_S = 30.0
 
 
@@ -23,8 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Judges images, folders (in the order of their names), videos or a camera with a bundle, "
         "one line a frame. Exit code 0 whatever the verdicts are."
     )
-    parser.add_argument("bundle", type=Path, metavar="X.guard")
-    parser.add_argument("sources", nargs="+", metavar="SOURCE")
+    parser.add_argument("bundle", type=Path, metavar="X.guard", help="the bundle that judges")
+    parser.add_argument(
+        "sources", nargs="+", metavar="SOURCE", help="image, folder, video, camera or address"
+    )
     parser.add_argument("--threads", type=int, default=1, help="threads of the model's runtime")
     add_json_argument(parser)
 
@@ -32,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from edge_guard.bundle import read_bundle
+    from edge_guard.types import Verdict
 
     output = Output(args.json)
     bundle = read_bundle(args.bundle)
@@ -48,6 +51,7 @@ def _inspect(bundle: Bundle, address: str, threads: int, output: Output) -> Coun
     from edge_guard.errors import SourceError
     from edge_guard.pipeline import Pipeline
     from edge_guard.sources import Damaged, open_source
+    from edge_guard.types import Reason, Result, Verdict
 
     verdicts: Counter[Verdict] = Counter()
     source = open_source(address, stream="inspect")
@@ -97,7 +101,7 @@ def record(source: str, sequence: int, result: Result) -> dict[str, Any]:
 
 
 def _print(output: Output, frame: Any, result: Result) -> None:
-    name = frame.source if isinstance(frame, Frame) and _names_one(frame) else f"#{frame.sequence}"
+    name = frame.source if _is_one_image(frame.source) else f"#{frame.sequence}"
     answer = "" if result.label is None else f"  {result.label}"
     if result.confidence is not None:
         answer += f" {result.confidence:.0%}"
@@ -106,8 +110,8 @@ def _print(output: Output, frame: Any, result: Result) -> None:
     output.text(f"{verdict}{name}{answer}{why}")
 
 
-def _names_one(frame: Frame) -> bool:
-    """Return whether the frame's source is its own file."""
+def _is_one_image(source: str) -> bool:
+    """Return whether a frame's source is its own file."""
     from edge_guard.sources.address import IMAGE_SUFFIXES
 
-    return Path(frame.source).suffix.lower() in IMAGE_SUFFIXES
+    return Path(source).suffix.lower() in IMAGE_SUFFIXES

@@ -130,7 +130,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _log_to_stderr(verbosity: int) -> None:
-    import logging  # noqa: PLC0415 (start-up time)
+    import logging
 
     levels = (logging.WARNING, logging.INFO, logging.DEBUG)
     logging.basicConfig(
@@ -143,7 +143,7 @@ def _log_to_stderr(verbosity: int) -> None:
 def _report(error: EdgeGuardError, *, json: bool) -> int:
     try:
         if json:
-            from edge_guard.cli.output import Output  # noqa: PLC0415 (start-up time)
+            from edge_guard.cli.output import Output
 
             record = {"type": "error", "problem": error.problem, "remedy": error.remedy}
             Output(json=True).record(record | {"exit_code": error.exit_code})

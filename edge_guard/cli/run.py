@@ -40,8 +40,8 @@ def run(args: argparse.Namespace) -> int:
     SourceError
         A source cannot be opened, or all have failed.
     """
-    from edge_guard.config import load_device_config  # noqa: PLC0415 (start-up time)
-    from edge_guard.daemon import Daemon  # noqa: PLC0415 (start-up time)
+    from edge_guard.config import load_device_config
+    from edge_guard.daemon import Daemon
 
     if not getattr(args, "verbose", 0):
         logging.getLogger("edge_guard").setLevel(logging.INFO)
@@ -68,7 +68,7 @@ def _obey_signals(daemon: Daemon) -> None:
 
 
 def _tell(output: Output, item: Item, result: Result) -> None:
-    from edge_guard.cli.inspect import record  # noqa: PLC0415 (start-up time)
+    from edge_guard.cli.inspect import record
 
     output.record({**record(item.source, item.sequence, result), "stream": item.stream})
     if result.reasons:

@@ -37,7 +37,7 @@ class Collector:
 
     def __init__(self, config: CollectorConfig) -> None:
         try:
-            from edge_guard.collector.web.server import WebServer  # noqa: PLC0415 (slow)
+            from edge_guard.collector.web.server import WebServer
         except ModuleNotFoundError as error:
             raise missing_extra(error.name or "nicegui", "collector") from error
         mqtt, name = config.mqtt, config.collector.id

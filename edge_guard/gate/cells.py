@@ -17,6 +17,9 @@ from edge_guard.types import Array, Box, Doubles, Reason
 MARGIN = 1.6
 """The hard limit is this multiple of the largest residual seen on a reference."""
 
+USUAL = 0.99
+"""Share of the references whose largest residual explains nothing."""
+
 FLOOR_LEVELS = 1.5
 """Grey levels added to each cell's spread, so that quantization is not news."""
 
@@ -57,10 +60,13 @@ def fit_cells(
     model = _model(cells)
     if float(np.median(model.spread)) > FIXED_SCENE:
         return None
-    usual = max(float(_model(cells[fit]).residuals(cells[score]).max()) for fit, score in folds)
+    worst = np.concatenate(
+        [_model(cells[fit]).residuals(cells[score]).max((1, 2)) for fit, score in folds]
+    )
     shift = model.shift(cells)
     low, high = float(shift.min()) - FLOOR_LEVELS, float(shift.max()) + FLOOR_LEVELS
-    return model, CellSpec(usual=usual, hard=MARGIN * usual + 1.0, shift=(low, high))
+    usual = float(np.quantile(worst, USUAL))
+    return model, CellSpec(usual, hard=MARGIN * float(worst.max()) + 1.0, shift=(low, high))
 
 
 def _model(cells: Doubles) -> CellModel:

@@ -11,7 +11,7 @@ from edge_guard.gate.alignment import misalignment
 from edge_guard.gate.cells import CellModel, occlusion, same_light
 from edge_guard.gate.frozen import FrozenDetector
 from edge_guard.gate.limits import outside
-from edge_guard.gate.spec import ORDER, ORDER_OF_LOCAL_CHANGE, Check, GateSpec
+from edge_guard.gate.spec import OF_LIGHT, ORDER, ORDER_OF_LOCAL_CHANGE, Check, GateSpec
 from edge_guard.types import Array, Doubles, Floats, Image, Reason
 
 STATISTICS = _kernels.STATISTICS
@@ -66,6 +66,25 @@ def gate_arrays(arrays: dict[str, Array]) -> GateArrays:
     return GateArrays(cells, arrays.get("gate.mean_picture"))
 
 
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the gate says of a frame before the model runs.
+
+    Attributes
+    ----------
+    invalid : tuple of Reason
+        Why the frame is not inspectable, leading reason first; empty when it is.
+    doubts : tuple of Reason
+        Why a person must look at an inspectable frame, whatever the guards say.
+    """
+
+    invalid: tuple[Reason, ...] = ()
+    doubts: tuple[Reason, ...] = ()
+
+
+FINE = Findings()
+
+
 class InputGate:
     """The fitted gate of one stream.
 
@@ -82,8 +101,12 @@ class InputGate:
         self._arrays = arrays
         self._frozen = FrozenDetector(spec.frozen_after) if live else None
 
-    def check(self, image: Image, seen: Measurement) -> tuple[Reason, ...]:
-        """Return why a frame is not inspectable, leading reason first; empty when it is."""
+    def check(self, image: Image, seen: Measurement) -> Findings:
+        """Return why a frame is not inspectable, or whether it is doubtful.
+
+        Where most of a fixed scene is lit as ever, a dark or red part of it is no matter of the
+        light: such a frame is for the guards to judge and for a person to look at.
+        """
         found = outside(self._spec.limits, named(seen.statistics), hard=True)
         if self._frozen and (frozen := self._frozen.update(seen.pixels_hash)):
             found.append(("frozen", frozen))
@@ -91,15 +114,27 @@ class InputGate:
             found.append(("format", wrong_size))
         if covered := self._occlusion(image, seen, hard=True):
             found.append(("occlusion", covered))
-            found += self._alignment(image)
-        return self._ordered(found, seen)
+        if not found:
+            return FINE
+        reasons = self._ordered(found + self._causes(image, seen), seen)
+        local = self._lit(seen) and all(check in OF_LIGHT for check, _ in found)
+        return Findings(invalid=() if local else reasons, doubts=reasons if local else ())
 
     def explain(self, image: Image, seen: Measurement) -> tuple[Reason, ...]:
         """Return what is unusual about a flagged frame, leading reason first."""
         found = outside(self._spec.limits, named(seen.statistics), hard=False)
+        if self._lit(seen):  # a part that is darker or redder is not a matter of light
+            found = [(check, reason) for check, reason in found if check not in OF_LIGHT]
+        return self._ordered(found + self._causes(image, seen), seen)
+
+    def _causes(self, image: Image, seen: Measurement) -> list[tuple[Check, Reason]]:
+        """Return what may lie behind a failed check: a covered part, a displaced camera."""
+        causes: list[tuple[Check, Reason]] = []
         if covered := self._occlusion(image, seen, hard=False):
-            found.append(("occlusion", covered))
-        return self._ordered(found + self._alignment(image), seen)
+            causes.append(("occlusion", covered))
+        if moved := self._misalignment(image):
+            causes.append(("alignment", moved))
+        return causes
 
     def _format(self, image: Image) -> Reason | None:
         channels = 1 if image.ndim == 2 else image.shape[2]
@@ -122,11 +157,10 @@ class InputGate:
             self._arrays.cells, self._spec.cells, seen.cells[0], image.shape, hard=hard
         )
 
-    def _alignment(self, image: Image) -> list[tuple[Check, Reason]]:
+    def _misalignment(self, image: Image) -> Reason | None:
         if self._arrays.mean_picture is None or self._spec.alignment is None:
-            return []
-        moved = misalignment(self._arrays.mean_picture, self._spec.alignment, image)
-        return [("alignment", moved)] if moved else []
+            return None
+        return misalignment(self._arrays.mean_picture, self._spec.alignment, image)
 
     def _ordered(self, found: list[tuple[Check, Reason]], seen: Measurement) -> tuple[Reason, ...]:
         """Return the reasons in the order of cause before effect, one a check.

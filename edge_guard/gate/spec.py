@@ -47,6 +47,9 @@ ORDER_OF_LOCAL_CHANGE: tuple[Check, ...] = (
 )
 """The order when only a part of a fixed scene has changed and its light is as ever."""
 
+OF_LIGHT: frozenset[Check] = frozenset({"exposure", "clipping", "color"})
+"""Checks that speak of the light on the whole scene."""
+
 Range = tuple[float | None, float | None]
 """Lowest and highest value that passes; None = no bound on that side."""
 
@@ -76,7 +79,8 @@ class CellSpec(msgspec.Struct, frozen=True):
     """Limits of the static cell residual (dirt, occlusion); its arrays are in the bundle.
 
     usual, hard : float
-        Largest standardised residual of any cell on the references, and with margin.
+        Largest standardised residual of any cell on 99 % of the references, and on all of them
+        with margin.
     shift : tuple of float
         Lowest and highest median over the cells of what they differ from their own usual, grey
         levels: the light of the whole scene.

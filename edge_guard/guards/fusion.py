@@ -68,5 +68,6 @@ def terms(a: Doubles) -> Doubles:
     """Return the (N, 2K + 2) terms that the fusion weights: a, tails, largest, top-3 mean."""
     ordered = np.sort(a, axis=1)
     return np.concatenate(
-        [a, np.maximum(a - 1.0, 0.0), ordered[:, -1:], ordered[:, -3:].mean(1, keepdims=True)], axis=1
+        [a, np.maximum(a - 1.0, 0.0), ordered[:, -1:], ordered[:, -3:].mean(1, keepdims=True)],
+        axis=1,
     )

@@ -141,7 +141,9 @@ def fit_gaussian(x: Array, predicted: npt.NDArray[np.intp]) -> Gaussian:
     rho = ledoit_wolf_shrinkage(z)
     nu = float((z * z).sum()) / (n * d)
     if nu <= 0.0:  # all references alike: any difference at all is infinitely far
-        return Gaussian(means, np.zeros((0, d)), np.zeros(0), float(np.finfo(np.float32).max) ** 0.5)
+        return Gaussian(
+            means, np.zeros((0, d)), np.zeros(0), float(np.finfo(np.float32).max) ** 0.5
+        )
     basis, variance = _principal_axes(z)
     floor = max(rho * nu, 1e-6 * nu)
     return Gaussian(means, basis, 1.0 / ((1.0 - rho) * variance + floor), 1.0 / floor)

@@ -51,5 +51,5 @@ def test_the_certificate_is_broken_in_at_most_five_percent() -> None:
 def test_what_cannot_be_certified_says_what_is_needed() -> None:
     rng = np.random.default_rng(3)
     confidence = rng.random(200) * 0.5 + 0.5
-    with pytest.raises(GuaranteeError, match="more labelled images are needed|retrain"):
+    with pytest.raises(GuaranteeError, match=r"more labelled images are needed|retrain"):
         certify(confidence, rng.random(200) < confidence, 0.01)

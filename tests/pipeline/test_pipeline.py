@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from tinymodel import LABELS, parts, write_model
 
 from edge_guard.backends.preprocess import encode_png
 from edge_guard.bundle import Bundle, read_bundle
@@ -14,10 +15,10 @@ from edge_guard.calibration.calibrate import Settings, calibrate
 from edge_guard.calibration.references import Reference
 from edge_guard.card import Card, InputCard, OutputCard
 from edge_guard.errors import BundleError, ModelError, ReferencesError
+from edge_guard.gate.gate import Findings
 from edge_guard.guard import load
 from edge_guard.pipeline import Pipeline
 from edge_guard.types import Frame, Result, Verdict
-from tests.tinymodel import LABELS, parts, write_model
 
 CARD = Card(InputCard("rgb", "stretch", (0.0,), (255.0,)), OutputCard(labels=LABELS))
 
@@ -60,7 +61,7 @@ def test_good_parts_pass(bundle: Bundle) -> None:
 @pytest.mark.parametrize(
     ("spoil", "guard"),
     [
-        (lambda p: np.zeros_like(p), "gate.dead"),
+        (np.zeros_like, "gate.dead"),
         (lambda p: np.clip(p.astype(int) + 60, 0, 255), "gate.exposure"),
         (lambda p: np.clip(p * [0.4, 1.0, 1.0], 0, 255), "gate.color"),
         (lambda p: np.kron(p[::8, ::8], np.ones((8, 8, 1))), "gate.focus"),
@@ -102,7 +103,7 @@ def test_a_score_that_is_not_a_number_goes_to_a_person(tmp_path: Path) -> None:
     bundle = fit(tmp_path, parts(120, 0), poison_above=130.0)
     pipeline = Pipeline(bundle, live=False)
     bright = np.clip(parts(1, 6)[0].astype(int) + 50, 0, 255).astype(np.uint8)
-    pipeline._gate = type("Open", (), {"check": lambda *_: (), "explain": lambda *_: ()})()  # type: ignore[assignment]
+    pipeline._gate = type("Open", (), {"check": lambda *_: Findings()})()  # type: ignore[assignment]
     result = pipeline.inspect(Frame("s", 0, bright))
     assert bright.mean() > 130
     assert result.verdict is Verdict.REVIEW
@@ -185,7 +186,7 @@ def test_a_model_that_always_says_the_same_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_model_that_gives_not_a_number_is_refused(tmp_path: Path) -> None:
-    with pytest.raises((ReferencesError, ModelError), match="finite|NaN"):
+    with pytest.raises((ReferencesError, ModelError), match=r"finite|NaN"):
         fit(tmp_path, parts(60, 0), poison_above=20.0)
 
 

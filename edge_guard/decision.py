@@ -1,0 +1,108 @@
+"""Scores → reasons: the one place that decides whether a person must look at a frame.
+
+Order: cannot be scored → unlike the references (with what the gate can explain) → doubts of the
+gate → not sure enough. No reason at all means accept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_guard.gate.gate import Findings, InputGate, Measurement
+from edge_guard.manifest import Manifest
+from edge_guard.types import Array, Doubles, Image, Reason
+
+_LOUD = 3
+"""How many guards a flagged frame's reasons name."""
+
+_SUBJECTS = {
+    "tone": "the picture's brightness, contrast and colour are",
+    "texture": "the picture's edges and texture are",
+    "features": "the model's features are",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Raw numbers of one frame.
+
+    Attributes
+    ----------
+    scores : Doubles
+        (K,) raw scores in the order of the bundle.
+    fused, p_value : float
+        NaN where a score is not finite.
+    confidence : float or None
+    label_index : int or None
+    """
+
+    scores: Doubles
+    fused: float
+    p_value: float
+    confidence: float | None
+    label_index: int | None
+
+
+class Decision:
+    """The thresholds of one bundle.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    arrays : dict of str to Array
+        The bundle's arrays.
+    gate : InputGate
+        Explains frames that are unlike the references.
+    """
+
+    def __init__(self, manifest: Manifest, arrays: dict[str, Array], gate: InputGate) -> None:
+        self._promise = manifest.promise
+        self._certificate = manifest.certificate
+        self._names = manifest.guards.scores
+        self._center, self._spread = arrays["fusion.center"], arrays["fusion.spread"]
+        self._gate = gate
+
+    def reasons(
+        self, image: Image, seen: Measurement, found: Findings, scored: Scored
+    ) -> tuple[Reason, ...]:
+        """Return why a person must look, leading reason first; empty to accept."""
+        if not np.isfinite(scored.fused):
+            return (Reason("score", "the frame could not be scored: a value is not finite", None),)
+        reasons = found.doubts
+        if scored.fused > self._promise.score_limit:
+            reasons = (*self._gate.explain(image, seen), *self._evidence(scored))
+        return reasons + self._unsure(scored)
+
+    def _evidence(self, scored: Scored) -> tuple[Reason, ...]:
+        """Return the fused flag and the guards that speak loudest for it, as z of references."""
+        z = (scored.scores - self._center) / self._spread
+        loud = [int(k) for k in np.argsort(-z)[:_LOUD] if z[k] > 1.0]
+        limit = self._promise.score_limit
+        fused = Reason("fused", "the frame is unlike the references", scored.fused, (None, limit))
+        names = self._names
+        return (
+            fused,
+            *(Reason(names[k], in_words(names[k]), float(z[k]), (None, 1.0)) for k in loud),
+        )
+
+    def _unsure(self, scored: Scored) -> tuple[Reason, ...]:
+        if self._certificate is None:
+            return ()
+        least = self._certificate.min_confidence
+        if scored.confidence is not None and scored.confidence >= least:
+            return ()
+        words = "the model is not sure enough for the promised error rate"
+        return (Reason("confidence", words, scored.confidence, (least, None)),)
+
+
+def in_words(name: str) -> str:
+    """Return what a guard's score speaks of, for people."""
+    view, _, method = name.partition(".")
+    if not method:
+        return f"the model's answer is unusual ({name})"
+    subject = _SUBJECTS.get(view, f"the model's inner layer {view} is")
+    return f"{subject} " + (
+        "far from the references" if method == "mahalanobis" else "unlike any reference"
+    )
