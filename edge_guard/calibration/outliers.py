@@ -84,6 +84,18 @@ def _zoom(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
     return _resize(x[r : r + height, c : c + width], x.shape[:2])
 
 
+def _tile(x: Floats, other: Floats, rng: np.random.Generator) -> Array:
+    """Return a surface: one small piece of a reference, mirrored over the whole picture."""
+    source = x if rng.random() < 0.5 else other
+    height, width = (max(3, int(side * rng.uniform(0.12, 0.4))) for side in x.shape[:2])
+    r, c = _corner(source, height, width, rng)
+    piece = source[r : r + height, c : c + width]
+    repeats = [-(-side // part) for side, part in zip(x.shape[:2], piece.shape[:2], strict=True)]
+    rows = np.concatenate([piece[::-1] if i % 2 else piece for i in range(repeats[0])])
+    whole = np.concatenate([rows[:, ::-1] if i % 2 else rows for i in range(repeats[1])], axis=1)
+    return whole[: x.shape[0], : x.shape[1]]
+
+
 def _rotate(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
     angle = np.deg2rad(rng.choice([-1, 1]) * rng.uniform(5, 45))
     rows, columns = np.indices(x.shape[:2], np.float32)
@@ -158,6 +170,7 @@ MAKERS: dict[str, Maker] = {
     "cut-paste": _cut_paste,
     "shuffle": _shuffle,
     "zoom": _zoom,
+    "tile": _tile,
     "rotate": _rotate,
     "mix": _mix,
     "phase scramble": _phase_scramble,
