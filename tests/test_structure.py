@@ -25,7 +25,7 @@ LAYERS = [
     ["card", "config_rules"],
     ["config", "manifest"],
     ["sources", "backends", "gate", "guards", "drift", "publish"],
-    ["bundle", "scoring"],
+    ["bundle", "scoring", "decision"],
     ["pipeline"],
     ["intake", "reporting"],
     ["stream"],
