@@ -5,49 +5,75 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[n]) for n in (1, 2)]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import msgspec
 
 from guard_quality import peers, tables
-from guard_quality.compare import Comparison, compare
+from guard_quality.compare import compare
+from guard_quality.degraded import BOARDS, board, patches
 from guard_quality.domains import DOMAINS
+from guard_quality.good_only import good_only
+
+Job = Callable[[], Any]
 
 
 def main() -> None:
     """Measure, and print tables or JSON lines."""
-    arguments = _arguments()
+    a = _arguments()
     if not peers.available():
-        print(
-            f"the single detectors are left out; to have them:\n  {peers.INSTALL}", file=sys.stderr
-        )
-    for n in arguments.references:
-        comparisons = []
-        for comparison in compare_all(arguments.models, n, arguments.seed):
-            comparisons.append(comparison)
-            if arguments.json:
-                record = {"type": "comparison"} | asdict(comparison)
-                print(msgspec.json.encode(record).decode(), flush=True)
-        if not arguments.json:
-            print(f"## {n} references\n")
-            for part in (tables.models_table, tables.pairs_table, tables.summary):
-                print("\n".join(part(comparisons)), end="\n\n", flush=True)
+        print(f"single detectors are left out; to have them: {peers.INSTALL}", file=sys.stderr)
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+        parts = [
+            (
+                f"{n} references",
+                tables.comparisons,
+                [partial(compare, m, n, a.seed) for m in a.models],
+            )
+            for n in a.references
+        ]
+        if set(a.models) == set(DOMAINS):
+            parts += _other_parts(a.references[0], a.seed)
+        for title, table, found in list(_submitted(pool, parts)):
+            results = list(_finished(found, title, as_json=a.json))
+            if not a.json:
+                print(f"## {title}\n", *table(results), sep="\n", end="\n\n", flush=True)
 
 
-def compare_all(models: Sequence[str], references: int, seed: int) -> Iterator[Comparison]:
-    """Yield the comparison of each model; several run side by side, one a core."""
-    context = get_context("spawn")
-    with ProcessPoolExecutor(min(len(models), os.cpu_count() or 1), context) as pool:
-        waiting = [pool.submit(compare, model, references, seed) for model in models]
-        for model, future in zip(models, waiting, strict=True):
-            print(f"{model}, {references} references", file=sys.stderr, flush=True)
-            yield future.result()
+def _other_parts(references: int, seed: int) -> list[tuple[str, tables.Table, list[Job]]]:
+    """Return what is measured on one model only."""
+    streams = [partial(board, index, references, seed) for index in range(BOARDS)]
+    degraded: list[Job] = [partial(patches, references, seed), *streams]
+    return [
+        (f"Degraded images, {references} references", tables.degradations, degraded),
+        ("Defects, from good parts only", tables.good_only, [partial(good_only, seed)]),
+    ]
+
+
+def _submitted(
+    pool: Executor, parts: Iterable[tuple[str, tables.Table, list[Job]]]
+) -> Iterator[tuple[str, tables.Table, list[Any]]]:
+    for title, table, jobs in parts:
+        yield title, table, [pool.submit(job) for job in jobs]
+
+
+def _finished(found: list[Any], title: str, *, as_json: bool) -> Iterator[Any]:
+    """Yield the results of one part as they come, saying so."""
+    for number, future in enumerate(found, 1):
+        result = future.result()
+        print(f"{title}: {number}/{len(found)}", file=sys.stderr, flush=True)
+        if as_json:
+            record = {"type": type(result).__name__.lower()} | asdict(result)
+            print(msgspec.json.encode(record).decode(), flush=True)
+        yield result
 
 
 def _arguments() -> argparse.Namespace:
@@ -66,7 +92,7 @@ def _arguments() -> argparse.Namespace:
         choices=DOMAINS,
         default=list(DOMAINS),
         metavar="MODEL",
-        help=f"models to measure (default all: {', '.join(DOMAINS)})",
+        help=f"models to measure, without degraded images; default all: {', '.join(DOMAINS)}",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the draws (default 0)")
     parser.add_argument("--json", action="store_true", help="print JSON lines instead of tables")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -80,9 +81,10 @@ def compare(model: str, references: int, seed: int) -> Comparison:
         singles: dict[str, dict[str, Doubles]] = {}
         error = None
         if peers.available():
-            seen = {"": look(bundle, split.held_out)}
-            seen |= {name: look(bundle, images) for name, images in sets.items()}
-            singles, error = _singles(look(bundle, split.references), seen)
+            manifest = bundle.manifest
+            see = partial(look, bundle.model, manifest.model_kind, manifest.plan, manifest.card)
+            seen = {"": see(split.held_out)} | {name: see(s) for name, s in sets.items()}
+            singles, error = _singles(see(split.references), seen)
         promise = bundle.manifest.promise
     result = Comparison(
         model,

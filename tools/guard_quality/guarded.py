@@ -15,10 +15,11 @@ from real_data import linked_model
 from edge_guard.backends.infer import load_card
 from edge_guard.backends.open import open_backend
 from edge_guard.backends.preprocess import Preprocess
-from edge_guard.backends.spec import TensorSpec
+from edge_guard.backends.spec import Kind, TapPlan, TensorSpec
 from edge_guard.bundle import Bundle
 from edge_guard.calibration.calibrate import Settings, calibrate
 from edge_guard.calibration.references import Reference
+from edge_guard.card import Card
 from edge_guard.pipeline import Pipeline
 from edge_guard.types import Array, Doubles, Floats, Frame, Image, Verdict
 
@@ -55,7 +56,7 @@ class Features:
 
 @contextmanager
 def calibrated(model: str, references: Sequence[Image], settings: Settings) -> Iterator[Bundle]:
-    """Yield the bundle of a real model, calibrated as one command would; its files are temporary."""
+    """Yield the bundle of a real model, calibrated as one command would, in a temporary folder."""
     loaded = [Reference(f"{i:05d}", "", lambda x=x: x) for i, x in enumerate(references)]  # type: ignore[misc]
     with tempfile.TemporaryDirectory() as folder:
         file = linked_model(model, Path(folder))
@@ -82,18 +83,17 @@ def judge(pipeline: Pipeline, images: Sequence[Image]) -> Judged:
     return Judged(np.nan_to_num(fused, nan=np.inf), flagged, leading, predicted)
 
 
-def look(bundle: Bundle, images: Sequence[Image]) -> Features:
-    """Return penultimate features and logits of images, dequantized."""
-    manifest = bundle.manifest
-    backend = open_backend(bundle.model, manifest.plan, kind=manifest.model_kind)
-    preprocess = Preprocess(manifest.card.input, backend.input)
+def look(model: bytes, kind: Kind, plan: TapPlan, card: Card, images: Sequence[Image]) -> Features:
+    """Return penultimate features and logits that a tapped classifier gives, dequantized."""
+    assert plan.logits is not None, "only classifiers have logits"
+    backend = open_backend(model, plan, kind=kind)
+    preprocess = Preprocess(card.input, backend.input)
     features, logits = [], []
-    assert manifest.plan.logits is not None, "single detectors need a classifier"
     for image in images:
         preprocess(image, backend.tensor)
         outputs = backend.run()
-        features.append(_pooled(outputs.taps[-1], manifest.plan.taps[-1]))
-        logits.append(_real(outputs.logits, manifest.plan.logits))
+        features.append(_pooled(outputs.taps[-1], plan.taps[-1]))
+        logits.append(_real(outputs.logits, plan.logits))
     backend.close()
     return Features(np.stack(features), np.stack(logits))
 

@@ -23,10 +23,7 @@ _FEW_CLASSES = 100
 _PER_CLASS = 15
 """Fewer references a class, and detectors with class means use one mean for all."""
 
-INSTALL = (
-    "pip install torch==2.13.0 pytorch-ood scikit-learn   "
-    "(a build for the CPU is enough; without them only the guard is measured)"
-)
+INSTALL = "pip install torch torchvision pytorch-ood scikit-learn (builds for the CPU are enough)"
 
 
 def available() -> bool:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from guard_quality.compare import Comparison, Pair
+from guard_quality.degraded import Degradation
+from guard_quality.good_only import GoodOnly
+
+Table = Callable[[Sequence[Any]], Iterator[str]]
 
 _DETECTORS = ("fused", "msp", "energy", "gen", "1-nn", "mahalanobis", "mds++", "vim")
 _SHARED_CLASSES = {("cifar10", "imagenet"), ("imagenet", "cifar10")}
@@ -19,7 +24,43 @@ def shares_classes(pair: Pair) -> bool:
     return "pcb" not in pair.model and (domain, pair.foreign) in _SHARED_CLASSES
 
 
-def models_table(comparisons: Sequence[Comparison]) -> Iterator[str]:
+def comparisons(found: Sequence[Comparison]) -> Iterator[str]:
+    """Yield everything about the guard beside single detectors."""
+    for part in (_models, _pairs, _summary):
+        yield from part(found)
+        yield ""
+
+
+def degradations(found: Sequence[Degradation]) -> Iterator[str]:
+    """Yield detection, naming and false flags under degraded images."""
+    yield "| setting | kind | images | AUROC | detected | named rightly | leading reasons |"
+    yield "|---|---|---|---|---|---|---|"
+    for d in found:
+        for kind in d.kinds:
+            named = "–" if kind.named is None else f"{kind.named:.2f}"
+            leading = ", ".join(f"{guard} {count}" for guard, count in kind.leading.items())
+            yield (
+                f"| {d.setting} | {kind.kind} | {kind.n} | {kind.auroc:.3f} | {kind.detected:.3f} "
+                f"| {named} | {leading} |"
+            )
+    yield ""
+    for d in found:
+        rate = d.false_flags / d.clean
+        yield f"- {d.setting}: {d.false_flags} of {d.clean} clean images flagged ({rate:.4f})"
+
+
+def good_only(found: Sequence[GoodOnly]) -> Iterator[str]:
+    """Yield how defects stand out by score."""
+    for g in found:
+        yield f"{g.references} references, {g.normal} normal and {g.defective} defective parts:"
+        yield ""
+        yield "| score | AUROC |"
+        yield "|---|---|"
+        for name, value in sorted(g.auroc.items(), key=lambda item: -item[1]):
+            yield f"| {name} | {value:.4f} |"
+
+
+def _models(comparisons: Sequence[Comparison]) -> Iterator[str]:
     """Yield what the models and the promises achieve on held-out images of their own domain."""
     yield "| model | references | held out | accuracy | promised | false flags | rate |"
     yield "|---|---|---|---|---|---|---|"
@@ -30,7 +71,7 @@ def models_table(comparisons: Sequence[Comparison]) -> Iterator[str]:
         )
 
 
-def pairs_table(comparisons: Sequence[Comparison]) -> Iterator[str]:
+def _pairs(comparisons: Sequence[Comparison]) -> Iterator[str]:
     """Yield AUROC of every pair, the guard's FPR95 and flag rate, and the best single detector."""
     shown = [d for d in _DETECTORS if d in comparisons[0].pairs[0].auroc]
     yield f"| model | foreign | {' | '.join(shown)} | fused − best | FPR95 | flagged |"
@@ -44,7 +85,7 @@ def pairs_table(comparisons: Sequence[Comparison]) -> Iterator[str]:
         )
 
 
-def summary(comparisons: Sequence[Comparison]) -> Iterator[str]:
+def _summary(comparisons: Sequence[Comparison]) -> Iterator[str]:
     """Yield means and worst pairs, with and without the pairs that share classes."""
     pairs = [pair for c in comparisons for pair in c.pairs]
     strict = [pair for pair in pairs if not shares_classes(pair)]

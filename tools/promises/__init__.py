@@ -1,0 +1,1 @@
+"""The "Promises kept" table: thresholds and certificates against simulated and real redraws."""
