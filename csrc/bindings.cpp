@@ -130,6 +130,12 @@ std::shared_ptr<eg::View> make_view(std::int64_t source, py::ssize_t normalize,
         matrix_of(bank, "bank"), vector_of<float>(center, "center"));
 }
 
+eg::Patches make_patches(py::ssize_t tap, const py::array& basis, const py::array& offset,
+                         std::optional<py::array> bank, py::ssize_t top) {
+    return {at_least(0, tap, "tap"), matrix_of(basis, "basis"), vector_of<float>(offset, "offset"),
+            matrix_of(bank, "bank"), at_least(1, top, "top")};
+}
+
 eg::Fusion make_fusion(const py::array& center, const py::array& spread, const py::array& weight,
                        const py::array& tail, const py::array& member, double top1, double top3,
                        const py::array& calibration) {
@@ -150,10 +156,11 @@ class BoundScorer {
 public:
     BoundScorer(const eg::Tensor* logits, bool probabilities, double temperature, double gamma,
                 py::ssize_t top, std::vector<eg::Tensor> taps, py::ssize_t n_statistics,
-                const std::vector<std::shared_ptr<eg::View>>& views, const eg::Fusion* fusion)
+                const std::vector<std::shared_ptr<eg::View>>& views, const eg::Fusion* fusion,
+                const eg::Patches* patches)
         : scorer_(logits, {probabilities, temperature, gamma, at_least(1, top, "top")},
                   std::move(taps), at_least(0, n_statistics, "n_statistics"),
-                  {views.begin(), views.end()}, fusion),
+                  {views.begin(), views.end()}, fusion, patches),
           pointers_(scorer_.taps().size()) {}
 
     const eg::Scorer& scorer() const { return scorer_; }
@@ -184,7 +191,27 @@ public:
         scorer_.embed(pointers_.data(), statistic_data, out_data);
     }
 
+    void describe(const py::tuple& taps, py::array out) {
+        const Turn turn(busy_);
+        load_taps(taps);
+        const eg::PatchMap& map = patch_map();
+        auto* out_data = output<float>(out, "out", map.size() * map.dim());
+        const py::gil_scoped_release release;
+        scorer_.describe(pointers_.data(), out_data);
+    }
+
+    void distances(py::array out) {
+        const Turn turn(busy_);
+        const std::vector<float>& last = patch_map().distances();
+        std::copy(last.begin(), last.end(), output<float>(out, "out", last.size()));
+    }
+
 private:
+    const eg::PatchMap& patch_map() const {
+        if (scorer_.patches() == nullptr) throw py::value_error("this Scorer has no patches");
+        return *scorer_.patches();
+    }
+
     // The buffers serve one call at a time; a second thread is told so instead of mixing frames.
     class Turn {
     public:
@@ -201,6 +228,11 @@ private:
     };
 
     const float* inputs(const py::tuple& taps, const py::array& statistics) {
+        load_taps(taps);
+        return input<float>(statistics, "statistics", scorer_.n_statistics());
+    }
+
+    void load_taps(const py::tuple& taps) {
         if (taps.size() != pointers_.size()) {
             throw py::value_error("taps: expected " + std::to_string(pointers_.size()) +
                                   " arrays, got " + std::to_string(taps.size()));
@@ -212,7 +244,6 @@ private:
             pointers_[t] =
                 buffer(py::reinterpret_borrow<py::array>(taps[t]), name, scorer_.taps()[t]);
         }
-        return input<float>(statistics, "statistics", scorer_.n_statistics());
     }
 
     eg::Scorer scorer_;
@@ -257,6 +288,9 @@ void bind_scorer(py::module_& m) {
         py::arg("scale") = py::none(), py::arg("means") = py::none(), py::arg("basis") = py::none(),
         py::arg("gain") = py::none(), py::arg("perp") = 0.0, py::arg("bank") = py::none(),
         py::arg("center") = py::none());
+    py::class_<eg::Patches>(m, "Patches")
+        .def(py::init(&make_patches), py::arg("tap"), py::arg("basis"), py::arg("offset"),
+             py::arg("bank") = py::none(), py::arg("top") = 1);
     py::class_<eg::Fusion>(m, "Fusion")
         .def(py::init(&make_fusion), py::arg("center"), py::arg("spread"), py::arg("weight"),
              py::arg("tail"), py::arg("member"), py::arg("top1"), py::arg("top3"),
@@ -264,10 +298,11 @@ void bind_scorer(py::module_& m) {
     py::class_<BoundScorer>(m, "Scorer")
         .def(py::init<const eg::Tensor*, bool, double, double, py::ssize_t, std::vector<eg::Tensor>,
                       py::ssize_t, const std::vector<std::shared_ptr<eg::View>>&,
-                      const eg::Fusion*>(),
+                      const eg::Fusion*, const eg::Patches*>(),
              py::arg("logits").none(true), py::arg("probabilities"), py::arg("temperature"),
              py::arg("gamma"), py::arg("top"), py::arg("taps"), py::arg("n_statistics"),
-             py::arg("views"), py::arg("fusion").none(true))
+             py::arg("views"), py::arg("fusion").none(true),
+             py::arg("patches").none(true) = py::none())
         .def_property_readonly("n_scores",
                                [](const BoundScorer& s) { return s.scorer().n_scores(); })
         .def_property_readonly("n_indices",
@@ -277,7 +312,9 @@ void bind_scorer(py::module_& m) {
             [](const BoundScorer& s) { return py::tuple(py::cast(s.scorer().embedding_sizes())); })
         .def("score", &BoundScorer::score, py::arg("logits").none(true), py::arg("taps"),
              py::arg("statistics"), py::arg("values"), py::arg("indices"))
-        .def("embed", &BoundScorer::embed, py::arg("taps"), py::arg("statistics"), py::arg("out"));
+        .def("embed", &BoundScorer::embed, py::arg("taps"), py::arg("statistics"), py::arg("out"))
+        .def("describe", &BoundScorer::describe, py::arg("taps"), py::arg("out"))
+        .def("distances", &BoundScorer::distances, py::arg("out"));
 }
 
 }  // namespace

@@ -102,6 +102,50 @@ private:
     std::vector<double> norms_;    // |mu_m - center|^2
 };
 
+// ---- patches -----------------------------------------------------------------------------------
+// The feature-map guard (Roth 2022, PatchCore; bank and basis are fitted elsewhere). f(p) is the
+// mean of the map over the 3x3 positions round p that lie inside it:
+//   q(p) = basis f(p) - offset,  distance(p) = min_r |q(p) - bank_r|
+//   score = mean of the `top` largest distances (of all where there are fewer positions)
+// q is computed in float32; the distance to the row found is exact for that q, and the row is the
+// nearest up to the rounding of float32. A NaN or infinite value near p makes distance(p) and the
+// score NaN.
+struct Patches {
+    // basis (D, C), offset (D), bank (B, D); an empty bank describes and does not score.
+    Patches(std::size_t tap, Matrix basis, std::vector<float> offset, Matrix bank, std::size_t top);
+
+    std::size_t tap;
+    Matrix basis;
+    std::vector<float> offset;
+    Matrix bank;
+    std::size_t top;
+};
+
+// Patches bound to a tap's layout, and the buffers of one frame.
+class PatchMap {
+public:
+    PatchMap(const Patches& patches, const Tensor& tensor);
+    std::size_t size() const { return tensor_.height * tensor_.width; }
+    std::size_t dim() const { return dim_; }
+    bool scores() const { return patches_.bank.rows > 0; }
+    // The score, and the position of the largest distance (-1 with NaN).
+    Match score(const void* data);
+    void describe(const void* data);
+    // Of the last frame: (size,) distances, (size, dim) descriptors.
+    const std::vector<float>& distances() const { return distances_; }
+    void copy_descriptors(float* out) const;
+
+private:
+    float distance(std::size_t position) const;
+
+    const Patches patches_;
+    Tensor tensor_;
+    std::size_t dim_, columns_;  // columns_: dim_ rounded up to whole panels
+    std::vector<float> basis_, bank_, half_norms_;
+    std::vector<float> widened_, projected_, descriptors_, distances_, ordered_;
+    std::vector<std::int64_t> rows_;
+};
+
 // ---- fusion ------------------------------------------------------------------------------------
 //   z_k = (s_k - center_k) / spread_k,  a_k = sign(z_k) ln(1 + |z_k|)
 //   fused = sum weight_k a_k + sum tail_k max(0, a_k - 1) + top1 * max a + top3 * mean of top 3 a
@@ -153,7 +197,7 @@ class Scorer {
 public:
     Scorer(const Tensor* logits, const LogitOptions& options, std::vector<Tensor> taps,
            std::size_t n_statistics, std::vector<std::shared_ptr<const View>> views,
-           const Fusion* fusion);
+           const Fusion* fusion, const Patches* patches = nullptr);
     std::size_t n_scores() const { return n_scores_; }
     std::size_t n_indices() const { return n_indices_; }
     bool has_logits() const { return has_logits_; }
@@ -163,14 +207,20 @@ public:
     const std::vector<std::size_t>& embedding_sizes() const { return sizes_; }
 
     // taps: one pointer a tap. values: n_scores + 3, the scores, then fused, p-value, max p.
-    // indices: n_indices, the class, then for each view its nearest mean and nearest row.
+    // indices: n_indices, the class, then for each view its nearest mean and nearest row, and
+    // last the position that is farthest from the bank of patches.
     void score(const void* logits, const void* const* taps, const float* statistics, double* values,
                std::int32_t* indices);
+    // The feature-map guard; null without one.
+    const PatchMap* patches() const { return patches_.get(); }
+    // out: the descriptors of every position of the map, (size, dim).
+    void describe(const void* const* taps, float* out);
     // out: the embeddings of all views, one after the other.
     void embed(const void* const* taps, const float* statistics, float* out);
 
 private:
     void add_view(const View& view, const std::string& name);
+    void add_patches(const Patches& patches);
     void pool_taps(const void* const* taps);
     void embed_view(std::size_t view, const float* statistics, float* out) const;
 
@@ -180,6 +230,8 @@ private:
     std::vector<Tensor> taps_;
     std::size_t n_statistics_;
     std::vector<std::shared_ptr<const View>> views_;
+    std::unique_ptr<PatchMap> patches_;
+    std::size_t patch_tap_ = 0;
     std::unique_ptr<const Fusion> fusion_;
     std::size_t n_scores_ = 0, n_indices_ = 1;
     std::vector<std::size_t> sizes_;

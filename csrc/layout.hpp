@@ -35,6 +35,7 @@ struct Image {
 constexpr std::size_t kCells = 8;        // cells per side of the luma grid
 constexpr std::size_t kScales = 4;       // 1x, 2x, 4x, 8x
 constexpr std::size_t kLbpBins = 10;     // 0..8 ones in a uniform pattern, and the others
+constexpr std::size_t kPanel = 16;       // columns of a packed matrix that are computed together
 constexpr std::size_t kDiagonals = 511;  // |diagonal difference| of a 2x2 block: 0..510
 
 }  // namespace eg

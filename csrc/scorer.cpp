@@ -55,7 +55,7 @@ View::View(std::int64_t source_, std::size_t normalize_, std::vector<float> scal
 
 Scorer::Scorer(const Tensor* logits, const LogitOptions& options, std::vector<Tensor> taps,
                std::size_t n_statistics, std::vector<std::shared_ptr<const View>> views,
-               const Fusion* fusion)
+               const Fusion* fusion, const Patches* patches)
     : has_logits_(logits != nullptr),
       options_(options),
       taps_(std::move(taps)),
@@ -86,6 +86,7 @@ Scorer::Scorer(const Tensor* logits, const LogitOptions& options, std::vector<Te
         }
     }
     scratch_.resize(scratch);
+    if (patches != nullptr) add_patches(*patches);
     if (fusion == nullptr) return;
     fusion->validate();
     require(fusion->center.size() == n_scores_, "fusion: expected " + std::to_string(n_scores_) +
@@ -121,6 +122,22 @@ void Scorer::add_view(const View& view, const std::string& name) {
     n_indices_ += guards;
     sizes_.push_back(dim);
     embedding_.resize(std::max(embedding_.size(), dim));
+}
+
+void Scorer::add_patches(const Patches& patches) {
+    require(patches.tap < taps_.size(), "patches.tap: " + std::to_string(patches.tap) +
+                                            " is not one of the " + std::to_string(taps_.size()) +
+                                            " taps");
+    patches_ = std::make_unique<PatchMap>(patches, taps_[patches.tap]);
+    patch_tap_ = patches.tap;
+    if (!patches_->scores()) return;
+    ++n_scores_;
+    ++n_indices_;
+}
+
+void Scorer::describe(const void* const* taps, float* out) {
+    patches_->describe(taps[patch_tap_]);
+    patches_->copy_descriptors(out);
 }
 
 void Scorer::pool_taps(const void* const* taps) {
@@ -173,6 +190,11 @@ void Scorer::score(const void* logits, const void* const* taps, const float* sta
         };
         if (view.gaussian) report(view.gaussian->distance(embedding_.data(), scratch));
         if (view.bank.rows > 0) report(nearest_row(view.bank, embedding_.data()));
+    }
+    if (patches_ && patches_->scores()) {
+        const Match match = patches_->score(taps[patch_tap_]);
+        *next++ = match.distance;
+        *indices++ = match.row;
     }
     next[0] = fusion_ ? fusion_->fuse(values) : kNaN;
     next[1] = fusion_ ? fusion_->p_value(next[0]) : kNaN;

@@ -103,6 +103,26 @@ class View:
         center: npt.NDArray[np.float32] | None = None,
     ) -> None: ...
 
+class Patches:
+    """The feature-map guard: distance of each place of a map to the nearest of a bank.
+
+    f(p) = mean of the map, dequantized, over the 3×3 positions round p that lie inside it
+    q(p) = basis f(p) − offset;  distance(p) = min_r ‖q(p) − bank_r‖
+    score = mean of the ``top`` largest distances (of all where there are fewer positions)
+
+    tap : index of the tap that it reads.
+    basis (D, C), offset (D,), bank (B, D). Without a bank there is no score, only `describe`.
+    """
+
+    def __init__(
+        self,
+        tap: int,
+        basis: npt.NDArray[np.float32],
+        offset: npt.NDArray[np.float32],
+        bank: npt.NDArray[np.float32] | None = None,
+        top: int = 1,
+    ) -> None: ...
+
 class Fusion:
     """How K scores become one.
 
@@ -132,7 +152,8 @@ class Scorer:
     and are shared by every Scorer that uses it.
 
     Scores, in order: gen, energy, msp (when ``logits`` is given), then for each view its gaussian
-    (when it has means) and its nearest (when it has a bank).
+    (when it has means) and its nearest (when it has a bank), then the patches (when they have a
+    bank).
 
     ``probabilities``: the logits buffer holds probabilities; ln(max(p, 1e-12)) is used instead.
     gen    = Σ over the ``top`` largest p of p^gamma (1−p)^gamma, p = softmax(logits/temperature)
@@ -156,6 +177,7 @@ class Scorer:
         n_statistics: int,
         views: Sequence[View],
         fusion: Fusion | None,
+        patches: Patches | None = None,
     ) -> None: ...
     def score(
         self,
@@ -170,8 +192,8 @@ class Scorer:
         values (n_scores + 3,): the scores, then fused, p_value, max p. Without fusion, fused and
         p_value are NaN; without logits, max p is NaN. NaN inputs give NaN scores, never a crash.
         indices (n_indices,): argmax of the logits (−1 without), then for each view its nearest
-        mean's row (when it has means) and its nearest row (when it has a bank). Ties go to the
-        first; −1 where nothing is at a finite distance, as for NaN.
+        mean's row (when it has means) and its nearest row (when it has a bank),
+        then the position of the patches' largest distance. Ties go to the first; −1 where nothing is at a finite distance, as for NaN.
 
         Buffers must be C-contiguous and of the announced dtype and size, in any shape.
         """
@@ -182,3 +204,16 @@ class Scorer:
         out: npt.NDArray[np.float32],
     ) -> None:
         """Write every view's embedding, one after the other, into out (sum of embedding_sizes,)."""
+
+    def describe(
+        self, taps: tuple[npt.NDArray[np.generic], ...], out: npt.NDArray[np.float32]
+    ) -> None:
+        """Write q of every position of the patches' map into out (H·W, D).
+
+        Raises
+        ------
+        ValueError
+            The Scorer has no patches.
+        """
+    def distances(self, out: npt.NDArray[np.float32]) -> None:
+        """Write the distances of the last scored frame into out (H·W,); NaN before the first."""

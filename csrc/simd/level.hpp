@@ -16,6 +16,12 @@ Nearest nearest(const float* rows, std::size_t n_rows, std::size_t dim, const fl
 void pool(const Tensor& tensor, const void* data, const std::size_t* edges_y, std::size_t n_y,
           const std::size_t* edges_x, std::size_t n_x, double* block_sums, double* squares,
           void* scratch);
+void widen(const Tensor& tensor, const void* data, float* out);
+void multiply(const float* rows, std::size_t n, std::size_t stride, std::size_t step,
+              const Panels& panels, float* out);
+void average(const float* in, std::size_t height, std::size_t width, std::size_t dim, float* out);
+void nearest_each(const float* rows, std::size_t n, std::size_t stride, const Panels& bank,
+                  const float* half_norms, std::int64_t* found);
 void image_sums(const Image& image, const ImageScratch& scratch, ImageSums& sums);
 
 // Pixels of row y into scratch.planes (3 channels) and luma; adds the hash and the colour sums.

@@ -6,6 +6,7 @@
 
 namespace eg::simd::EG_LEVEL {
 
-const Table table = {EG_TEXT(EG_LEVEL), project, nearest, pool, image_sums};
+const Table table = {EG_TEXT(EG_LEVEL), project,  nearest, pool,         widen,
+                     multiply,          average,  nearest_each, image_sums};
 
 }  // namespace eg::simd::EG_LEVEL

@@ -55,6 +55,13 @@ struct Nearest {
     float squared_distance;
 };
 
+// A matrix (rows, 16 n) in panels of sixteen columns, each panel row after row.
+struct Panels {
+    const float* values;
+    std::size_t rows;
+    std::size_t n;
+};
+
 struct Table {
     const char* name;
     // out[r] = sum_i rows[r*dim + i] * x[i], accumulated in float64.
@@ -68,6 +75,19 @@ struct Table {
     void (*pool)(const Tensor& tensor, const void* data, const std::size_t* edges_y,
                  std::size_t n_y, const std::size_t* edges_x, std::size_t n_x, double* block_sums,
                  double* squares, void* scratch);
+    // out[i] = stored value - zero point.
+    void (*widen)(const Tensor& tensor, const void* data, float* out);
+    // out (n, 16 panels.n) = rows (n, panels.rows) times the panels. Value k of row i is
+    // rows[i * stride + k * step].
+    void (*multiply)(const float* rows, std::size_t n, std::size_t stride, std::size_t step,
+                     const Panels& panels, float* out);
+    // out = mean of `in` (height, width, dim) over the 3x3 neighbours that lie inside.
+    void (*average)(const float* in, std::size_t height, std::size_t width, std::size_t dim,
+                    float* out);
+    // For each row the column c of the bank with the smallest half_norms[c] - row . column, in
+    // float32; ties go to the first. -1 when none is finite.
+    void (*nearest_each)(const float* rows, std::size_t n, std::size_t stride, const Panels& bank,
+                         const float* half_norms, std::int64_t* found);
     // Adds up one image; sums and the column buffers of scratch must be zero.
     void (*image_sums)(const Image& image, const ImageScratch& scratch, ImageSums& sums);
 };

@@ -217,6 +217,50 @@ void test_steady_state() {
     }
 }
 
+double patch_distance(const Patches& patches, const std::vector<float>& map, const Tensor& t,
+                      std::size_t y, std::size_t x) {
+    const std::size_t dim = patches.basis.rows;
+    std::vector<double> q(dim);
+    std::size_t n = 0;
+    for (std::size_t v = y == 0 ? 0 : y - 1; v < std::min(y + 2, t.height); ++v) {
+        for (std::size_t u = x == 0 ? 0 : x - 1; u < std::min(x + 2, t.width); ++u, ++n) {
+            for (std::size_t i = 0; i < dim * t.channels; ++i)
+                q[i / t.channels] += double{patches.basis.values[i]} *
+                                     map[(v * t.width + u) * t.channels + i % t.channels];
+        }
+    }
+    double best = std::numeric_limits<double>::infinity();
+    for (std::size_t r = 0; r < patches.bank.rows; ++r) {
+        double sum = 0;
+        for (std::size_t i = 0; i < dim; ++i) {
+            const double d = q[i] / static_cast<double>(n) - patches.offset[i] -
+                             patches.bank.values[r * dim + i];
+            sum += d * d;
+        }
+        best = std::min(best, std::sqrt(sum));
+    }
+    return best;
+}
+
+void test_patches(std::size_t channels, std::size_t dim, std::size_t rows) {
+    const Tensor t = {Dtype::float32, 5, 6, channels};
+    const Patches patches(0, matrix(dim, channels), normal(dim), matrix(rows, dim), 4);
+    const std::vector<float> map = normal(30 * channels);
+    PatchMap guard(patches, t);
+    guard.score(map.data());
+    const std::size_t before = allocations;
+    const Match match = guard.score(map.data());
+    CHECK(allocations == before);
+    std::vector<double> expected;
+    for (std::size_t p = 0; p < 30; ++p) {
+        expected.push_back(patch_distance(patches, map, t, p / 6, p % 6));
+        CHECK(check::close(guard.distances()[p], expected.back(), 1e-4));
+    }
+    std::sort(expected.rbegin(), expected.rend());
+    CHECK(check::close(match.distance, (expected[0] + expected[1] + expected[2] + expected[3]) / 4,
+                       1e-4));
+}
+
 template <typename Call>
 bool refused(Call call) {
     try {
@@ -241,6 +285,7 @@ void test_refusals() {
 
 void test_level() {
     for (const std::size_t size : kSizes) {
+        test_patches(size, 1 + size % 33, 1 + size % 97);
         test_nearest(size);
         test_gaussian(size);
         for (const Dtype dtype : {Dtype::float32, Dtype::int8, Dtype::uint8}) {

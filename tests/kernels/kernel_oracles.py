@@ -50,9 +50,10 @@ def scorer_of(
     n_statistics: int = 0,
     views: Sequence[_kernels.View] = (),
     fusion: _kernels.Fusion | None = None,
+    patches: _kernels.Patches | None = None,
 ) -> _kernels.Scorer:
     return _kernels.Scorer(
-        logits, probabilities, temperature, gamma, top, taps, n_statistics, views, fusion
+        logits, probabilities, temperature, gamma, top, taps, n_statistics, views, fusion, patches
     )
 
 
