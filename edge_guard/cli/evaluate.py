@@ -32,6 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=DIR",
         help="foreign images under a name; may be given again",
     )
+    parser.add_argument(
+        "--labels",
+        choices=("auto", "none"),
+        default="auto",
+        help="auto: folders of --id name labels; none: ignore the folders' names",
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="F.html", help="also write curves and pictures into one file"
+    )
     parser.add_argument("--threads", type=int, default=1, help="threads of the model's runtime")
     add_json_argument(parser)
 
@@ -40,23 +49,30 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from edge_guard.bundle import read_bundle
     from edge_guard.calibration.references import find_references
-    from edge_guard.evaluation import inside_report, judge, outside_report
+    from edge_guard.evaluation.judge import judge
+    from edge_guard.evaluation.record import answers, inside_record, outside_record, truth
     from edge_guard.pipeline import Pipeline
 
     output = Output(args.json)
-    sets = [_named_folder(word) for word in args.ood]
-    pipeline = Pipeline(read_bundle(args.bundle), threads=args.threads, live=False)
-    inside = judge(pipeline, find_references(args.inside), str(args.inside), output.progress)
+    folders = {name: find_references(folder) for name, folder in map(_named_folder, args.ood)}
+    images = find_references(args.inside)
+    bundle = read_bundle(args.bundle)
+    known = truth(bundle.manifest, images if args.labels == "auto" else ())
+    pipeline = Pipeline(bundle, threads=args.threads, live=False)
+    inside = judge(pipeline, images, str(args.inside), output.progress)
+    outside = {name: judge(pipeline, f, name, output.progress) for name, f in folders.items()}
+    pipeline.close()
+    answered = answers(inside, known) if args.labels == "auto" else None
     record: dict[str, Any] = {
         "type": "evaluation",
-        "bundle": pipeline.bundle_id,
-        "id": inside_report(pipeline, inside),
-        "ood": {},
+        "bundle": bundle.id,
+        "id": inside_record(inside, answered),
+        "ood": {name: outside_record(bundle, inside, judged) for name, judged in outside.items()},
     }
-    for name, folder in sets:
-        outside = judge(pipeline, find_references(folder), name, output.progress)
-        record["ood"][name] = outside_report(pipeline, inside, outside)
-    pipeline.close()
+    if args.report:
+        from edge_guard.evaluation.report import write_report
+
+        write_report(args.report, bundle, record, inside, outside, answered)
     output.record(record)
     _print(output, record)
     return 0
@@ -70,27 +86,35 @@ def _named_folder(word: str) -> tuple[str, Path]:
 
 
 def _print(output: Output, record: dict[str, Any]) -> None:
-    inside = record["id"]
     output.text(f"{record['bundle']}")
+    _print_inside(output, record["id"])
+    if record["ood"]:
+        output.text(
+            f"  {'foreign set':<18}{'n':>6}{'flagged':>9}{'AUROC':>8}  {'95 % interval':<18}"
+            f"{'FPR95':>6}  best guard"
+        )
+    for name, ood in record["ood"].items():
+        best = max(ood["guards"], key=lambda g: ood["guards"][g]["auroc"])
+        low, high = ood["auroc_interval"]
+        output.text(
+            f"  {name:<18}{ood['n']:>6}{ood['flag_rate']:>9.1%}{ood['auroc']:>8.4f}  "
+            f"{f'{low:.4f} to {high:.4f}':<18}{ood['fpr95']:>6.4f}  "
+            f"{best} {ood['guards'][best]['auroc']:.4f}"
+        )
+
+
+def _print_inside(output: Output, inside: dict[str, Any]) -> None:
     low, high = inside["false_flag_rate_interval"]
     output.text(
         f"  like the references: {inside['n']} images, {inside['false_flag_rate']:.2%} flagged "
         f"({low:.2%} to {high:.2%})"
     )
-    if inside["accuracy"] is not None:
-        accepted = inside["accepted_accuracy"]
-        output.text(
-            f"  the model is right on {inside['accuracy']:.2%}"
-            + (f", on {accepted:.2%} of what is accepted" if accepted is not None else "")
-            + f"; confidence is off by {inside['ece']:.3f} (ECE)"
-        )
-    if record["ood"]:
-        output.text(
-            f"  {'foreign set':<18}{'n':>6}{'flagged':>9}{'AUROC':>8}{'FPR95':>8}  best guard"
-        )
-    for name, ood in record["ood"].items():
-        best = max(ood["guards"], key=lambda g: ood["guards"][g]["auroc"])
-        output.text(
-            f"  {name:<18}{ood['n']:>6}{ood['flag_rate']:>9.1%}{ood['auroc']:>8.4f}"
-            f"{ood['fpr95']:>8.4f}  {best} {ood['guards'][best]['auroc']:.4f}"
-        )
+    if inside["accuracy"] is None:
+        return
+    accepted = inside["accepted_accuracy"]
+    output.text(
+        f"  the model is right on {inside['accuracy']:.2%}"
+        + (f", on {accepted:.2%} of what is accepted" if accepted is not None else "")
+        + f"; confidence is off by {inside['ece']:.3f} (ECE), AURC {inside['aurc']:.4f}, "
+        f"AUGRC {inside['augrc']:.4f}"
+    )

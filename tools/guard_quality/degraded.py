@@ -16,7 +16,7 @@ import numpy as np
 from real_data import images
 
 from edge_guard.calibration.calibrate import Settings
-from edge_guard.evaluation import auroc
+from edge_guard.evaluation.metrics import auroc
 from edge_guard.pipeline import Pipeline
 from edge_guard.types import Floats, Image
 from guard_quality.domains import PCB, draw

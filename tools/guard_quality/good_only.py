@@ -8,7 +8,7 @@ import numpy as np
 from real_data import images
 
 from edge_guard.calibration.calibrate import Settings
-from edge_guard.evaluation import auroc
+from edge_guard.evaluation.metrics import auroc
 from edge_guard.pipeline import Pipeline
 from guard_quality.guarded import calibrated
 

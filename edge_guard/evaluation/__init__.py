@@ -1,0 +1,1 @@
+"""What a bundle achieves on images that it has never seen."""
