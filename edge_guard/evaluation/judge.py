@@ -87,8 +87,8 @@ def judge(
         label_index[i] = -1 if seen.label_index is None else seen.label_index
         confidence[i] = np.nan if seen.confidence is None else seen.confidence
     progress(stage, n, n)
-    finite = np.nan_to_num(scores, nan=np.inf)
-    return Judged(list(images), np.array(verdicts), leading, finite, label_index, confidence)
+    scores[np.isnan(scores)] = np.inf
+    return Judged(list(images), np.array(verdicts), leading, scores, label_index, confidence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,8 @@ def judge(pipeline: Pipeline, images: Sequence[Image]) -> Judged:
         else:
             fused[i], index = result.scores["fused"], result.label_index
         predicted[i] = -1 if index is None else index
-    return Judged(np.nan_to_num(fused, nan=np.inf), flagged, leading, predicted)
+    fused[np.isnan(fused)] = np.inf
+    return Judged(fused, flagged, leading, predicted)
 
 
 def look(model: bytes, kind: Kind, plan: TapPlan, card: Card, images: Sequence[Image]) -> Features:
