@@ -112,6 +112,7 @@ class Daemon:
         self.phase = Phase.STARTING
         self._config = config
         self._ending = threading.Event()
+        self._asked_to_stop = False
         self._error: BaseException | None = None
         self.final_counts = (0, 0)
         device = config.device
@@ -157,8 +158,8 @@ class Daemon:
             thread.start()
         self._move(Phase.RUNNING)
         notify("READY=1")
-        while not self._ending.wait(_POLL_SECONDS) and any(t.is_alive() for t in captures):
-            pass
+        while not self.stopping and any(t.is_alive() for t in captures):
+            self._ending.wait(_POLL_SECONDS)
         self._end(captures, inspection)
         if self._error is not None:
             raise self._error
@@ -168,12 +169,12 @@ class Daemon:
 
     def stop(self) -> None:
         """Ask for an orderly end: the frame at hand is finished. Callable from a signal handler."""
-        self._ending.set()
+        self._asked_to_stop = True  # no Event: the handler may interrupt who holds its lock
 
     @property
     def stopping(self) -> bool:
-        """True once ``stop`` was called."""
-        return self._ending.is_set()
+        """True once ``stop`` was called, or a thread has failed."""
+        return self._asked_to_stop or self._ending.is_set()
 
     def describe(self) -> State:
         """Return the device as it is now, for the retained state."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import signal
-import threading
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,14 +30,14 @@ def run(args: argparse.Namespace) -> int:
     from edge_guard.config import load_collector_config
 
     logging.getLogger("edge_guard.collector").setLevel(logging.INFO)
-    ending = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ending.set())
+    asked: list[int] = []  # no Event: the signal may interrupt the thread that holds its lock
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda number, _frame: asked.append(number))
     collector = Collector(load_collector_config(args.config))
     collector.start()
     print(f"collecting; the page is at {collector.url}", flush=True)
     try:
-        collector.run_until(ending)
+        collector.run_until(lambda: bool(asked))
     finally:
         collector.stop()
     return 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     output = Output(args.json)
     files = assets()
     frames = None if args.seconds is None else round(args.seconds * files.script.frames_per_second)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    pause = _interruptible_pause()
 
     def progress(done: int) -> None:
         if frames is not None:
@@ -50,7 +51,9 @@ def run(args: argparse.Namespace) -> int:
 
     with TemporaryDirectory(prefix="edge-guard-demo-") as folder:
         world = build(Path(folder), files, args.port)
-        report = play(world, files.script, frames, lambda: _announce(output, world.page), progress)
+        report = play(
+            world, files.script, frames, lambda: _announce(output, world.page), progress, pause
+        )
     output.record(report)
     for line in _table(report):
         output.text(line)
@@ -68,6 +71,23 @@ def _check(args: argparse.Namespace) -> None:
         )
     if args.port is not None and not 0 < args.port < 65_536:
         raise ConfigError(f"--port {args.port} is no port", "give a number from 1 to 65535")
+
+
+def _interruptible_pause() -> Callable[[float], None]:
+    """Return a sleep that raises KeyboardInterrupt once a signal has asked for the end.
+
+    Raised anywhere else, between two instructions of ``subprocess``, it can leave a lock held.
+    """
+    asked: list[int] = []
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the last: the terminal was closed
+        signal.signal(one, lambda number, _frame: asked.append(number))
+
+    def pause(seconds: float) -> None:
+        time.sleep(seconds)
+        if asked:
+            raise KeyboardInterrupt
+
+    return pause
 
 
 def _announce(output: Output, page: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-import threading
+import time
+from collections.abc import Callable
 
 from edge_guard.collector.feed import Feed
 from edge_guard.collector.ingest import Ingest
@@ -18,6 +19,7 @@ from edge_guard.errors import StoreError, missing_extra
 log = logging.getLogger(__name__)
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+_POLL_SECONDS = 0.5
 
 
 class Collector:
@@ -67,15 +69,16 @@ class Collector:
         self._ingest.start()
         self._link.start(self._ingest.offer)
 
-    def run_until(self, ending: threading.Event) -> None:
-        """Return when ``ending`` is set.
+    def run_until(self, ended: Callable[[], bool]) -> None:
+        """Return when ``ended()`` is true; it is asked twice a second.
 
         Raises
         ------
         StoreError
             The thread that stores has ended unexpectedly.
         """
-        while not ending.wait(0.5):
+        while not ended():
+            time.sleep(_POLL_SECONDS)
             if not self._ingest.alive:
                 raise StoreError(
                     "storing has stopped on an unexpected error (see the log)",

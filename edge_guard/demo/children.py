@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -14,6 +16,7 @@ from edge_guard.errors import LinkError
 
 _STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.05
+_LEASH = Path(__file__).with_name("leash.py")
 
 
 class Child:
@@ -32,9 +35,10 @@ class Child:
     def __init__(self, name: str, arguments: list[str], log: Path) -> None:
         self.name = name
         self._log = log
+        leash = [sys.executable, "-IS", str(_LEASH), str(os.getpid())]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, *arguments],
+                [*leash, sys.executable, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -58,8 +62,18 @@ class Child:
         lines = self._log.read_text(errors="replace").strip().splitlines() or ["no output"]
         return f"its last words: {lines[-1]}"
 
-    def wait_for_port(self, port: int, seconds: float) -> None:
+    def wait_for_port(
+        self, port: int, seconds: float, pause: Callable[[float], None] = time.sleep
+    ) -> None:
         """Return when the process accepts connections on 127.0.0.1:``port``.
+
+        Parameters
+        ----------
+        port : int
+        seconds : float
+            Longest wait.
+        pause : callable
+            ``pause(seconds)`` waits between two attempts; what it raises ends the waiting.
 
         Raises
         ------
@@ -72,7 +86,7 @@ class Child:
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
             except OSError:
-                time.sleep(_POLL_SECONDS)
+                pause(_POLL_SECONDS)
             else:
                 return
         raise LinkError(

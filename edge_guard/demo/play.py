@@ -24,6 +24,7 @@ def play(
     frames: int | None,
     started: Callable[[], None],
     progress: Callable[[int], None],
+    pause: Callable[[float], None],
 ) -> Report:
     """Run the world and return what happened.
 
@@ -32,14 +33,18 @@ def play(
     world : World
     script : Script
     frames : int, optional
-        Stop when so many are reported; None: on KeyboardInterrupt.
+        Stop when so many are reported; None: when ``pause`` says so.
     started : callable
         Called once the page can be opened.
     progress : callable
         Called with the number of frames that have been reported.
+    pause : callable
+        ``pause(seconds)`` waits, or raises KeyboardInterrupt when the demo is to end.
 
     Raises
     ------
+    KeyboardInterrupt
+        It was to end before the page could be opened.
     LinkError
         A process ended by itself or did not start.
     """
@@ -47,14 +52,14 @@ def play(
         broker = children.start(
             "broker", "-m", "edge_guard.demo.broker", str(world.broker_port), str(world.credentials)
         )
-        broker.wait_for_port(world.broker_port, _START_SECONDS)
+        broker.wait_for_port(world.broker_port, _START_SECONDS, pause)
         collector = children.start("collector", *_EDGE_GUARD, "collect", str(world.collector))
-        collector.wait_for_port(world.page_port, _START_SECONDS)
+        collector.wait_for_port(world.page_port, _START_SECONDS, pause)
         with closing(Ledger(world)) as ledger:
             device = children.start("device", *_EDGE_GUARD, "run", str(world.device))
             with suppress(KeyboardInterrupt):  # the way to end a demo without --seconds
                 started()
-                _follow(ledger, children, device, frames, progress)
+                _follow(ledger, children, device, frames, progress, pause)
             _settle(ledger, device)
             return ledger.report(script)
 
@@ -65,6 +70,7 @@ def _follow(
     device: Child,
     frames: int | None,
     progress: Callable[[int], None],
+    pause: Callable[[float], None],
 ) -> None:
     """Watch until enough frames are reported."""
     silent_since, seen = time.monotonic(), 0
@@ -79,7 +85,7 @@ def _follow(
                 f"nothing has come from the demo's device for {_START_SECONDS:.0f} s",
                 device.last_words(),
             )
-        time.sleep(_POLL_SECONDS)
+        pause(_POLL_SECONDS)
 
 
 def _settle(ledger: Ledger, device: Child) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from devices import wait_until
 
 from edge_guard.cli import demo
 from edge_guard.cli.main import main
@@ -22,13 +24,26 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def playing(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+def playing(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "edge_guard.cli.main", "demo", "--json", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, **environment}
+    ) as process:
         try:
             yield process
         finally:
             process.terminate()
+
+
+def children(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def next_record(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -59,7 +74,7 @@ def test_demo_shows_its_page_stores_everything_and_catches_what_happens() -> Non
     assert outcomes["light_bulb"]["delay_frames"] <= 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_ends_an_endless_demo_in_order_with_its_report(number: signal.Signals) -> None:
     with playing() as process:
         next_record(process)
@@ -69,6 +84,27 @@ def test_signal_ends_an_endless_demo_in_order_with_its_report(number: signal.Sig
     assert report["type"] == "demo"
     assert report["events"]["produced"] == report["events"]["stored"]
     assert report["scripted"] == []
+
+
+def test_impatience_leaves_no_process_behind() -> None:
+    with playing() as process:
+        next_record(process)
+        started = children(process.pid)
+        while process.poll() is None:  # Ctrl-C again and again, whatever it is doing
+            os.kill(process.pid, signal.SIGINT)
+            time.sleep(0.05)
+    assert len(started) == 3
+    assert not any(map(runs, started))
+    assert process.returncode in (0, -signal.SIGINT)  # the latter: after its last instruction
+
+
+def test_kill_9_takes_its_processes_with_it(tmp_path: Path) -> None:
+    with playing(TMPDIR=str(tmp_path)) as process:
+        next_record(process)
+        started = children(process.pid)
+        process.kill()
+    assert len(started) == 3
+    wait_until(lambda: not any(map(runs, started)), 40)  # the device tries to say goodbye first
 
 
 def test_missing_library_names_the_extra(
