@@ -31,10 +31,17 @@
 //   trend_x trend_y              mean of the right (lower) cells minus the left (upper) ones
 //   center_surround              mean of the inner 4x4 cells minus the mean of the others
 //   asymmetry_x asymmetry_y      mean |cell - its mirror image|, left-right and up-down
+//   correlation_1x ... correlation_8y   of the grid g below: mean of g(p) g(p + lag) / (variance + 1)
+//                                at 1, 2, 4, 8 grid steps along x, then along y; g less its mean
+//   spectrum_0 ... spectrum_7    ln((ring + 1) / (mean of the rings + 1)): mean power of the Hann-
+//                                windowed grid's Fourier transform over rings of radius r,
+//                                k = floor(8 r), r in cycles a grid step over its Nyquist limit
+// The grid is 32 x 32 means of Y, or 16 x 16 where a side has fewer than 32 pixels.
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "kernels.hpp"
 #include "scratch.hpp"
@@ -58,6 +65,10 @@ const std::vector<std::string> kStatistics = {
     "row_mean_sd", "column_mean_sd", "row_banding", "column_banding",
     "stuck_rows", "stuck_columns", "flat_cells",
     "trend_x", "trend_y", "center_surround", "asymmetry_x", "asymmetry_y",
+    "correlation_1x", "correlation_2x", "correlation_4x", "correlation_8x",
+    "correlation_1y", "correlation_2y", "correlation_4y", "correlation_8y",
+    "spectrum_0", "spectrum_1", "spectrum_2", "spectrum_3",
+    "spectrum_4", "spectrum_5", "spectrum_6", "spectrum_7",
 };
 // clang-format on
 
@@ -167,14 +178,30 @@ void noise(const simd::ImageSums& sums, Writer& out) {
     out.put(std::sqrt(std::acos(-1.0) / 2) / 2 * total / n);
 }
 
+// Sum of a square of parts out of kGrid x kGrid; `side` such squares make up a row.
+double square_of(const std::int64_t* parts, std::size_t side, std::size_t y, std::size_t x) {
+    const std::size_t step = simd::kGrid / side;
+    std::int64_t sum = 0;
+    for (std::size_t row = y * step; row < (y + 1) * step; ++row) {
+        for (std::size_t i = x * step; i < (x + 1) * step; ++i) sum += parts[row * simd::kGrid + i];
+    }
+    return real(sum);
+}
+
+// Pixels in cell (y, x) of side x side.
+double pixels_in(const Image& image, std::size_t side, std::size_t y, std::size_t x) {
+    const std::size_t rows = (y + 1) * image.height / side - y * image.height / side;
+    const std::size_t columns = (x + 1) * image.width / side - x * image.width / side;
+    return static_cast<double>(rows * columns);
+}
+
 void cell_moments(const Image& image, const simd::ImageSums& sums, Cells& mean, Cells& sd) {
     for (std::size_t i = 0; i < kCellCount; ++i) {
         const std::size_t y = i / kCells, x = i % kCells;
-        const std::size_t rows = (y + 1) * image.height / kCells - y * image.height / kCells;
-        const std::size_t columns = (x + 1) * image.width / kCells - x * image.width / kCells;
-        const auto n = static_cast<double>(rows * columns);
-        mean[i] = real(sums.cell_sum[i]) / n;
-        sd[i] = deviation(real(sums.cell_sum[i]), real(sums.cell_square[i]), n);
+        const double n = pixels_in(image, kCells, y, x);
+        const double sum = square_of(sums.part_sum, kCells, y, x);
+        mean[i] = sum / n;
+        sd[i] = deviation(sum, square_of(sums.part_square, kCells, y, x), n);
     }
 }
 
@@ -261,6 +288,145 @@ void layout(const Cells& mean, const Cells& sd, Writer& out) {
     out.put(mirror_y / kCellCount);
 }
 
+// The image reduced to side x side means, less their mean.
+struct Grid {
+    std::size_t side;
+    std::array<double, simd::kGrid * simd::kGrid> values;
+};
+
+// Pixels in each of `side` parts of a length.
+std::array<double, simd::kGrid> part_lengths(std::size_t length, std::size_t side) {
+    std::array<double, simd::kGrid> lengths{};
+    for (std::size_t i = 0; i < side; ++i) {
+        lengths[i] = static_cast<double>((i + 1) * length / side - i * length / side);
+    }
+    return lengths;
+}
+
+Grid reduced(const Image& image, const simd::ImageSums& sums) {
+    const bool small = std::min(image.height, image.width) < simd::kGrid;
+    Grid grid = {small ? simd::kGrid / 2 : simd::kGrid, {}};
+    const auto rows = part_lengths(image.height, grid.side);
+    const auto columns = part_lengths(image.width, grid.side);
+    double total = 0;
+    double* next = grid.values.data();
+    for (std::size_t y = 0; y < grid.side; ++y) {
+        for (std::size_t x = 0; x < grid.side; ++x) {
+            *next = square_of(sums.part_sum, grid.side, y, x) / (rows[y] * columns[x]);
+            total += *next++;
+        }
+    }
+    const auto n = static_cast<double>(grid.side * grid.side);
+    for (double* v = grid.values.data(); v < next; ++v) *v -= total / n;
+    return grid;
+}
+
+void correlations(const Grid& grid, Writer& out) {
+    const std::size_t side = grid.side;
+    double variance = 1;
+    for (std::size_t i = 0; i < side * side; ++i) {
+        variance += grid.values[i] * grid.values[i] / static_cast<double>(side * side);
+    }
+    for (const bool down : {false, true}) {
+        for (const std::size_t lag : {1, 2, 4, 8}) {
+            const std::size_t height = down ? side - lag : side, width = down ? side : side - lag;
+            double sum = 0;
+            for (std::size_t y = 0; y < height; ++y) {
+                const double* row = grid.values.data() + y * side;
+                const double* other = row + (down ? lag * side : lag);
+                for (std::size_t x = 0; x < width; ++x) sum += row[x] * other[x];
+            }
+            out.put(sum / static_cast<double>(height * width) / variance);
+        }
+    }
+}
+
+// side x side complex numbers in rows of kGrid, real and imaginary parts apart.
+struct Plane {
+    double re[simd::kGrid][simd::kGrid], im[simd::kGrid][simd::kGrid];
+};
+
+// (a, b) becomes (a + turn b, a - turn b), for two rows at once.
+void butterfly(Plane& p, std::size_t low, std::size_t high, double turn_re, double turn_im) {
+    double *a = p.re[low], *ai = p.im[low], *b = p.re[high], *bi = p.im[high];
+    for (std::size_t x = 0; x < simd::kGrid; ++x) {
+        const double re = b[x] * turn_re - bi[x] * turn_im;
+        const double im = b[x] * turn_im + bi[x] * turn_re;
+        b[x] = a[x] - re;
+        bi[x] = ai[x] - im;
+        a[x] += re;
+        ai[x] += im;
+    }
+}
+
+// In-place Fourier transform of every column (Cooley & Tukey 1965), whole rows at a time so that
+// the compiler can use vectors; side is a power of two.
+void transform_columns(Plane& plane, std::size_t side) {
+    for (std::size_t i = 1, j = 0; i < side; ++i) {  // bit reversal
+        std::size_t bit = side >> 1;
+        for (; (j & bit) != 0; bit >>= 1) j ^= bit;
+        j ^= bit;
+        if (i < j) {
+            std::swap(plane.re[i], plane.re[j]);
+            std::swap(plane.im[i], plane.im[j]);
+        }
+    }
+    for (std::size_t half = 1; half < side; half *= 2) {
+        for (std::size_t k = 0; k < half; ++k) {
+            const double angle = -std::acos(-1.0) * static_cast<double>(k) / static_cast<double>(half);
+            const double re = std::cos(angle), im = std::sin(angle);
+            for (std::size_t i = k; i < side; i += 2 * half) butterfly(plane, i, i + half, re, im);
+        }
+    }
+}
+
+void transpose(double (&m)[simd::kGrid][simd::kGrid]) {
+    for (std::size_t y = 0; y < simd::kGrid; ++y) {
+        for (std::size_t x = 0; x < y; ++x) std::swap(m[y][x], m[x][y]);
+    }
+}
+
+// The Fourier transform of the Hann-windowed grid, transposed.
+void transform(const Grid& grid, Plane& plane) {
+    const std::size_t side = grid.side;
+    double window[simd::kGrid] = {};
+    for (std::size_t i = 0; i < side; ++i) {
+        const double phase = static_cast<double>(i) / static_cast<double>(side - 1);
+        window[i] = 0.5 - 0.5 * std::cos(2 * std::acos(-1.0) * phase);
+    }
+    plane = {};
+    for (std::size_t y = 0; y < side; ++y) {
+        for (std::size_t x = 0; x < side; ++x) {
+            plane.re[y][x] = grid.values[y * side + x] * window[y] * window[x];
+        }
+    }
+    transform_columns(plane, side);
+    transpose(plane.re);
+    transpose(plane.im);
+    transform_columns(plane, side);
+}
+
+void spectrum(const Grid& grid, Writer& out) {
+    constexpr std::size_t kRings = 8;
+    Plane plane;
+    transform(grid, plane);
+    const std::size_t side = grid.side;
+    std::array<double, kRings> power{}, count{};
+    for (std::size_t y = 0; y < side; ++y) {
+        for (std::size_t x = 0; x < side; ++x) {
+            const std::size_t v = std::min(y, side - y), u = std::min(x, side - x);
+            std::size_t ring = 0;  // floor(8 r), r = |(u, v)| / (side / 2)
+            while ((ring + 1) * (ring + 1) * side * side <= 4 * kRings * kRings * (u * u + v * v)) ++ring;
+            if (ring >= kRings) continue;
+            power[ring] += plane.re[y][x] * plane.re[y][x] + plane.im[y][x] * plane.im[y][x];
+            count[ring] += 1;
+        }
+    }
+    double mean = 0;
+    for (std::size_t r = 0; r < kRings; ++r) mean += (power[r] /= count[r]) / kRings;
+    for (const double p : power) out.put(std::log((p + 1) / (mean + 1)));
+}
+
 }  // namespace
 
 std::uint64_t image_statistics(const Image& image, float* statistics, float* cells) {
@@ -290,6 +456,9 @@ std::uint64_t image_statistics(const Image& image, float* statistics, float* cel
     chroma(sums, image.channels == 1, n, out);
     banding(image, sums, scratch, out);
     layout(mean, sd, out);
+    const Grid grid = reduced(image, sums);
+    correlations(grid, out);
+    spectrum(grid, out);
     std::copy(mean.begin(), mean.end(), cells);
     std::copy(sd.begin(), sd.end(), cells + kCellCount);
     return sums.hash;

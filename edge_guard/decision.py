@@ -20,6 +20,8 @@ _LOUD = 3
 _SUBJECTS = {
     "tone": "the picture's brightness, contrast and colour are",
     "texture": "the picture's edges and texture are",
+    "correlation": "the size and direction of the picture's structures are",
+    "spectrum": "the fineness of the picture's structures is",
     "features": "the model's features are",
 }
 

@@ -64,18 +64,19 @@ void add_columns(const Walk& walk, const std::uint8_t* row) {
         change[x] |= static_cast<std::uint8_t>(row[x] ^ row[x + 1]);
 }
 
-// Ends a row of cells: column sums become cell sums.
+// Ends a row of parts: column sums become the sums of parts. Where the image has fewer rows or
+// columns than the grid, some parts are empty.
 void close_band(const Walk& walk, std::size_t band) {
     const ImageScratch& s = walk.scratch;
-    for (std::size_t cell = 0; cell < kCells; ++cell) {
-        const std::size_t end = (cell + 1) * walk.image.width / kCells;
+    for (std::size_t part = 0; part < kGrid; ++part) {
+        const std::size_t end = (part + 1) * walk.image.width / kGrid;
         std::int64_t sum = 0, square = 0;
-        for (std::size_t x = cell * walk.image.width / kCells; x < end; ++x) {
+        for (std::size_t x = part * walk.image.width / kGrid; x < end; ++x) {
             sum += s.band_sum[x];
             square += s.band_square[x];
         }
-        walk.sums.cell_sum[band * kCells + cell] = sum;
-        walk.sums.cell_square[band * kCells + cell] = square;
+        walk.sums.part_sum[band * kGrid + part] = sum;
+        walk.sums.part_square[band * kGrid + part] = square;
     }
     for (std::size_t x = 0; x < walk.padded; ++x) {
         s.column_sum[x] += s.band_sum[x];
@@ -104,7 +105,8 @@ void image_sums(const Image& image, const ImageScratch& scratch, ImageSums& sums
     for (std::size_t y = 0; y < image.height; ++y) {
         load_row(image, y, scratch, scratch.rows[0][y % 3], sums);
         add_luma_row(walk, y);
-        if (y + 1 == (band + 1) * image.height / kCells) close_band(walk, band++);
+        while (band < kGrid && (band + 1) * image.height / kGrid <= y) ++band;  // an empty one
+        if (y + 1 == (band + 1) * image.height / kGrid) close_band(walk, band++);
     }
     for (std::size_t i = 0; i < 256; ++i) {
         const std::uint32_t* t = scratch.histograms + i;

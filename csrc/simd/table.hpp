@@ -16,14 +16,16 @@ struct ScaleSums {
     std::int64_t abs_x, abs_y, xx, yy, xy, edges, laplacian, laplacian_square;
 };
 
+constexpr std::size_t kGrid = 32;  // parts per side that the cells are made of, a multiple of kCells
+
 // Everything image_statistics is computed from, exact integers, hence equal at every level.
 struct ImageSums {
     std::uint32_t histogram[256];
     std::uint32_t diagonals[kDiagonals];
     std::int64_t lbp[kLbpBins];
     ScaleSums scales[kScales];
-    std::int64_t cell_sum[kCells * kCells];
-    std::int64_t cell_square[kCells * kCells];
+    std::int64_t part_sum[kGrid * kGrid];
+    std::int64_t part_square[kGrid * kGrid];
     std::int64_t blue, green, red;   // sums of the channels
     std::int64_t chroma;             // sum of max(B,G,R) - min(B,G,R)
     std::int64_t red_green_square;   // sum of (R-G)^2

@@ -24,26 +24,34 @@ from edge_guard.types import Array, Doubles
 BANK_ROWS = 2000
 """Nearest-neighbour banks keep at most this many references."""
 
-TEXTURE = re.compile(
-    "gradient|edge|tenengrad|coherence|orientation|laplacian|focus|noise|local|lbp"
-)
-"""Image statistics that speak of texture; the others speak of tone, colour and layout."""
+_TEXTURE = "gradient|edge|tenengrad|coherence|orientation|laplacian|focus|noise|local|lbp"
+STATISTIC_VIEWS = {
+    "tone": f"(?!{_TEXTURE}|correlation|spectrum)",
+    "texture": _TEXTURE,
+    "correlation": "correlation",
+    "spectrum": "spectrum",
+}
+"""Image statistics by what they speak of. Each kind is a view of its own: in one vector together
+the loudest kind would drown the others."""
 
 _SPREAD_FLOOR = 1e-3
 
 
 def default_views(plan: TapPlan) -> tuple[ViewSpec, ...]:
-    """Return the views that guards score: tone and texture of the image, and every tap."""
-    texture = tuple(i for i, name in enumerate(STATISTICS) if TEXTURE.match(name))
-    tone = tuple(i for i in range(len(STATISTICS)) if i not in texture)
+    """Return the views that guards score: kinds of image statistics, and every tap."""
     views = [
-        ViewSpec("tone", -1, 0, gaussian=True, nearest=True, columns=tone),
-        ViewSpec("texture", -1, 0, gaussian=True, nearest=True, columns=texture),
+        ViewSpec(name, -1, 0, gaussian=True, nearest=True, columns=_columns(pattern))
+        for name, pattern in STATISTIC_VIEWS.items()
     ]
     for index, tap in enumerate(plan.taps):
         name = f"tap{index}" if tap.height * tap.width > 1 else "features"
         views.append(ViewSpec(name, index, tap.channels, gaussian=True, nearest=True))
     return tuple(views)
+
+
+def _columns(pattern: str) -> tuple[int, ...]:
+    """Return the image statistics whose name starts with the pattern."""
+    return tuple(i for i, name in enumerate(STATISTICS) if re.match(pattern, name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,34 @@ def banding(y: Plane) -> Values:
     }
 
 
+def grid(y: Plane) -> npt.NDArray[np.float64]:
+    """Means of 32×32 parts (16×16 for small pictures), less their mean."""
+    side = 32 if min(y.shape) >= 32 else 16
+    rows, columns = ([k * n // side for k in range(side)] for n in y.shape)
+    sums = np.add.reduceat(np.add.reduceat(y, rows, 0), columns, 1)
+    counts = np.diff([*rows, y.shape[0]])[:, None] * np.diff([*columns, y.shape[1]])
+    means = sums / counts
+    return means - means.mean()
+
+
+def correlations(y: Plane) -> Values:
+    g = grid(y)
+    variance = (g**2).mean() + 1
+    lags = (1, 2, 4, 8)
+    along = {f"correlation_{k}x": (g[:, :-k] * g[:, k:]).mean() / variance for k in lags}
+    return along | {f"correlation_{k}y": (g[:-k] * g[k:]).mean() / variance for k in lags}
+
+
+def spectrum(y: Plane) -> Values:
+    g = grid(y)
+    side = len(g)
+    power = np.abs(np.fft.fft2(g * np.outer(np.hanning(side), np.hanning(side)))) ** 2
+    frequency = np.abs(np.fft.fftfreq(side)) * 2
+    ring = np.floor(8 * np.hypot(frequency[:, None], frequency[None]) + 1e-9).astype(int)
+    rings = np.array([power[ring == k].mean() for k in range(8)])
+    return {f"spectrum_{k}": np.log((v + 1) / (rings.mean() + 1)) for k, v in enumerate(rings)}
+
+
 def cells(y: Plane) -> npt.NDArray[np.float64]:
     """(2, 8, 8): means and standard deviations."""
     height, width = y.shape
@@ -169,5 +197,5 @@ def arrangement(y: Plane) -> Values:
 def statistics(image: Image) -> Values:
     y = luma(image)
     parts = (distribution(y), gradients(y), noise(y), patterns(y), scales(y), chroma(image),
-             banding(y), arrangement(y))  # fmt: skip
+             banding(y), arrangement(y), correlations(y), spectrum(y))  # fmt: skip
     return {name: float(value) for part in parts for name, value in part.items()}

@@ -155,7 +155,7 @@ def test_hash_sees_shape_and_spreads() -> None:
 
 
 def test_names_are_documented_and_unique() -> None:
-    assert len(set(_kernels.STATISTICS)) == len(_kernels.STATISTICS) == 64
+    assert len(set(_kernels.STATISTICS)) == len(_kernels.STATISTICS) == 80
 
 
 @pytest.mark.parametrize(
