@@ -66,7 +66,7 @@ class Publisher:
         describe: Callable[[], State],
         *,
         receipt_seconds: float = 30.0,
-        state_seconds: float = 30.0,
+        state_seconds: float = 10.0,
         reconnect_seconds: tuple[float, float] = (1.0, 60.0),
     ) -> None:
         self._config = config

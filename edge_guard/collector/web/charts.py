@@ -12,8 +12,23 @@ SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#00
 DECALS = {"accept": "none", "review": "triangle", "invalid": "rect"}
 """Patterns beside the colours."""
 MOST_REASONS = 7
+BUCKETS_MS = (10_000, 30_000, 60_000, 300_000, 900_000)
+MOST_BUCKETS = 100
 
 Timed = list[tuple[int, Summary]]
+
+
+def bucket_width_ms(summaries: Timed) -> int:
+    """Return the width of a chart's buckets: fine while there is little to show, then coarser.
+
+    No finer than the summaries come, so that none stays empty between two of them.
+    """
+    if len(summaries) < 2:
+        return BUCKETS_MS[0]
+    span = summaries[-1][0] - summaries[0][0]
+    spacing = span / (len(summaries) - 1)
+    least = max(span / MOST_BUCKETS, 0.9 * spacing)  # windows of a minute are never quite one
+    return next((width for width in BUCKETS_MS if width >= least), BUCKETS_MS[-1])
 
 
 def verdicts(summaries: Timed, bucket_ms: int) -> dict[str, Any]:
@@ -26,7 +41,7 @@ def verdicts(summaries: Timed, bucket_ms: int) -> dict[str, Any]:
         _bars(name, points(counts[name], _buckets(summaries, bucket_ms), bucket_ms), colour)
         for name, colour in COLOURS.items()
     ]
-    return _chart(series)
+    return _chart(series, bucket_ms)
 
 
 def flagged_share(summaries: Timed, bucket_ms: int) -> dict[str, Any]:
@@ -41,7 +56,7 @@ def flagged_share(summaries: Timed, bucket_ms: int) -> dict[str, Any]:
         for bucket in _buckets(summaries, bucket_ms)
         if frames[bucket]
     ]
-    chart = _chart([_line("flagged", data, "#0072B2")])
+    chart = _chart([_line("flagged", data, "#0072B2")], bucket_ms)
     chart["legend"]["show"] = False
     chart["grid"]["top"] = 16
     chart["yAxis"]["axisLabel"] = {**chart["yAxis"]["axisLabel"], "formatter": "{value} %"}
@@ -66,7 +81,7 @@ def reasons(summaries: Timed, bucket_ms: int) -> dict[str, Any]:
             strict=False,
         )
     ]
-    return _chart(series)
+    return _chart(series, bucket_ms)
 
 
 def statistic(summaries: Timed, name: str, bucket_ms: int) -> dict[str, Any]:
@@ -78,7 +93,7 @@ def statistic(summaries: Timed, name: str, bucket_ms: int) -> dict[str, Any]:
             n[at // bucket_ms] += moments.n
             total[at // bucket_ms] += moments.n * moments.mean
     data = [[bucket * bucket_ms, total[bucket] / n[bucket]] for bucket in sorted(n)]
-    chart = _chart([_line(name, data, "#0072B2")])
+    chart = _chart([_line(name, data, "#0072B2")], bucket_ms)
     chart["yAxis"]["scale"] = True
     chart["legend"]["show"] = False
     chart["grid"] |= {"top": 12}
@@ -126,7 +141,7 @@ def _line(name: str, data: list[list[float]], colour: str) -> dict[str, Any]:
     }
 
 
-def _chart(series: list[dict[str, Any]]) -> dict[str, Any]:
+def _chart(series: list[dict[str, Any]], bucket_ms: int) -> dict[str, Any]:
     text = {"color": "#1b2733", "fontSize": 13}
     return {
         "animation": False,
@@ -134,7 +149,11 @@ def _chart(series: list[dict[str, Any]]) -> dict[str, Any]:
         "tooltip": {"trigger": "axis", "confine": True},
         "legend": {"show": True, "top": 0, "left": 0, "type": "scroll", "textStyle": text},
         "grid": {"left": 8, "right": 16, "top": 40, "bottom": 4, "containLabel": True},
-        "xAxis": {"type": "time", "axisLabel": {**text, "hideOverlap": True}},
+        "xAxis": {
+            "type": "time",
+            "minInterval": bucket_ms,
+            "axisLabel": {**text, "hideOverlap": True},
+        },
         "yAxis": {"type": "value", "axisLabel": text},
         "series": series,
     }

@@ -38,7 +38,7 @@ class DeviceCard:
             self._parts = box("streams")
             with box("facts"):
                 self._heard = fact("last heard", "")
-                self._flagged = fact("flagged", "")
+                self._flagged = fact("flagged in all", "")
                 self._waiting = fact("waiting to send", "")
         self.show(row)
 

@@ -17,8 +17,8 @@ from edge_guard.collector.web.marks import box, link
 from edge_guard.collector.web.site import Site
 from edge_guard.collector.web.words import count
 
-SPANS = {1: 60_000, 8: 300_000, 24: 900_000}
-"""Hours shown, and the width of a bucket in ms."""
+SPANS = (1, 8, 24)
+"""Hours that can be shown."""
 REFRESH_S = 5.0
 FIRST_STATISTICS = 4
 
@@ -78,7 +78,6 @@ class _Stream:
         self._queries = queries
         self._key = (device, stream)
         self._span_ms = hours * 3_600_000
-        self._bucket_ms = SPANS[hours]
         self._charts: list[tuple[ui.echart, Option]] = []
         self._statistics: dict[str, ui.echart] = {}
 
@@ -88,8 +87,9 @@ class _Stream:
             ui.label("No summary in this time.").classes("empty-title")
             ui.label("A running device sends one a minute, or as configured.").classes("quiet")
         with box("charts") as self._all:
-            for place, (title, option) in enumerate(CHARTS):
-                with box("card chart-card is-wide" if place == 0 else "card chart-card"):
+            for title, option in CHARTS:
+                wide = option is charts.reasons  # its legend is long
+                with box("card chart-card is-wide" if wide else "card chart-card"):
                     ui.label(title).classes("card-title")
                     self._charts.append((ui.echart({}).classes("chart"), option))
         with box("section-top") as self._choice_row:
@@ -107,6 +107,7 @@ class _Stream:
         full = len(summaries) == MOST_SUMMARIES
         self._note.set_text(f"Only the newest {count(MOST_SUMMARIES)} summaries are shown.")
         self._note.set_visibility(full)
+        self._bucket_ms = charts.bucket_width_ms(summaries)
         for chart, option in self._charts:
             _draw(chart, option(summaries, self._bucket_ms))
         self._offer(charts.statistic_names(summaries))
