@@ -192,8 +192,9 @@ class Scorer:
         values (n_scores + 3,): the scores, then fused, p_value, max p. Without fusion, fused and
         p_value are NaN; without logits, max p is NaN. NaN inputs give NaN scores, never a crash.
         indices (n_indices,): argmax of the logits (−1 without), then for each view its nearest
-        mean's row (when it has means) and its nearest row (when it has a bank),
-        then the position of the patches' largest distance. Ties go to the first; −1 where nothing is at a finite distance, as for NaN.
+        mean's row (when it has means) and its nearest row (when it has a bank), then the position
+        of the patches' largest distance. Ties go to the first; −1 where nothing is at a finite
+        distance, as for NaN.
 
         Buffers must be C-contiguous and of the announced dtype and size, in any shape.
         """

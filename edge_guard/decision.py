@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_guard.gate.gate import Findings, InputGate, Measurement
+from edge_guard.guards import patch
 from edge_guard.manifest import Manifest
-from edge_guard.types import Array, Doubles, Image, Reason
+from edge_guard.types import Array, Box, Doubles, Image, Reason
 
 _LOUD = 3
 """How many guards a flagged frame's reasons name."""
@@ -99,8 +100,25 @@ class Decision:
         return (Reason("confidence", words, scored.confidence, (least, None)),)
 
 
+def located(reasons: tuple[Reason, ...], hottest: float, place: Box) -> tuple[Reason, ...]:
+    """Return the reasons with the place that the feature-map guard found.
+
+    Parameters
+    ----------
+    reasons : tuple of Reason
+    hottest : float
+        In conformal units: 1 is the limit.
+    place : Box
+    """
+    found = Reason(patch.NAME, in_words(patch.NAME), hottest, (None, 1.0), place)
+    others = tuple(reason for reason in reasons if reason.guard != patch.NAME)
+    return (*others, found)
+
+
 def in_words(name: str) -> str:
     """Return what a guard's score speaks of, for people."""
+    if name == patch.NAME:
+        return "a place in the picture is unlike any place of the references"
     view, _, method = name.partition(".")
     if not method:
         return f"the model's answer is unusual ({name})"

@@ -41,6 +41,29 @@ class ViewSpec(msgspec.Struct, frozen=True):
     columns: tuple[int, ...] = ()
 
 
+class PatchSpec(msgspec.Struct, frozen=True):
+    """The guard on one feature map (`edge_guard.guards.patch`); arrays are ``patches.*``.
+
+    Attributes
+    ----------
+    tap : int
+        Index of the tap.
+    height, width : int
+        Of the map.
+    top : int
+        How many of the largest distances the score averages.
+    limit : float
+        Distance that good frames exceed anywhere no more often than the promised rate: 1 in the
+        heatmap's units. 0 before calibration has found it.
+    """
+
+    tap: int
+    height: int
+    width: int
+    top: int
+    limit: float = 0.0
+
+
 class GuardSpec(msgspec.Struct, frozen=True):
     """How one frame's outputs become one score."""
 
@@ -52,6 +75,8 @@ class GuardSpec(msgspec.Struct, frozen=True):
     """True when labelled references set the temperature."""
     top1: float
     top3: float
+    patches: PatchSpec | None = None
+    """None for models without feature maps."""
 
 
 class Promise(msgspec.Struct, frozen=True):

@@ -11,10 +11,11 @@ import time
 
 import numpy as np
 
+from edge_guard.backends.geometry import covered
 from edge_guard.backends.open import open_backend
 from edge_guard.backends.preprocess import Preprocess, decode_image
 from edge_guard.bundle import Bundle
-from edge_guard.decision import Decision, Scored
+from edge_guard.decision import Decision, Scored, located
 from edge_guard.errors import BundleError, EdgeGuardError
 from edge_guard.gate.gate import (
     MIN_SIDE_PX,
@@ -25,9 +26,10 @@ from edge_guard.gate.gate import (
     gate_arrays,
     named,
 )
+from edge_guard.heat import region
 from edge_guard.manifest import Golden
 from edge_guard.scoring import build_scorer
-from edge_guard.types import Frame, Image, Outputs, Reason, Result, Timing, Verdict
+from edge_guard.types import Frame, Heat, Image, Outputs, Reason, Result, Timing, Verdict
 
 GOLDEN_TOLERANCE = 1e-3
 """Largest difference of a golden frame's squashed scores between calibration and device."""
@@ -121,6 +123,10 @@ class Pipeline:
         ran = time.perf_counter()
         scored = self._score(outputs, seen)
         reasons = self._decision.reasons(image, seen, found, scored)
+        heat = self._heat(image) if reasons else None
+        place = region(heat) if heat else None
+        if heat and place:
+            reasons = located(reasons, float(heat.cells.max()), place)
         done = time.perf_counter()
         index = scored.label_index
         return Result(
@@ -137,6 +143,7 @@ class Pipeline:
                 model=(ran - prepared) * 1e6,
                 guards=(done - ran) * 1e6,
             ),
+            heat=heat,
         )
 
     def label(self, index: int) -> str:
@@ -158,6 +165,21 @@ class Pipeline:
             confidence=confidence if np.isfinite(confidence) else None,
             label_index=top if top >= 0 else None,
         )
+
+    def _heat(self, image: Image) -> Heat | None:
+        """Return where the last scored frame is unlike the references."""
+        spec = self.manifest.guards.patches
+        if spec is None:
+            return None
+        distances = np.zeros(spec.height * spec.width, np.float32)
+        self._scorer.distances(distances)
+        if not np.isfinite(distances).all():
+            return None
+        cells = (distances / np.float32(spec.limit)).reshape(spec.height, spec.width)
+        target = self._backend.input
+        mode = self.manifest.card.input.resize
+        area = covered(mode, image.shape[:2], target.height, target.width)
+        return Heat(cells, area, *image.shape[:2])
 
     def _named_scores(self, scored: Scored) -> dict[str, float]:
         named_scores = dict(zip(self.manifest.guards.scores, scored.scores.tolist(), strict=True))

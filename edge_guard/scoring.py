@@ -6,9 +6,10 @@ import numpy as np
 
 from edge_guard import _kernels
 from edge_guard.backends.spec import TapPlan, TensorSpec
+from edge_guard.guards import patch
 from edge_guard.guards.fusion import Fusion
 from edge_guard.guards.logits import GAMMA, TOP
-from edge_guard.manifest import GuardSpec, ViewSpec
+from edge_guard.manifest import GuardSpec, PatchSpec, ViewSpec
 from edge_guard.types import Array
 
 N_STATISTICS = len(_kernels.STATISTICS)
@@ -27,20 +28,27 @@ def tensor_layout(spec: TensorSpec) -> _kernels.Tensor:
     )
 
 
-def score_names(views: tuple[ViewSpec, ...], *, classes: bool) -> tuple[str, ...]:
+def score_names(
+    views: tuple[ViewSpec, ...], *, classes: bool, patches: bool = False
+) -> tuple[str, ...]:
     """Return the names of the kernel's scores in its order."""
     names = ["gen", "energy", "msp"] if classes else []
     for view in views:
         names += [f"{view.name}.mahalanobis"] * view.gaussian + [
             f"{view.name}.nearest"
         ] * view.nearest
-    return tuple(names)
+    return (*names, patch.NAME) if patches else tuple(names)
 
 
-def embedder(plan: TapPlan, views: tuple[ViewSpec, ...]) -> _kernels.Scorer:
-    """Return a scorer that only embeds: the views without guards on them."""
+def embedder(
+    plan: TapPlan,
+    views: tuple[ViewSpec, ...],
+    patches: PatchSpec | None = None,
+    arrays: dict[str, Array] | None = None,
+) -> _kernels.Scorer:
+    """Return a scorer that only embeds: the views without guards on them, and the places."""
     bare = [_kernels.View(view.source, view.normalize) for view in views]
-    return _scorer(plan, bare, temperature=1.0, fusion=None)
+    return _scorer(plan, bare, 1.0, None, _patches(patches, arrays or {}))
 
 
 def fusion_arrays(fusion: Fusion) -> dict[str, Array]:
@@ -66,7 +74,7 @@ def build_scorer(plan: TapPlan, guards: GuardSpec, arrays: dict[str, Array]) -> 
         guards.top3,
         arrays["fusion.calibration"],
     )
-    return _scorer(plan, views, temperature=guards.temperature, fusion=fusion)
+    return _scorer(plan, views, guards.temperature, fusion, _patches(guards.patches, arrays))
 
 
 def _view(view: ViewSpec, arrays: dict[str, Array]) -> _kernels.View:
@@ -86,8 +94,19 @@ def _view(view: ViewSpec, arrays: dict[str, Array]) -> _kernels.View:
     )
 
 
+def _patches(spec: PatchSpec | None, arrays: dict[str, Array]) -> _kernels.Patches | None:
+    if spec is None:
+        return None
+    basis, offset = arrays["patches.basis"], arrays["patches.offset"]
+    return _kernels.Patches(spec.tap, basis, offset, arrays.get("patches.bank"), spec.top)
+
+
 def _scorer(
-    plan: TapPlan, views: list[_kernels.View], *, temperature: float, fusion: _kernels.Fusion | None
+    plan: TapPlan,
+    views: list[_kernels.View],
+    temperature: float,
+    fusion: _kernels.Fusion | None,
+    patches: _kernels.Patches | None,
 ) -> _kernels.Scorer:
     return _kernels.Scorer(
         tensor_layout(plan.logits) if plan.logits else None,
@@ -99,4 +118,5 @@ def _scorer(
         N_STATISTICS,
         views,
         fusion,
+        patches,
     )

@@ -112,6 +112,50 @@ class Timing(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
+class Heat:
+    """How unlike the references each place of a frame is.
+
+    Attributes
+    ----------
+    cells : Floats
+        (h, w), non-negative, in conformal units: 1 is the distance that good frames exceed
+        anywhere no more often than the bundle's promised false-flag rate.
+    area : tuple of float
+        x, y, width, height of what the cells cover, in px of the frame; may reach beyond it.
+    height, width : int
+        Of the frame, px.
+    """
+
+    cells: Floats
+    area: tuple[float, float, float, float]
+    height: int
+    width: int
+
+    def full(self) -> Floats:
+        """Return the cells interpolated to (height, width), 0 where the model saw nothing."""
+        left, top, across, down = self.area
+        rows, seen_rows = _positions(self.height, top, down, self.cells.shape[0])
+        columns, seen_columns = _positions(self.width, left, across, self.cells.shape[1])
+        smooth = _interpolated(_interpolated(self.cells, rows).T, columns).T
+        return np.where(seen_rows[:, None] & seen_columns, smooth, np.float32(0.0))
+
+
+def _positions(size: int, start: float, extent: float, cells: int) -> tuple[Floats, Array]:
+    """Return where each pixel lies among the cells' centres, and whether they cover it."""
+    share = (np.arange(size, dtype=np.float32) + 0.5 - start) / extent
+    inside = np.clip(share * cells - 0.5, 0, cells - 1)
+    return inside.astype(np.float32), (share >= 0) & (share <= 1)
+
+
+def _interpolated(rows: Floats, positions: Floats) -> Floats:
+    """Return rows at fractional positions, linearly."""
+    before = positions.astype(np.intp)
+    after = np.minimum(before + 1, len(rows) - 1)
+    share = (positions - before.astype(np.float32))[:, None]
+    return np.asarray(rows[before] * (1 - share) + rows[after] * share)
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The guard's word on one frame.
 
@@ -130,6 +174,9 @@ class Result:
     reasons : tuple of Reason
         Leading reason first; empty exactly when the verdict is accept.
     timing_us : Timing
+    heat : Heat or None
+        Where a flagged frame is unlike the references; None for accepted and invalid frames, and
+        for models without feature maps.
     """
 
     verdict: Verdict
@@ -140,6 +187,18 @@ class Result:
     scores: dict[str, float] = field(default_factory=dict)
     reasons: tuple[Reason, ...] = ()
     timing_us: Timing = field(default_factory=Timing)
+    heat: Heat | None = None
+
+    def heatmap(self) -> Floats | None:
+        """Return how unlike the references each pixel is, computed at each call.
+
+        Returns
+        -------
+        Floats or None
+            float32 (H, W) of the frame in conformal units: 1 is what good frames exceed anywhere
+            no more often than the promised false-flag rate. None where there is no ``heat``.
+        """
+        return None if self.heat is None else self.heat.full()
 
     @property
     def prediction(self) -> str | None:

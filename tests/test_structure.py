@@ -25,7 +25,7 @@ LAYERS = [
     ["card", "config_rules"],
     ["config", "manifest"],
     ["sources", "backends", "gate", "guards", "drift", "publish"],
-    ["bundle", "scoring", "decision"],
+    ["bundle", "scoring", "decision", "heat"],
     ["pipeline"],
     ["intake", "reporting"],
     ["stream"],

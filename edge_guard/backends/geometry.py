@@ -50,3 +50,17 @@ def geometry(mode: Mode, frame: tuple[int, int], height: int, width: int) -> Geo
     rows, columns = rows - rows % down, columns - columns % across
     top, left = (frame[0] - rows) // 2, (frame[1] - columns) // 2
     return Geometry(top, left, rows, columns, out_height, out_width, down, across)
+
+
+def covered(
+    mode: Mode, frame: tuple[int, int], height: int, width: int
+) -> tuple[float, float, float, float]:
+    """Return x, y, width and height, in px of the frame, of what the model's input shows.
+
+    A letterboxed input shows more than the frame: its padding.
+    """
+    plan = geometry(mode, frame, height, width)
+    down, across = plan.height / plan.out_height, plan.width / plan.out_width
+    top = plan.top - (height - plan.out_height) // 2 * down
+    left = plan.left - (width - plan.out_width) // 2 * across
+    return left, top, width * across, height * down

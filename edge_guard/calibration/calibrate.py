@@ -24,6 +24,7 @@ from edge_guard.calibration.conformal import MIN_EFFECTIVE, promise
 from edge_guard.calibration.fit import FittedGuards, default_views, fit_guards, view_arrays
 from edge_guard.calibration.folds import Fold, correlation_length, make_folds, standardise
 from edge_guard.calibration.outliers import pseudo_outliers
+from edge_guard.calibration.places import choose_map, fit_places, observe_space
 from edge_guard.calibration.references import Observations, Observer, Progress, Reference
 from edge_guard.calibration.truth import truth_from_folders
 from edge_guard.card import Card
@@ -150,7 +151,12 @@ class _Run:
         self.rng = np.random.default_rng(settings.seed)
         self.views: tuple[ViewSpec, ...] = default_views(tapped.plan)
         self.preprocess = Preprocess(card.input, backend.input)
-        self.observer = Observer(backend, self.preprocess, self.views)
+        self.patches, self.space = choose_map(tapped.plan), None
+        if self.patches:
+            self.space = observe_space(self.patches, backend, self.preprocess, references)
+        arrays = self.space.arrays() if self.space else None
+        self.patches = self.patches if self.space else None
+        self.observer = Observer(backend, self.preprocess, self.views, self.patches, arrays)
         self.backend = backend
 
     def bundle(self) -> Bundle:
@@ -178,16 +184,20 @@ class _Run:
         )
         guards = GuardSpec(
             self._named_views(fitted),
-            score_names(self.views, classes=seen.logits.shape[1] > 0),
+            score_names(
+                self.views, classes=seen.logits.shape[1] > 0, patches=fitted.places is not None
+            ),
             temperature or 1.0,
             temperature is not None,
             fitted.fusion.top1,
             fitted.fusion.top3,
+            fitted.places.limited(held) if fitted.places else None,
         )
         arrays = (
             view_arrays(self.views, fitted.views, seen.embeddings)
             | fusion_arrays(fitted.fusion)
             | gate_arrays
+            | (fitted.places.arrays() if fitted.places else {})
             | {"fusion.calibration": calibration}
         )
         golden, pictures = self._golden(seen, guards, arrays)
@@ -252,8 +262,11 @@ class _Run:
         kinds = np.array([kind for kind, _, _ in made])
         origins[~outliers.finite()] = -1  # such a frame goes to a person anyway: nothing to learn
         self.progress("fitting the guards", 0, 1)
+        places = None
+        if self.patches and self.space:
+            places = fit_places(self.patches, self.space, seen, outliers, origins, folds, self.rng)
         fitted = fit_guards(
-            self.views, seen, outliers, origins, kinds, folds, temperature, self.rng
+            self.views, seen, outliers, origins, kinds, folds, temperature, self.rng, places
         )
         self.progress("fitting the guards", 1, 1)
         return fitted

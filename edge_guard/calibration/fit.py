@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from edge_guard.backends.spec import TapPlan
 from edge_guard.calibration.folds import Fold
+from edge_guard.calibration.places import FittedPlaces
 from edge_guard.calibration.references import Observations
 from edge_guard.calibration.weights import fit_fusion
 from edge_guard.gate.gate import STATISTICS
@@ -151,12 +152,15 @@ class FittedGuards:
         (N,) fused scores of the references, out of fold.
     raw : Doubles
         (N, K) raw scores of the references, out of fold.
+    places : FittedPlaces or None
+        The feature-map guard, whose scores are the last column.
     """
 
     views: list[FittedView]
     fusion: Fusion
     references: Doubles
     raw: Doubles
+    places: FittedPlaces | None
 
 
 def fit_guards(
@@ -168,6 +172,7 @@ def fit_guards(
     folds: Sequence[Fold],
     temperature: float,
     rng: np.random.Generator,
+    places: FittedPlaces | None = None,
 ) -> FittedGuards:
     """Return guards whose reference scores come from guards that never saw them.
 
@@ -184,6 +189,7 @@ def fit_guards(
         Cover every reference once.
     temperature : float
         Softmax temperature of the logit scores.
+    places : FittedPlaces, optional
     """
     used = origins >= 0
     predicted = predictions(seen.logits, len(seen))
@@ -199,11 +205,15 @@ def fit_guards(
             if len(rows):
                 embeddings = [e[rows] for e in source.embeddings]
                 target[rows] = raw_scores(fitted, embeddings, source.logits[rows], temperature)
+    if places is not None:
+        inside = np.column_stack([inside, places.inside])
+        outside = np.column_stack([outside, places.outside])
     return FittedGuards(
         views=fit_views(views, seen.embeddings, predicted, rng),
         fusion=fit_fusion(inside, outside[used], kinds[used]),
         references=_cross_fused(inside, outside[used], origins[used], kinds[used], folds),
         raw=inside,
+        places=places,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from edge_guard.backends.spec import Backend, TensorSpec
 from edge_guard.errors import EdgeGuardError, ReferencesError
 from edge_guard.gate.alignment import reduce
 from edge_guard.gate.gate import MIN_SIDE_PX, STATISTICS, Meter
-from edge_guard.manifest import ViewSpec
+from edge_guard.manifest import PatchSpec, ViewSpec
 from edge_guard.scoring import embedder
 from edge_guard.types import Array, Floats, Image
 
@@ -96,6 +96,8 @@ class Observations:
     embeddings: list[Floats]
     logits: Floats
     unreadable: list[str]
+    places: Floats = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))
+    """(N, H·W, D) descriptors of the feature map's places; empty without such a guard."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -103,6 +105,7 @@ class Observations:
     def finite(self) -> npt.NDArray[np.bool_]:
         """Return which rows hold finite numbers only, (N,)."""
         parts = [self.statistics, self.logits, *self.embeddings]
+        parts += [self.places.reshape(len(self), -1)] if self.places.size else []
         return np.asarray(np.all([np.isfinite(part).all(1) for part in parts], axis=0))
 
 
@@ -114,15 +117,27 @@ class Observer:
     backend : Backend
     preprocess : Preprocess
     views : tuple of ViewSpec
+    patches : PatchSpec, optional
+    arrays : dict of str to Array, optional
+        The space that places are described in.
     """
 
     def __init__(
-        self, backend: Backend, preprocess: Preprocess, views: tuple[ViewSpec, ...]
+        self,
+        backend: Backend,
+        preprocess: Preprocess,
+        views: tuple[ViewSpec, ...],
+        patches: PatchSpec | None = None,
+        arrays: dict[str, Array] | None = None,
     ) -> None:
         self._backend = backend
         self._preprocess = preprocess
         self.meter = Meter()
-        self._embedder = embedder(backend.plan, views)
+        self._embedder = embedder(backend.plan, views, patches, arrays)
+        self._places = np.zeros((0, 0), np.float32)
+        if patches is not None and arrays is not None:
+            size = patches.height * patches.width, len(arrays["patches.offset"])
+            self._places = np.zeros(size, np.float32)
         self._sizes = self._embedder.embedding_sizes
         self._buffer = np.zeros(sum(self._sizes), np.float32)
 
@@ -158,6 +173,7 @@ class Observer:
             embeddings=list(self._split(columns[4])),
             logits=columns[3],
             unreadable=unreadable,
+            places=columns[5],
         )
 
     def _observe_one(self, image: Image) -> tuple[int, tuple[Array, ...]]:
@@ -165,6 +181,8 @@ class Observer:
         self._preprocess(image, self._backend.tensor)
         outputs = self._backend.run()
         self._embedder.embed(outputs.taps, seen.statistics, self._buffer)
+        if self._places.size:
+            self._embedder.describe(outputs.taps, self._places)
         logits = np.zeros(0, np.float32)
         if outputs.logits is not None and self._backend.plan.logits is not None:
             logits = real_values(outputs.logits, self._backend.plan.logits)
@@ -176,6 +194,7 @@ class Observer:
             reduce(image).astype(np.float32),
             logits,
             self._buffer.copy(),
+            self._places.copy(),
         )
 
     def _split(self, embeddings: Floats) -> Iterator[Floats]:

@@ -74,7 +74,9 @@ def test_patches_match_the_oracle(
     level: str, dtype: str, shape: tuple[int, ...], channels_last: bool
 ) -> None:
     expected = case(dtype, shape)
-    stored = expected.map if channels_last else np.ascontiguousarray(expected.map.transpose(2, 0, 1))
+    stored = (
+        expected.map if channels_last else np.ascontiguousarray(expected.map.transpose(2, 0, 1))
+    )
     scorer = expected.scorer(expected.patches(), channels_last)
     scored = run(scorer, taps=[stored])
     far = np.sort(expected.distances)[::-1][: expected.top]

@@ -219,3 +219,27 @@ def test_unreadable_files_are_counted_not_hidden(tmp_path: Path) -> None:
     )
     assert out.manifest.references.n == 60
     assert any("broken.png" in w for w in out.manifest.references.warnings)
+
+
+def test_a_strange_place_is_shown_where_it_is(bundle: Bundle) -> None:
+    picture = parts(1, 3)[0]
+    top, left, side = 4, 50, 8
+    picture[top : top + side, left : left + side] = 150  # as bright as a part, where none belongs
+    result = look(bundle, picture)
+    assert result.verdict is Verdict.REVIEW
+    reason = next(r for r in result.reasons if r.guard == "patches")
+    assert reason.box is not None
+    x, y, w, h = reason.box
+    assert max(x, left) < min(x + w, left + side)  # they overlap
+    assert max(y, top) < min(y + h, top + side)
+    heatmap = result.heatmap()
+    assert heatmap is not None
+    assert heatmap.shape == picture.shape[:2]
+    assert heatmap[y : y + h, x : x + w].max() > 1.0
+
+
+def test_accepted_parts_carry_no_heat(bundle: Bundle) -> None:
+    accepted = next(
+        r for r in (look(bundle, p) for p in parts(10, 1)) if r.verdict is Verdict.ACCEPT
+    )
+    assert accepted.heatmap() is None
