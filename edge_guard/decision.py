@@ -1,7 +1,7 @@
 """Scores → reasons: the one place that decides whether a person must look at a frame.
 
 Order: cannot be scored → unlike the references (with what the gate can explain) → doubts of the
-gate → not sure enough. No reason at all means accept.
+gate → not sure enough → worth what the review budget leaves. No reason at all means accept.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from edge_guard.types import Array, Box, Doubles, Image, Reason
 
 _LOUD = 3
 """How many guards a flagged frame's reasons name."""
+
+_PURSE = 20.0
+"""Looks that can be saved up, or taken in advance by frames that must be looked at."""
 
 _SUBJECTS = {
     "tone": "the picture's brightness, contrast and colour are",
@@ -62,7 +65,11 @@ class Decision:
 
     def __init__(self, manifest: Manifest, arrays: dict[str, Array], gate: InputGate) -> None:
         self._promise = manifest.promise
-        self._certificate = manifest.certificate
+        self._dials = manifest.dials
+        certified = manifest.certificate.min_confidence if manifest.certificate else 0.0
+        self._least = max(certified, manifest.dials.cost_confidence or 0.0)
+        self._promised = certified >= self._least
+        self._purse = ReviewPurse(manifest.dials.review_budget)
         self._names = manifest.guards.scores
         self._center, self._spread = arrays["fusion.center"], arrays["fusion.spread"]
         self._gate = gate
@@ -76,7 +83,8 @@ class Decision:
         reasons = found.doubts
         if scored.fused > self._promise.score_limit:
             reasons = (*self._gate.explain(image, seen), *self._evidence(scored))
-        return reasons + self._unsure(scored)
+        reasons += self._unsure(scored)
+        return reasons + self._worth_a_look(scored, reviewed=bool(reasons))
 
     def _evidence(self, scored: Scored) -> tuple[Reason, ...]:
         """Return the fused flag and the guards that speak loudest for it, as z of references."""
@@ -91,13 +99,46 @@ class Decision:
         )
 
     def _unsure(self, scored: Scored) -> tuple[Reason, ...]:
-        if self._certificate is None:
-            return ()
-        least = self._certificate.min_confidence
-        if scored.confidence is not None and scored.confidence >= least:
+        confidence = scored.confidence
+        if not self._least or (confidence is not None and confidence >= self._least):
             return ()
         words = "the model is not sure enough for the promised error rate"
-        return (Reason("confidence", words, scored.confidence, (least, None)),)
+        if not self._promised:
+            words = "the model is not sure enough: an error would cost more than a look"
+        return (Reason("confidence", words, confidence, (self._least, None)),)
+
+    def _worth_a_look(self, scored: Scored, *, reviewed: bool) -> tuple[Reason, ...]:
+        """Return the reason to look at one of the least sure frames while the budget lasts."""
+        least = self._dials.budget_confidence
+        if least is None:
+            return ()
+        doubtful = scored.confidence is None or scored.confidence < least
+        if not self._purse.spend(must=reviewed, may=doubtful) or reviewed:
+            return ()
+        words = "one of the least sure frames, and the review budget leaves a look"
+        return (Reason("budget", words, scored.confidence, (least, None)),)
+
+
+class ReviewPurse:
+    """A token bucket of looks: each frame adds the budget, each look takes one.
+
+    Parameters
+    ----------
+    budget : float or None
+        Share of the frames that people can look at.
+    """
+
+    def __init__(self, budget: float | None) -> None:
+        self._budget = budget or 0.0
+        self._looks = 0.0
+
+    def spend(self, *, must: bool, may: bool) -> bool:
+        """Return whether a look was taken: what must be looked at is, on credit where need be."""
+        self._looks = min(self._looks + self._budget, _PURSE)
+        if not must and not (may and self._looks >= 1.0):
+            return False
+        self._looks = max(self._looks - 1.0, -_PURSE)
+        return True
 
 
 def located(reasons: tuple[Reason, ...], hottest: float, place: Box) -> tuple[Reason, ...]:

@@ -118,6 +118,65 @@ class Certificate(msgspec.Struct, frozen=True):
     wrong: int
     labelled: int
     upper_bound: float
+    attempt: int = 1
+    """Which attempt this was: each gets a smaller share of the 5 %."""
+    max_escapes: float | None = None
+    """Certified bound of P(accepted as good | defective); None: counted only."""
+    escapes: int | None = None
+    """Defective references accepted as good, of ``defective``; None without a good label."""
+    defective: int | None = None
+    good_label: str | None = None
+
+
+class ConfidenceSpec(msgspec.Struct, frozen=True):
+    """How outputs become the probability that the answer is right (see `edge_guard.confidence`).
+
+    Attributes
+    ----------
+    ranking : str
+        The score x that orders frames; ``probe`` has arrays ``probe.weight`` and ``probe.bias``.
+    method : str
+        Map from x to confidence.
+    knots : tuple of pairs
+        Its points (x, ln of the odds), both strictly ascending.
+    temperature, gain : float
+        T of ``msp``; a of ``probe``.
+    labelled : int
+        References that fitted the map.
+    nll, brier, ece : float or None
+        Out-of-fold reliability of "the answer is right"; ``ece`` debiased.
+    augrc : dict of str to float
+        Generalised risk of each ranking that was tried, smaller = better.
+    """
+
+    ranking: Literal["msp", "gen", "pnorm", "probe"]
+    method: Literal["none", "temperature", "platt", "beta", "isotonic"]
+    knots: tuple[tuple[float, float], ...]
+    temperature: float = 1.0
+    gain: float = 1.0
+    labelled: int = 0
+    nll: float | None = None
+    brier: float | None = None
+    ece: float | None = None
+    augrc: dict[str, float] = {}
+
+
+class Dials(msgspec.Struct, frozen=True):
+    """What the owner of the line weighs; dials only ever send more frames to a person.
+
+    Attributes
+    ----------
+    cost_confidence : float or None
+        1 − cost of a review / cost of an error: below it a look is worth its price (Chow 1970).
+    review_budget : float or None
+        Share of the frames that people can look at.
+    budget_confidence : float or None
+        Below it a frame is worth what the budget leaves.
+    """
+
+    cost_confidence: float | None = None
+    review_budget: float | None = None
+    budget_confidence: float | None = None
 
 
 class References(msgspec.Struct, frozen=True):
@@ -170,3 +229,6 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     references: References
     golden: tuple[Golden, ...]
     provenance: Provenance
+    confidence: ConfidenceSpec | None = None
+    """None: the kernel's largest softmax, as bundles had it first."""
+    dials: Dials = Dials()

@@ -15,6 +15,7 @@ from edge_guard.backends.geometry import covered
 from edge_guard.backends.open import open_backend
 from edge_guard.backends.preprocess import Preprocess, decode_image
 from edge_guard.bundle import Bundle
+from edge_guard.confidence import ConfidenceMeter
 from edge_guard.decision import Decision, Scored, located
 from edge_guard.errors import BundleError, EdgeGuardError
 from edge_guard.gate.gate import (
@@ -64,6 +65,13 @@ class Pipeline:
         self._meter = Meter()
         self._gate = InputGate(manifest.gate, gate_arrays(bundle.arrays), live=live)
         self._decision = Decision(manifest, bundle.arrays, self._gate)
+        self._confidence = (
+            ConfidenceMeter(
+                manifest.confidence, manifest.plan, manifest.guards.views, bundle.arrays
+            )
+            if manifest.confidence
+            else None
+        )
         self._scorer = build_scorer(manifest.plan, manifest.guards, bundle.arrays)
         self._values = np.zeros(self._scorer.n_scores + 3)
         self._indices = np.zeros(self._scorer.n_indices, np.int32)
@@ -158,6 +166,8 @@ class Pipeline:
         k = self._scorer.n_scores
         top = int(self._indices[0])
         confidence = float(self._values[k + 2])
+        if self._confidence:
+            confidence = self._confidence.measure(outputs, seen.statistics)
         return Scored(
             scores=self._values[:k].copy(),
             fused=float(self._values[k]),

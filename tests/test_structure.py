@@ -26,6 +26,7 @@ LAYERS = [
     ["config", "manifest"],
     ["sources", "backends", "gate", "guards", "drift", "publish"],
     ["bundle", "scoring", "decision", "heat"],
+    ["confidence"],
     ["pipeline"],
     ["intake", "reporting"],
     ["stream"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -19,10 +19,12 @@ from edge_guard.backends.preprocess import Preprocess, decode_image, encode_png
 from edge_guard.backends.spec import Backend
 from edge_guard.backends.taps import TappedModel, tap_model
 from edge_guard.bundle import Bundle, write_bundle
-from edge_guard.calibration.confidence import certify, fit_temperature
+from edge_guard.calibration.attempts import counted
 from edge_guard.calibration.conformal import MIN_EFFECTIVE, promise
+from edge_guard.calibration.dials import Wishes
 from edge_guard.calibration.fit import FittedGuards, default_views, fit_guards, view_arrays
 from edge_guard.calibration.folds import Fold, correlation_length, make_folds, standardise
+from edge_guard.calibration.labelled import Evidence, Settled, settle, with_dials
 from edge_guard.calibration.outliers import pseudo_outliers
 from edge_guard.calibration.places import choose_map, fit_places, observe_space
 from edge_guard.calibration.references import Observations, Observer, Progress, Reference
@@ -30,10 +32,8 @@ from edge_guard.calibration.truth import truth_from_folders
 from edge_guard.card import Card
 from edge_guard.errors import ReferencesError
 from edge_guard.gate.fit import fit_gate
-from edge_guard.guards.logits import log_softmax
 from edge_guard.manifest import (
     FORMAT,
-    Certificate,
     Golden,
     GuardSpec,
     Manifest,
@@ -48,8 +48,6 @@ from edge_guard.types import Array, Doubles
 _OUTLIERS_PER_KIND = 32
 _GOLDEN_FRAMES = 3
 _SUSPICIOUS = 5
-_TEMPERATURE_SHARE = 0.3
-"""Share of the labelled references that sets the temperature when a certificate is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +58,8 @@ class Settings:
     ----------
     false_flag_rate : float
         α: share of good frames that may be flagged.
-    max_error : float or None
-        Largest share of wrong answers among the accepted, to be certified.
+    wishes : Wishes
+        What is asked of labelled references: certificates, costs, a review budget.
     advisory : bool
         Write a bundle without a promise where the references support none.
     labels : str
@@ -70,7 +68,7 @@ class Settings:
     """
 
     false_flag_rate: float = 0.01
-    max_error: float | None = None
+    wishes: Wishes = field(default_factory=Wishes)
     advisory: bool = False
     labels: Literal["auto", "none"] = "auto"
     seed: int = 0
@@ -116,7 +114,7 @@ def calibrate(
     ReferencesError
         The references are too few or unsuitable.
     GuaranteeError
-        ``max_error`` cannot be certified.
+        A wish of ``settings`` cannot be certified.
     """
     settings = settings or Settings()
     progress("reading the model", 0, 1)
@@ -124,7 +122,9 @@ def calibrate(
     backend = open_backend(tapped.model, tapped.plan, kind=tapped.kind, threads=settings.threads)
     progress("reading the model", 1, 1)
     try:
-        run = _Run(Path(model), references, card, labels, settings, progress, tapped, backend)
+        run = _Run(
+            Path(model), Path(out), references, card, labels, settings, progress, tapped, backend
+        )
         bundle = run.bundle()
     finally:
         backend.close()
@@ -138,6 +138,7 @@ class _Run:
     def __init__(
         self,
         model: Path,
+        out: Path,
         references: Sequence[Reference],
         card: Card,
         labels: tuple[str, ...],
@@ -146,6 +147,8 @@ class _Run:
         tapped: TappedModel,
         backend: Backend,
     ) -> None:
+        self.out = out
+        self.model_sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
         self.model, self.references, self.card, self.labels = model, references, card, labels
         self.settings, self.progress, self.tapped = settings, progress, tapped
         self.rng = np.random.default_rng(settings.seed)
@@ -168,8 +171,7 @@ class _Run:
         self._refuse_few(seen, length)
         folds = list(make_folds(len(seen), length, self.rng))
         truth = self._truth(seen)
-        temperature = self._temperature(seen, truth)
-        fitted = self._fit(seen, folds, temperature or 1.0)
+        fitted = self._fit(seen, folds)
         calibration = np.sort(fitted.references)
         held = promise(
             calibration,
@@ -177,7 +179,7 @@ class _Run:
             self.settings.false_flag_rate,
             advisory=self.settings.advisory,
         )
-        certificate = self._certificate(seen, truth, fitted, held, temperature or 1.0)
+        settled = self._settle(seen, truth, fitted, held)
         splits = [(fold.fit, fold.score) for fold in folds]
         gate, gate_arrays = fit_gate(
             seen.statistics, seen.cells, seen.reduced, seen.shapes, seen.hashes, splits
@@ -187,8 +189,8 @@ class _Run:
             score_names(
                 self.views, classes=seen.logits.shape[1] > 0, patches=fitted.places is not None
             ),
-            temperature or 1.0,
-            temperature is not None,
+            1.0,
+            settled.confidence is not None,
             fitted.fusion.top1,
             fitted.fusion.top3,
             fitted.places.limited(held) if fitted.places else None,
@@ -199,6 +201,7 @@ class _Run:
             | gate_arrays
             | (fitted.places.arrays() if fitted.places else {})
             | {"fusion.calibration": calibration}
+            | settled.arrays
         )
         golden, pictures = self._golden(seen, guards, arrays)
         manifest = Manifest(
@@ -213,10 +216,12 @@ class _Run:
             gate=gate,
             guards=guards,
             promise=held,
-            certificate=certificate,
-            references=self._summary(seen, truth, fitted, length, held, temperature),
+            certificate=settled.certificate,
+            references=self._summary(seen, truth, fitted, length, held, settled.said),
             golden=golden,
             provenance=self._provenance(),
+            confidence=settled.confidence,
+            dials=settled.dials,
         )
         return Bundle(manifest, self.tapped.model, arrays, pictures)
 
@@ -231,20 +236,7 @@ class _Run:
             return np.full(len(seen), -1, np.intp)
         return truth_from_folders(seen.labels, self.labels, classes)
 
-    def _temperature(self, seen: Observations, truth: npt.NDArray[np.intp]) -> float | None:
-        rows = np.flatnonzero(truth >= 0)
-        if not len(rows):
-            return None
-        if self.settings.max_error is not None:
-            rows = rows[self._sets_temperature(len(rows))]
-        return fit_temperature(seen.logits[rows], truth[rows])
-
-    def _sets_temperature(self, n: int) -> npt.NDArray[np.bool_]:
-        """Return which of the labelled references set the temperature, the same at each call."""
-        draw = np.random.default_rng([self.settings.seed, 1]).random(n)
-        return np.asarray(draw < _TEMPERATURE_SHARE)
-
-    def _fit(self, seen: Observations, folds: list[Fold], temperature: float) -> FittedGuards:
+    def _fit(self, seen: Observations, folds: list[Fold]) -> FittedGuards:
         kept = {name: ref for ref in self.references for name in [ref.name]}
         made = list(
             pseudo_outliers(
@@ -266,32 +258,26 @@ class _Run:
         if self.patches and self.space:
             places = fit_places(self.patches, self.space, seen, outliers, origins, folds, self.rng)
         fitted = fit_guards(
-            self.views, seen, outliers, origins, kinds, folds, temperature, self.rng, places
+            self.views, seen, outliers, origins, kinds, folds, 1.0, self.rng, places
         )
         self.progress("fitting the guards", 1, 1)
         return fitted
 
-    def _certificate(
+    def _settle(
         self,
         seen: Observations,
         truth: npt.NDArray[np.intp],
         fitted: FittedGuards,
         held: Promise,
-        temperature: float,
-    ) -> Certificate | None:
-        if self.settings.max_error is None:
-            return None
-        rows = np.flatnonzero(truth >= 0)
-        if not len(rows):
-            raise ReferencesError(
-                "--max-error needs labelled references",
-                "sort the reference images into one folder a label",
-            )
-        rows = rows[~self._sets_temperature(len(rows))]
-        rows = rows[fitted.references[rows] <= held.score_limit]
-        confidence = np.exp(log_softmax(seen.logits[rows], temperature).max(1))
-        correct = seen.logits[rows].argmax(1) == truth[rows]
-        return certify(confidence, correct, self.settings.max_error)
+    ) -> Settled:
+        """Return what the labels support; the guards know nothing of labels."""
+        taps = [e for view, e in zip(self.views, seen.embeddings, strict=True) if view.source >= 0]
+        flagged = fitted.references > held.score_limit
+        evidence = Evidence(seen.logits, taps, truth, flagged, self.labels)
+        draw = np.random.default_rng([self.settings.seed, 1])
+        with counted(self.settings.wishes, self.out, self.model_sha256) as wishes:
+            settled = settle(evidence, wishes, draw)
+        return with_dials(settled, evidence, wishes)
 
     def _named_views(self, fitted: FittedGuards) -> tuple[ViewSpec, ...]:
         """Return the views with the isotropic gains that fitting found."""
@@ -327,7 +313,7 @@ class _Run:
         fitted: FittedGuards,
         length: float,
         held: Promise,
-        temperature: float | None,
+        said: tuple[str, ...],
     ) -> References:
         labelled = truth >= 0
         names = [self.labels[t] if t < len(self.labels) else str(t) for t in truth[labelled]]
@@ -340,7 +326,7 @@ class _Run:
             labels={name: names.count(name) for name in sorted(set(names))},
             accuracy=None if right is None else float(right.mean()),
             suspicious=_suspicious(seen, fitted.references),
-            warnings=_warnings(seen, length, held, bool(labelled.any()) and temperature is None),
+            warnings=_warnings(seen, length, held) + said,
         )
 
     def _provenance(self) -> Provenance:
@@ -348,7 +334,7 @@ class _Run:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             version=edge_guard.__version__,
             model_name=self.model.name,
-            model_sha256=hashlib.sha256(self.model.read_bytes()).hexdigest(),
+            model_sha256=self.model_sha256,
             seed=self.settings.seed,
         )
 
@@ -382,9 +368,7 @@ def _suspicious(seen: Observations, fused: Doubles) -> tuple[str, ...]:
     return tuple(seen.names[i] for i in worst if (fused[i] - center) / spread > 4.0)
 
 
-def _warnings(
-    seen: Observations, length: float, held: Promise, uncalibrated: bool
-) -> tuple[str, ...]:
+def _warnings(seen: Observations, length: float, held: Promise) -> tuple[str, ...]:
     """Return what the technician should know, in plain words."""
     said = []
     if seen.unreadable:
@@ -401,8 +385,6 @@ def _warnings(
             f"a false-flag rate of {held.requested:.2%} needs more references; "
             f"these support {held.false_flag_rate:.2%}"
         )
-    if uncalibrated:
-        said.append("too few labelled errors to calibrate the confidence: it is the model's own")
     repeated = len(seen) - len(set(seen.hashes))
     if repeated:
         said.append(f"{repeated} references are exact copies of others and add nothing")

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_guard.backends.preprocess import Preprocess, decode_image
-from edge_guard.backends.spec import Backend, TensorSpec
+from edge_guard.backends.spec import Backend
+from edge_guard.confidence import real_logits
 from edge_guard.errors import EdgeGuardError, ReferencesError
 from edge_guard.gate.alignment import reduce
 from edge_guard.gate.gate import MIN_SIDE_PX, STATISTICS, Meter
@@ -184,10 +185,9 @@ class Observer:
         if self._places.size:
             self._embedder.describe(outputs.taps, self._places)
         logits = np.zeros(0, np.float32)
-        if outputs.logits is not None and self._backend.plan.logits is not None:
-            logits = real_values(outputs.logits, self._backend.plan.logits)
-            if self._backend.plan.probabilities:
-                logits = np.log(np.maximum(logits, 1e-12))
+        plan = self._backend.plan
+        if outputs.logits is not None and plan.logits is not None:
+            logits = real_logits(outputs.logits, plan.logits, probabilities=plan.probabilities)
         return seen.pixels_hash, (
             seen.statistics.copy(),
             seen.cells[0].copy(),
@@ -218,12 +218,6 @@ def usable(image: Image, name: str) -> Image:
             f"images need at least {MIN_SIDE_PX} px a side",
         )
     return image
-
-
-def real_values(stored: Array, spec: TensorSpec) -> Floats:
-    """Return the real values of a stored tensor, flat float32."""
-    flat = stored.reshape(-1).astype(np.float32)
-    return (flat - np.float32(spec.zero_point)) * np.float32(spec.scale)
 
 
 __all__ = ["STATISTICS", "Observations", "Observer", "Reference", "find_references", "usable"]

@@ -52,12 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RATE",
         help="share of good frames that may be flagged (default 0.01)",
     )
-    parser.add_argument(
-        "--max-error",
-        type=float,
-        metavar="RATE",
-        help="certify that at most this share of the accepted answers is wrong",
-    )
+    _add_wishes(parser)
     parser.add_argument(
         "--advisory",
         action="store_true",
@@ -68,11 +63,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json_argument(parser)
 
 
+def _add_wishes(parser: argparse.ArgumentParser) -> None:
+    """Declare what labelled references can be asked for."""
+    asked = parser.add_argument_group("with labelled references")
+    asked.add_argument(
+        "--max-error",
+        type=float,
+        metavar="RATE",
+        help="certify that at most this share of the accepted answers is wrong",
+    )
+    asked.add_argument(
+        "--max-escapes",
+        type=float,
+        metavar="RATE",
+        help="certify as well that at most this share of defective parts is accepted as good",
+    )
+    asked.add_argument(
+        "--good-label",
+        metavar="NAME",
+        help="class of good parts (default: a label called ok, good, normal or pass)",
+    )
+    asked.add_argument(
+        "--previous",
+        type=Path,
+        metavar="X.guard",
+        help="earlier bundle of this model: its attempts at a certificate count",
+    )
+    asked.add_argument(
+        "--cost-error", type=float, metavar="C", help="what an accepted wrong answer costs"
+    )
+    asked.add_argument(
+        "--cost-review",
+        type=float,
+        metavar="C",
+        help="what a person's look costs, in the same unit",
+    )
+    asked.add_argument(
+        "--review-budget",
+        type=float,
+        metavar="SHARE",
+        help="share of the frames that people can look at; the least sure ones fill it",
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     _check_rates(args)
     from edge_guard.backends.infer import load_card
     from edge_guard.calibration.calibrate import Settings, calibrate
+    from edge_guard.calibration.dials import Wishes
 
     output = Output(args.json)
     references = _references(args, output)
@@ -80,8 +119,17 @@ def run(args: argparse.Namespace) -> int:
     for sentence in loaded.said:
         output.record({"type": "notice", "message": sentence})
         output.text(f"note: {sentence}", color="yellow")
+    wishes = Wishes(
+        max_error=args.max_error,
+        max_escapes=args.max_escapes,
+        good_label=args.good_label,
+        cost_error=args.cost_error,
+        cost_review=args.cost_review,
+        review_budget=args.review_budget,
+        previous=args.previous,
+    )
     settings = Settings(
-        args.false_flag_rate, args.max_error, args.advisory, args.labels, args.seed, args.threads
+        args.false_flag_rate, wishes, args.advisory, args.labels, args.seed, args.threads
     )
     bundle = calibrate(
         args.model,
@@ -108,15 +156,32 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_rates(args: argparse.Namespace) -> None:
-    for option in ("false_flag_rate", "max_error"):
+    for option in ("false_flag_rate", "max_error", "max_escapes"):
         value = getattr(args, option)
         if value is not None and not 0.0 < value < 0.5:
             name = "--" + option.replace("_", "-")
             raise ConfigError(
                 f"{name} {value} is out of range", "give a share above 0 and below 0.5"
             )
+    if args.review_budget is not None and not 0.0 < args.review_budget < 1.0:
+        raise ConfigError(
+            f"--review-budget {args.review_budget} is out of range", "give a share between 0 and 1"
+        )
+    _check_costs(args.cost_error, args.cost_review)
     if args.frames < 1 or args.threads < 1:
         raise ConfigError("--frames and --threads must be at least 1", "give a positive number")
+
+
+def _check_costs(error: float | None, review: float | None) -> None:
+    if (error is None) != (review is None):
+        raise ConfigError(
+            "--cost-error and --cost-review belong together", "give both, in the same unit"
+        )
+    if error is not None and review is not None and not 0.0 < review < error:
+        raise ConfigError(
+            f"--cost-review {review:g} against --cost-error {error:g}: no look would pay",
+            "give a review cost above 0 and below the error's",
+        )
 
 
 def _references(args: argparse.Namespace, output: Output) -> Sequence[Reference]:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from edge_guard.calibration.confidence import certify, fit_temperature
+from edge_guard.calibration.confidence import fit_temperature
+from edge_guard.calibration.selective import certify
 from edge_guard.errors import GuaranteeError
 
 
