@@ -52,9 +52,10 @@ def test_every_frame_is_drawn_once() -> None:
     ("value", "low", "high", "expected"),
     [
         (9.0, 5.0, 7.0, (11.5, 50.0, 88.5)),
-        (7.7, None, 7.5, (0.0, 86.5, 88.5)),  # just above the limit looks like it
-        (75.0, None, 1.0, (0.0, 12.6, 88.5)),  # and far above like that
-        (0.5, 1.0, None, (88.5, 100.0, 50.0)),
+        (7.7, None, 7.5, (0.0, 84.7, 87.0)),  # just above the limit looks like it
+        (75.0, None, 1.0, (0.0, 1.2, 87.0)),  # and far above like that
+        (0.5, 1.0, None, (87.0, 100.0, 43.5)),
+        (1.0, None, 0.0, (0.0, 0.0, 87.0)),
         (-2.0, None, -3.0, (0.0, 11.5, 88.5)),  # zero is no end here
     ],
 )

@@ -148,7 +148,7 @@ def _chart(series: list[dict[str, Any]], bucket_ms: int) -> dict[str, Any]:
         "textStyle": text,
         "tooltip": {"trigger": "axis", "confine": True},
         "legend": {"show": True, "top": 0, "left": 0, "type": "scroll", "textStyle": text},
-        "grid": {"left": 8, "right": 16, "top": 40, "bottom": 4, "containLabel": True},
+        "grid": {"left": 8, "right": 32, "top": 40, "bottom": 4, "containLabel": True},
         "xAxis": {
             "type": "time",
             "minInterval": bucket_ms,

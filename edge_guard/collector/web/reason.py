@@ -50,14 +50,14 @@ def positions(value: float, low: float | None, high: float | None) -> tuple[floa
     ----------
     value : float
     low, high : float or None
-        At least one is given; a missing one lies at the bar's end. One alone says nothing about
-        how far is far: where nothing is negative, the distance from zero does.
+        At least one is given; a missing one lies at the bar's end. One alone does not say how
+        far is far: where nothing is negative, the bar starts at zero.
     """
     known = [edge for edge in (value, low, high) if edge is not None]
-    if len(known) == 2 and min(known) >= 0:
-        known.append(0.0)
     spread = max(known) - min(known) or abs(value) or 1.0
     start, width = min(known) - 0.15 * spread, 1.3 * spread
+    if len(known) == 2 and min(known) >= 0 < max(known):
+        start, width = 0.0, 1.15 * max(known)
 
     def place(edge: float) -> float:
         return round(100 * (edge - start) / width, 2)

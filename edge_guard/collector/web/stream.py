@@ -20,7 +20,8 @@ from edge_guard.collector.web.words import count
 SPANS = (1, 8, 24)
 """Hours that can be shown."""
 REFRESH_S = 5.0
-FIRST_STATISTICS = 4
+FIRST_STATISTICS = ("score.fused", "confidence", "image.mean", "image.focus")
+"""Shown unless somebody chooses others."""
 
 Option = Callable[[charts.Timed, int], dict[str, Any]]
 CHARTS: tuple[tuple[str, Option], ...] = (
@@ -93,7 +94,7 @@ class _Stream:
                     ui.label(title).classes("card-title")
                     self._charts.append((ui.echart({}).classes("chart"), option))
         with box("section-top") as self._choice_row:
-            ui.label("Image statistics, mean").classes("section-title")
+            ui.label("Means of scores and image statistics").classes("section-title")
             self._choice = ui.select([], multiple=True, label="shown", on_change=self._choose)
             self._choice.classes("choice").props("outlined dense use-chips")
         self._grid = box("charts is-small")
@@ -118,7 +119,8 @@ class _Stream:
         self._choice_row.set_visibility(bool(names))
         if names != self._choice.options:
             chosen = [name for name in self._choice.value or [] if name in names]
-            self._choice.set_options(names, value=chosen or names[:FIRST_STATISTICS])
+            first = [name for name in FIRST_STATISTICS if name in names] or names[:1]
+            self._choice.set_options(names, value=chosen or first)
 
     def _choose(self) -> None:
         self._grid.clear()
