@@ -23,6 +23,7 @@ _PURSE = 20.0
 
 _SUBJECTS = {
     "tone": "the picture's brightness, contrast and colour are",
+    "levels": "the picture's grey levels are",
     "texture": "the picture's edges and texture are",
     "correlation": "the size and direction of the picture's structures are",
     "spectrum": "the fineness of the picture's structures is",
@@ -82,7 +83,8 @@ class Decision:
             return (Reason("score", "the frame could not be scored: a value is not finite", None),)
         reasons = found.doubts
         if scored.fused > self._promise.score_limit:
-            reasons = (*self._gate.explain(image, seen), *self._evidence(scored))
+            causes = found.doubts or self._gate.explain(image, seen)
+            reasons = (*causes, *self._evidence(scored))
         reasons += self._unsure(scored)
         return reasons + self._worth_a_look(scored, reviewed=bool(reasons))
 

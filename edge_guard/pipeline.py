@@ -98,7 +98,7 @@ class Pipeline:
                 self._seen = None
                 return Result(Verdict.INVALID, reasons=(problem,))
             self._seen = self._meter.measure(frame.image)
-            found = self._gate.check(frame.image, self._seen)
+            found = self._gate.check(frame.image, self._seen, frame.monotonic_ns)
             gated = time.perf_counter()
             if found.invalid:
                 timing = Timing(gate=(gated - started) * 1e6)

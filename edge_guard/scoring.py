@@ -6,13 +6,14 @@ import numpy as np
 
 from edge_guard import _kernels
 from edge_guard.backends.spec import TapPlan, TensorSpec
+from edge_guard.gate.gate import STATISTICS
 from edge_guard.guards import patch
 from edge_guard.guards.fusion import Fusion
 from edge_guard.guards.logits import GAMMA, TOP
 from edge_guard.manifest import GuardSpec, PatchSpec, ViewSpec
 from edge_guard.types import Array
 
-N_STATISTICS = len(_kernels.STATISTICS)
+N_STATISTICS = len(STATISTICS)
 
 
 def tensor_layout(spec: TensorSpec) -> _kernels.Tensor:

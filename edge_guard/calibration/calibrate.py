@@ -20,6 +20,7 @@ from edge_guard.backends.spec import Backend
 from edge_guard.backends.taps import TappedModel, tap_model
 from edge_guard.bundle import Bundle, write_bundle
 from edge_guard.calibration.attempts import counted
+from edge_guard.calibration.causes import observe_causes
 from edge_guard.calibration.conformal import MIN_EFFECTIVE, promise
 from edge_guard.calibration.dials import Wishes
 from edge_guard.calibration.fit import FittedGuards, default_views, fit_guards, view_arrays
@@ -31,7 +32,9 @@ from edge_guard.calibration.references import Observations, Observer, Progress, 
 from edge_guard.calibration.truth import truth_from_folders
 from edge_guard.card import Card
 from edge_guard.errors import ReferencesError
-from edge_guard.gate.fit import fit_gate
+from edge_guard.gate.description import Looks
+from edge_guard.gate.fit import Seen, fit_gate
+from edge_guard.gate.spec import GateSpec
 from edge_guard.manifest import (
     FORMAT,
     Golden,
@@ -180,10 +183,7 @@ class _Run:
             advisory=self.settings.advisory,
         )
         settled = self._settle(seen, truth, fitted, held)
-        splits = [(fold.fit, fold.score) for fold in folds]
-        gate, gate_arrays = fit_gate(
-            seen.statistics, seen.cells, seen.reduced, seen.shapes, seen.hashes, splits
-        )
+        gate, gate_arrays = self._gate(seen, folds)
         guards = GuardSpec(
             self._named_views(fitted),
             score_names(
@@ -262,6 +262,19 @@ class _Run:
         )
         self.progress("fitting the guards", 1, 1)
         return fitted
+
+    def _gate(self, seen: Observations, folds: list[Fold]) -> tuple[GateSpec, dict[str, Array]]:
+        """Return the input gate, and its arrays."""
+        load = {reference.name: reference.load for reference in self.references}
+        changed, ways = observe_causes(
+            lambda i: load[seen.names[i]](),
+            len(seen),
+            self.observer.meter,
+            np.random.default_rng([self.settings.seed, 2]),
+        )
+        looks = Looks(seen.statistics, seen.cells, seen.reduced)
+        splits = [(fold.fit, fold.score) for fold in folds]
+        return fit_gate(Seen(looks, seen.shapes, seen.hashes), changed, ways, splits)
 
     def _settle(
         self,

@@ -27,7 +27,8 @@ BANK_ROWS = 2000
 
 _TEXTURE = "gradient|edge|tenengrad|coherence|orientation|laplacian|focus|noise|local|lbp"
 STATISTIC_VIEWS = {
-    "tone": f"(?!{_TEXTURE}|correlation|spectrum)",
+    "tone": f"(?!{_TEXTURE}|level|darkest|brightest|correlation|spectrum)",
+    "levels": "level|darkest|brightest",
     "texture": _TEXTURE,
     "correlation": "correlation",
     "spectrum": "spectrum",

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from edge_guard import _kernels
-from edge_guard.gate.alignment import misalignment
-from edge_guard.gate.cells import CellModel, occlusion, same_light
-from edge_guard.gate.frozen import FrozenDetector
-from edge_guard.gate.limits import outside
-from edge_guard.gate.spec import OF_LIGHT, ORDER, ORDER_OF_LOCAL_CHANGE, Check, GateSpec
+from edge_guard.gate import levels
+from edge_guard.gate.alignment import Register, misalignment, reduce
+from edge_guard.gate.causes import CauseModel
+from edge_guard.gate.cells import CellModel, is_local, occlusion, same_light
+from edge_guard.gate.clock import ClockDetector
+from edge_guard.gate.description import Looks, describe
+from edge_guard.gate.frozen import FlickerDetector, FrozenDetector
+from edge_guard.gate.limits import LimitTable
+from edge_guard.gate.spec import (
+    CERTAIN,
+    OF_LIGHT,
+    ORDER,
+    Check,
+    GateSpec,
+    Way,
+)
 from edge_guard.types import Array, Doubles, Floats, Image, Reason
 
-STATISTICS = _kernels.STATISTICS
+STATISTICS = (*_kernels.STATISTICS, *levels.NAMES)
 MIN_SIDE_PX = 16
+COVERED = Way("covered", "occlusion", "part of the picture is covered or dirty")
+_KERNEL = len(_kernels.STATISTICS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +60,38 @@ class Meter:
 
     def measure(self, image: Image) -> Measurement:
         """Return the measurement of an image of at least `MIN_SIDE_PX` a side."""
-        pixels_hash = _kernels.image_statistics(image, self._statistics, self._cells)
+        pixels_hash = _kernels.image_statistics(image, self._statistics[:_KERNEL], self._cells)
+        levels.level_statistics(image, self._statistics[_KERNEL:])
         return Measurement(self._statistics, self._cells, pixels_hash)
 
 
 @dataclass(frozen=True, slots=True)
 class GateArrays:
-    """The gate's arrays from the bundle; None where the scene is not fixed."""
+    """The gate's arrays from the bundle.
+
+    Attributes
+    ----------
+    cells : CellModel or None
+    mean_picture : Doubles or None
+        None where the scene is not fixed.
+    causes : CauseModel or None
+        None where nothing was learnt of causes.
+    """
 
     cells: CellModel | None = None
     mean_picture: Doubles | None = None
+    causes: CauseModel | None = None
 
 
 def gate_arrays(arrays: dict[str, Array]) -> GateArrays:
     """Return the gate's part of a bundle's arrays."""
-    cells = None
+    cells = causes = None
     if "gate.cells.center" in arrays:
         cells = CellModel(arrays["gate.cells.center"], arrays["gate.cells.spread"])
-    return GateArrays(cells, arrays.get("gate.mean_picture"))
+    if "gate.causes.means" in arrays:
+        names = ("rarity", "center", "scale", "means", "roots", "offsets")
+        causes = CauseModel(**{name: arrays[f"gate.causes.{name}"] for name in names})
+    return GateArrays(cells, arrays.get("gate.mean_picture"), causes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,48 +121,63 @@ class InputGate:
     spec : GateSpec
     arrays : GateArrays
     live : bool
-        Watch for a frozen picture; False for folders, whose files may well be equal.
+        Watch from frame to frame: frozen pictures, capture times, flicker. False for folders,
+        whose files may well be equal.
     """
 
     def __init__(self, spec: GateSpec, arrays: GateArrays, *, live: bool) -> None:
         self._spec = spec
         self._arrays = arrays
-        self._frozen = FrozenDetector(spec.frozen_after) if live else None
+        self._hard = LimitTable(spec.limits, STATISTICS, hard=True)
+        self._usual = LimitTable(spec.limits, STATISTICS, hard=False)
+        self._frozen = FrozenDetector(spec.repeats) if live else None
+        self._clock = ClockDetector() if live else None
+        flicker = spec.repeats.flicker
+        self._flicker = FlickerDetector(flicker) if live and flicker is not None else None
+        self._register: Register | None = None
 
-    def check(self, image: Image, seen: Measurement) -> Findings:
+    def check(self, image: Image, seen: Measurement, monotonic_ns: int = 0) -> Findings:
         """Return why a frame is not inspectable, or whether it is doubtful.
 
         Where most of a fixed scene is lit as ever, a dark or red part of it is no matter of the
         light: such a frame is for the guards to judge and for a person to look at.
+
+        Parameters
+        ----------
+        image : Image
+        seen : Measurement
+        monotonic_ns : int
+            Capture time, 0 where it is unknown.
         """
-        found = outside(self._spec.limits, named(seen.statistics), hard=True)
-        if self._frozen and (frozen := self._frozen.update(seen.pixels_hash)):
-            found.append(("frozen", frozen))
+        found = self._hard.outside(seen.statistics)
+        found += self._since_the_last(seen, monotonic_ns)
         if wrong_size := self._format(image):
             found.append(("format", wrong_size))
         if covered := self._occlusion(image, seen, hard=True):
             found.append(("occlusion", covered))
         if not found:
             return FINE
-        reasons = self._ordered(found + self._causes(image, seen), seen)
-        local = self._lit(seen) and all(check in OF_LIGHT for check, _ in found)
-        return Findings(invalid=() if local else reasons, doubts=reasons if local else ())
+        reasons = self._ordered(found, image, seen)
+        mild = {"flicker"} | (OF_LIGHT if self._lit(seen) else set())
+        doubtful = all(check in mild for check, _ in found)
+        return Findings(invalid=() if doubtful else reasons, doubts=reasons if doubtful else ())
 
     def explain(self, image: Image, seen: Measurement) -> tuple[Reason, ...]:
         """Return what is unusual about a flagged frame, leading reason first."""
-        found = outside(self._spec.limits, named(seen.statistics), hard=False)
-        if self._lit(seen):  # a part that is darker or redder is not a matter of light
-            found = [(check, reason) for check, reason in found if check not in OF_LIGHT]
-        return self._ordered(found + self._causes(image, seen), seen)
+        return self._ordered([], image, seen)
 
-    def _causes(self, image: Image, seen: Measurement) -> list[tuple[Check, Reason]]:
-        """Return what may lie behind a failed check: a covered part, a displaced camera."""
-        causes: list[tuple[Check, Reason]] = []
-        if covered := self._occlusion(image, seen, hard=False):
-            causes.append(("occlusion", covered))
-        if moved := self._misalignment(image):
-            causes.append(("alignment", moved))
-        return causes
+    def _since_the_last(self, seen: Measurement, monotonic_ns: int) -> list[tuple[Check, Reason]]:
+        """Return what is wrong between the frame before and this one."""
+        found: list[tuple[Check, Reason]] = []
+        if self._frozen and (frozen := self._frozen.update(seen.pixels_hash, seen.cells[0])):
+            found.append(("frozen", frozen))
+        if self._clock and (late := self._clock.update(monotonic_ns)):
+            found.append(("timestamp", late))
+        if self._flicker and self._arrays.cells:
+            light = float(self._arrays.cells.shift(seen.cells[0]))
+            if flicker := self._flicker.update(light):
+                found.append(("flicker", flicker))
+        return found
 
     def _format(self, image: Image) -> Reason | None:
         channels = 1 if image.ndim == 2 else image.shape[2]
@@ -157,22 +200,60 @@ class InputGate:
             self._arrays.cells, self._spec.cells, seen.cells[0], image.shape, hard=hard
         )
 
+    def _ordered(
+        self, found: list[tuple[Check, Reason]], image: Image, seen: Measurement
+    ) -> tuple[Reason, ...]:
+        """Return the reasons, one a check, cause before effect.
+
+        Certain facts lead; then the likeliest cause; then what else is out of its usual range, in
+        the order of the checks. Where the likeliest is nothing that the gate has a name for, only
+        what was found by a hard limit is said, and what covers a part of a fixed scene.
+        """
+        reasons: dict[Check, Reason] = {}
+        for check, reason in found:
+            reasons.setdefault(check, reason)
+        way = self._way(image, seen)
+        if way is not None and way.cause in OF_LIGHT and self._local(seen):
+            way = COVERED  # where the rest is lit as ever, it is no matter of the light
+        usual = dict(reversed(self._usual.outside(seen.statistics)))
+        if covered := self._occlusion(image, seen, hard=False):
+            usual["occlusion"] = covered
+        if way is None or way.cause != "other":
+            reasons = usual | reasons
+        elif covered:
+            reasons.setdefault("occlusion", covered)
+        order = list(ORDER)
+        if way is not None and way.cause != "other":
+            reasons[way.cause] = self._caused(way, reasons.get(way.cause), image)
+            order.insert(CERTAIN, way.cause)
+        return tuple(reasons[check] for check in dict.fromkeys(order) if check in reasons)
+
+    def _way(self, image: Image, seen: Measurement) -> Way | None:
+        """Return what has most likely happened to the picture; None where nothing was learnt."""
+        if self._arrays.causes is None or self._spec.causes is None:
+            return None
+        looks = Looks(seen.statistics[None], seen.cells[:1], reduce(image)[None])
+        description = describe(looks, self._arrays.causes.rarity, self._arrays.cells)
+        return self._arrays.causes.likeliest(self._spec.causes, description[0])
+
+    def _caused(self, way: Way, out_of_range: Reason | None, image: Image) -> Reason:
+        """Return the reason for a likely cause, with what was measured of it where it was."""
+        if way.cause == "alignment" and (moved := self._misalignment(image)):
+            return moved
+        if out_of_range is None:
+            return Reason(f"gate.{way.cause}", way.words, None)
+        return msgspec.structs.replace(out_of_range, message=way.words)
+
     def _misalignment(self, image: Image) -> Reason | None:
         if self._arrays.mean_picture is None or self._spec.alignment is None:
             return None
-        return misalignment(self._arrays.mean_picture, self._spec.alignment, image)
+        if self._register is None:  # its spectra are made when first needed
+            self._register = Register(self._arrays.mean_picture, image.shape[1] / image.shape[0])
+        return misalignment(self._register, self._spec.alignment, image)
 
-    def _ordered(self, found: list[tuple[Check, Reason]], seen: Measurement) -> tuple[Reason, ...]:
-        """Return the reasons in the order of cause before effect, one a check.
-
-        Something bright or dark that covers a part moves the picture's mean as well: where the
-        rest of the scene is lit as ever, the cover is the cause and the mean its effect.
-        """
-        leading: dict[Check, Reason] = {}
-        for check, reason in found:
-            leading.setdefault(check, reason)
-        order = ORDER_OF_LOCAL_CHANGE if "occlusion" in leading and self._lit(seen) else ORDER
-        return tuple(leading[check] for check in order if check in leading)
+    def _local(self, seen: Measurement) -> bool:
+        cells, spec = self._arrays.cells, self._spec.cells
+        return cells is not None and spec is not None and is_local(cells, spec, seen.cells[0])
 
     def _lit(self, seen: Measurement) -> bool:
         cells, spec = self._arrays.cells, self._spec.cells

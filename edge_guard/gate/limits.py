@@ -1,4 +1,4 @@
-"""Limits of single image statistics: exposure, clipping, colour, focus, noise, dead."""
+"""Limits of single image statistics: exposure, colour, focus, noise, dead, stuck, banding."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ _RULES = (
     _Rule(
         "exposure", "p99", 4.0, "the bright parts are too dark", "the bright parts are too bright"
     ),
+    _Rule("exposure", "darkest", 6.0, "", "nothing in the picture is dark"),
+    _Rule("exposure", "brightest", 6.0, "nothing in the picture is bright", ""),
     _Rule("clipping", "clipped_low", 0.02, "", "too much of the picture is black"),
     _Rule("clipping", "clipped_high", 0.02, "", "too much of the picture is burnt out"),
     _Rule(
@@ -57,6 +59,11 @@ _RULES = (
         "the picture is out of focus",
         "the picture is sharper than it should be",
     ),
+    _Rule("focus", "gradient_1x", 0.3, "the picture is out of focus", ""),
+    _Rule("stuck", "stuck_rows", 0.02, "", "neighbouring rows of the picture are the same"),
+    _Rule("stuck", "stuck_columns", 0.02, "", "neighbouring columns of the picture are the same"),
+    _Rule("banding", "row_banding", 1.0, "", "the picture has stripes across"),
+    _Rule("banding", "column_banding", 1.0, "", "the picture has stripes down"),
     _Rule("noise", "noise", 0.3, "", "the picture is noisier than it should be"),
 )
 _WORDS = {(rule.check, rule.statistic): (rule.low, rule.high) for rule in _RULES}
@@ -117,21 +124,37 @@ def _dead_limit(sd: Doubles) -> Limit:
     return Limit("dead", "sd", (limit, None), (limit, None))
 
 
-def outside(
-    limits: tuple[Limit, ...], values: dict[str, float], *, hard: bool
-) -> list[tuple[Check, Reason]]:
-    """Return a reason for each statistic outside its hard or usual range.
+class LimitTable:
+    """The limits of a gate, laid out to be checked at once.
 
-    A value that is not a number is outside.
+    Parameters
+    ----------
+    limits : tuple of Limit
+    names : tuple of str
+        Names of the statistics, in their order.
+    hard : bool
+        Check the hard ranges, not the usual ones.
     """
-    found = []
-    for limit in limits:
-        low, high = limit.hard if hard else limit.usual
-        value = values[limit.statistic]
+
+    def __init__(self, limits: tuple[Limit, ...], names: tuple[str, ...], *, hard: bool) -> None:
+        self._limits = limits
+        self._ranges = [limit.hard if hard else limit.usual for limit in limits]
+        self._columns = np.array([names.index(limit.statistic) for limit in limits], np.intp)
+        self._low = np.array([-np.inf if r[0] is None else r[0] for r in self._ranges])
+        self._high = np.array([np.inf if r[1] is None else r[1] for r in self._ranges])
+
+    def outside(self, statistics: Array) -> list[tuple[Check, Reason]]:
+        """Return a reason for each statistic (S,) outside its range; NaN is outside."""
+        values = statistics[self._columns]
+        fine = (values >= self._low) & (values <= self._high)
+        if fine.all():
+            return []
+        return [self._found(int(i), float(values[i])) for i in np.flatnonzero(~fine)]
+
+    def _found(self, i: int, value: float) -> tuple[Check, Reason]:
+        limit, (low, high) = self._limits[i], self._ranges[i]
         too_low = low is not None and not value >= low
-        if too_low or (high is not None and not value <= high):
-            found.append((limit.check, _reason(limit, value, (low, high), too_low=too_low)))
-    return found
+        return limit.check, _reason(limit, value, (low, high), too_low=too_low)
 
 
 def _reason(limit: Limit, value: float, expected: Range, *, too_low: bool) -> Reason:

@@ -17,7 +17,7 @@ from edge_guard.backends.spec import Runtime, TapPlan, TensorSpec
 from edge_guard.bundle import Bundle, read_bundle, write_bundle
 from edge_guard.card import Card
 from edge_guard.errors import BundleError
-from edge_guard.gate.spec import GateSpec, Limit
+from edge_guard.gate.spec import GateSpec, Limit, RepeatSpec
 from edge_guard.manifest import GuardSpec, Manifest, Promise, Provenance, References
 
 
@@ -33,7 +33,9 @@ def small_bundle() -> Bundle:
         labels=("a", "b", "c"),
         plan=TapPlan(pixels, output, output, False, ()),
         runtime=Runtime("onnxruntime", "1", "default", "x86_64"),
-        gate=GateSpec(None, (Limit("dead", "sd", (1.0, None), (1.0, None)),), 3),
+        gate=GateSpec(
+            None, (Limit("dead", "sd", (1.0, None), (1.0, None)),), RepeatSpec(3, 0.0, None)
+        ),
         guards=GuardSpec((), ("gen", "energy", "msp"), 1.0, False, 0.0, 0.0),
         promise=Promise(0.01, 0.01, "marginal", 1.0, 0.01),
         certificate=None,
