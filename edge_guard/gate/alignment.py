@@ -23,7 +23,7 @@ ANGLES = tuple(range(-12, 13))
 """Turns that are tried, degrees."""
 
 _BETTER = 0.8
-"""A turned mean picture must leave at most this share of what the upright one leaves unexplained."""
+"""A turned mean picture must leave at most this share of what the upright leaves."""
 
 _MEASURED = 60
 """So many references tell the usual turn."""
