@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 from brokers import Listener, Mosquitto, free_port
+from certificates import write_certificates
 from devices import (
     TOPICS,
     Counter,
@@ -371,26 +372,8 @@ def test_a_silent_server_does_not_hold_the_stop(
         connection.close()
 
 
-def _certificates(folder: Path) -> None:
-    """A certificate authority, a broker's and a device's certificate."""
-    run = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    run += ["-nodes", "-days", "2"]
-    for ca in ("ca", "other"):
-        files = ["-keyout", f"{folder}/{ca}.key", "-out", f"{folder}/{ca}.crt"]
-        subprocess.run([*run, *files, "-subj", f"/CN={ca}"], check=True, capture_output=True)
-    signed = ["-CA", f"{folder}/ca.crt", "-CAkey", f"{folder}/ca.key"]
-    for name in ("broker", "device"):
-        files = ["-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.crt"]
-        extension = ["-addext", "subjectAltName=IP:127.0.0.1"]
-        subprocess.run(
-            [*run, *signed, *files, *extension, "-subj", f"/CN={name}"],
-            check=True,
-            capture_output=True,
-        )
-
-
 def test_tls_with_client_certificates_and_a_wrong_authority(tmp_path: Path) -> None:
-    _certificates(tmp_path)
+    write_certificates(tmp_path)
     settings = (
         f"cafile {tmp_path}/ca.crt",
         f"certfile {tmp_path}/broker.crt",
