@@ -50,11 +50,11 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class Degradation:
-    """One setting: false flags among clean frames, and each kind's detection."""
+    """One setting: false flags among clean frames by leading reason, and each kind's detection."""
 
     setting: str
     clean: int
-    false_flags: int
+    false_flags: dict[str, int]
     kinds: list[Detection]
 
 
@@ -161,8 +161,8 @@ def _measure(
         for kind, change in CHANGES.items():
             changed = list(_changed(change, parts, rng))
             judged = judge(pipeline, changed)
-            leading = [guard for guard in judged.leading if guard]
-            right = sum(guard in RIGHT[kind] for guard in leading) / max(len(leading), 1)
+            leading = _counts(judged.leading)
+            right = sum(n for guard, n in leading.items() if guard in RIGHT[kind])
             nameable = fixed or kind not in _NEEDS_FIXED_SCENE
             kinds.append(
                 Detection(
@@ -170,12 +170,16 @@ def _measure(
                     len(changed),
                     auroc(usual.fused, judged.fused),
                     float(judged.flagged.mean()),
-                    right if nameable else None,
-                    dict(Counter(leading).most_common(3)),
+                    right / max(sum(leading.values()), 1) if nameable else None,
+                    leading,
                 )
             )
         pipeline.close()
-    return Degradation(setting, len(clean), int(usual.flagged.sum()), kinds)
+    return Degradation(setting, len(clean), _counts(usual.leading), kinds)
+
+
+def _counts(leading: Sequence[str]) -> dict[str, int]:
+    return dict(Counter(guard for guard in leading if guard).most_common())
 
 
 def _changed(change: Change, parts: Sequence[Image], rng: np.random.Generator) -> Iterator[Image]:

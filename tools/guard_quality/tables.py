@@ -45,8 +45,12 @@ def degradations(found: Sequence[Degradation]) -> Iterator[str]:
             )
     yield ""
     for d in found:
-        rate = d.false_flags / d.clean
-        yield f"- {d.setting}: {d.false_flags} of {d.clean} clean images flagged ({rate:.4f})"
+        flags = sum(d.false_flags.values())
+        reasons = ", ".join(f"{guard} {count}" for guard, count in d.false_flags.items()) or "none"
+        yield (
+            f"- {d.setting}: {flags} of {d.clean} clean images flagged "
+            f"({flags / d.clean:.4f}): {reasons}"
+        )
 
 
 def good_only(found: Sequence[GoodOnly]) -> Iterator[str]:
