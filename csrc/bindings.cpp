@@ -131,9 +131,10 @@ std::shared_ptr<eg::View> make_view(std::int64_t source, py::ssize_t normalize,
 }
 
 eg::Patches make_patches(py::ssize_t tap, const py::array& basis, const py::array& offset,
-                         std::optional<py::array> bank, py::ssize_t top) {
-    return {at_least(0, tap, "tap"), matrix_of(basis, "basis"), vector_of<float>(offset, "offset"),
-            matrix_of(bank, "bank"), at_least(1, top, "top")};
+                         std::optional<py::array> bank, py::ssize_t top,
+                         std::optional<py::array> gain) {
+    return {at_least(0, tap, "tap"),  matrix_of(basis, "basis"), vector_of<float>(offset, "offset"),
+            matrix_of(bank, "bank"), at_least(1, top, "top"),   vector_of<float>(gain, "gain")};
 }
 
 eg::Fusion make_fusion(const py::array& center, const py::array& spread, const py::array& weight,
@@ -290,7 +291,7 @@ void bind_scorer(py::module_& m) {
         py::arg("center") = py::none());
     py::class_<eg::Patches>(m, "Patches")
         .def(py::init(&make_patches), py::arg("tap"), py::arg("basis"), py::arg("offset"),
-             py::arg("bank") = py::none(), py::arg("top") = 1);
+             py::arg("bank") = py::none(), py::arg("top") = 1, py::arg("gain") = py::none());
     py::class_<eg::Fusion>(m, "Fusion")
         .def(py::init(&make_fusion), py::arg("center"), py::arg("spread"), py::arg("weight"),
              py::arg("tail"), py::arg("member"), py::arg("top1"), py::arg("top3"),

@@ -105,20 +105,23 @@ private:
 // ---- patches -----------------------------------------------------------------------------------
 // The feature-map guard (Roth 2022, PatchCore; bank and basis are fitted elsewhere). f(p) is the
 // mean of the map over the 3x3 positions round p that lie inside it:
-//   q(p) = basis f(p) - offset,  distance(p) = min_r |q(p) - bank_r|
+//   q(p) = basis f(p) - offset,  distance(p) = gain_p min_r |q(p) - bank_r|
 //   score = mean of the `top` largest distances (of all where there are fewer positions)
 // q is computed in float32; the distance to the row found is exact for that q, and the row is the
 // nearest up to the rounding of float32. A NaN or infinite value near p makes distance(p) and the
 // score NaN.
 struct Patches {
-    // basis (D, C), offset (D), bank (B, D); an empty bank describes and does not score.
-    Patches(std::size_t tap, Matrix basis, std::vector<float> offset, Matrix bank, std::size_t top);
+    // basis (D, C), offset (D), bank (B, D), gain (H W) not below 0, empty = ones. An empty bank
+    // describes and does not score.
+    Patches(std::size_t tap, Matrix basis, std::vector<float> offset, Matrix bank, std::size_t top,
+            std::vector<float> gain = {});
 
     std::size_t tap;
     Matrix basis;
     std::vector<float> offset;
     Matrix bank;
     std::size_t top;
+    std::vector<float> gain;
 };
 
 // Patches bound to a tap's layout, and the buffers of one frame.

@@ -39,12 +39,13 @@ std::vector<float> packed(const Matrix& matrix, double factor) {
 }  // namespace
 
 Patches::Patches(std::size_t tap_, Matrix basis_, std::vector<float> offset_, Matrix bank_,
-                 std::size_t top_)
+                 std::size_t top_, std::vector<float> gain_)
     : tap(tap_),
       basis(std::move(basis_)),
       offset(std::move(offset_)),
       bank(std::move(bank_)),
-      top(top_) {
+      top(top_),
+      gain(std::move(gain_)) {
     require(basis.rows > 0, "basis: expected at least one row");
     require(offset.size() == basis.rows, "offset: expected one value for each row of basis");
     require(bank.rows == 0 || bank.columns == basis.rows,
@@ -54,12 +55,16 @@ Patches::Patches(std::size_t tap_, Matrix basis_, std::vector<float> offset_, Ma
     require_finite(basis.values, "basis: expected finite values");
     require_finite(offset, "offset: expected finite values");
     require_finite(bank.values, "bank: expected finite values");
+    require_finite(gain, "gain: expected finite values");
+    for (const float g : gain) require(g >= 0, "gain: expected values of at least 0");
 }
 
 PatchMap::PatchMap(const Patches& patches, const Tensor& tensor)
     : patches_(patches), tensor_(tensor), dim_(patches.basis.rows), columns_(padded(dim_)) {
     require(patches.basis.columns == tensor.channels,
             "patches.basis: expected one column for each channel of the tap");
+    require(patches.gain.empty() || patches.gain.size() == size(),
+            "patches.gain: expected one value for each position of the tap");
     basis_ = packed(patches.basis, tensor.scale);
     bank_ = packed(patches.bank, 1.0);
     half_norms_.assign(padded(patches.bank.rows), std::numeric_limits<float>::infinity());
@@ -128,7 +133,8 @@ float PatchMap::distance(std::size_t position) const {
         const double d = static_cast<double>(q[i]) - row[i];
         square += d * d;
     }
-    return static_cast<float>(std::sqrt(square));
+    const double gain = patches_.gain.empty() ? 1.0 : patches_.gain[position];
+    return static_cast<float>(gain * std::sqrt(square));
 }
 
 void PatchMap::copy_descriptors(float* out) const {

@@ -107,11 +107,12 @@ class Patches:
     """The feature-map guard: distance of each place of a map to the nearest of a bank.
 
     f(p) = mean of the map, dequantized, over the 3×3 positions round p that lie inside it
-    q(p) = basis f(p) − offset;  distance(p) = min_r ‖q(p) − bank_r‖
+    q(p) = basis f(p) − offset;  distance(p) = gain_p min_r ‖q(p) − bank_r‖
     score = mean of the ``top`` largest distances (of all where there are fewer positions)
 
     tap : index of the tap that it reads.
     basis (D, C), offset (D,), bank (B, D). Without a bank there is no score, only `describe`.
+    gain (H·W,), not below 0; empty = ones.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class Patches:
         offset: npt.NDArray[np.float32],
         bank: npt.NDArray[np.float32] | None = None,
         top: int = 1,
+        gain: npt.NDArray[np.float32] | None = None,
     ) -> None: ...
 
 class Fusion:

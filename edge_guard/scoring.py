@@ -99,7 +99,14 @@ def _patches(spec: PatchSpec | None, arrays: dict[str, Array]) -> _kernels.Patch
     if spec is None:
         return None
     basis, offset = arrays["patches.basis"], arrays["patches.offset"]
-    return _kernels.Patches(spec.tap, basis, offset, arrays.get("patches.bank"), spec.top)
+    return _kernels.Patches(
+        spec.tap,
+        basis,
+        offset,
+        arrays.get("patches.bank"),
+        spec.top,
+        arrays.get("patches.gain"),
+    )
 
 
 def _scorer(

@@ -1,5 +1,5 @@
-// Small matrix products for the feature-map guard: a few rows times sixteen columns at a time,
-// in registers. The right-hand side comes in panels of sixteen columns, one row of a panel after the
+// Small matrix products for the feature-map guard: a few rows times sixteen columns at a time, in
+// registers. The right-hand side comes in panels of sixteen columns, one row of a panel after the
 // other.
 #include "level.hpp"
 

@@ -239,12 +239,13 @@ double patch_distance(const Patches& patches, const std::vector<float>& map, con
         }
         best = std::min(best, std::sqrt(sum));
     }
-    return best;
+    return best * patches.gain[y * t.width + x];
 }
 
 void test_patches(std::size_t channels, std::size_t dim, std::size_t rows) {
     const Tensor t = {Dtype::float32, 5, 6, channels};
-    const Patches patches(0, matrix(dim, channels), normal(dim), matrix(rows, dim), 4);
+    const std::vector<float> gain(30, 0.5f);
+    const Patches patches(0, matrix(dim, channels), normal(dim), matrix(rows, dim), 4, gain);
     const std::vector<float> map = normal(30 * channels);
     PatchMap guard(patches, t);
     guard.score(map.data());

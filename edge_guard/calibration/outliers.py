@@ -66,6 +66,34 @@ def _cut_paste(x: Floats, other: Floats, rng: np.random.Generator) -> Array:
     return result
 
 
+def _scar(x: Floats, other: Floats, rng: np.random.Generator) -> Array:
+    """Return x with thin strips of another reference, lighter or darker (Li 2021, CutPaste)."""
+    rows, columns = np.indices(x.shape[:2], np.float32)
+    result = x.copy()
+    for _ in range(int(rng.integers(1, 4))):
+        angle = rng.uniform(0, np.pi)
+        v, h = rows - rng.uniform(0, x.shape[0]), columns - rng.uniform(0, x.shape[1])
+        along = np.abs(v * np.sin(angle) + h * np.cos(angle))
+        across = np.abs(v * np.cos(angle) - h * np.sin(angle))
+        side = min(x.shape[:2])
+        strip = (along < side * rng.uniform(0.1, 0.3)) & (
+            across < max(0.6, side * rng.uniform(0.006, 0.02))
+        )
+        result[strip] = other[strip] + rng.choice([-1, 1]) * rng.uniform(20, 80)
+    return result
+
+
+def _speck(x: Floats, other: Floats, rng: np.random.Generator) -> Array:
+    """Return x with small pieces of another reference, lighter or darker."""
+    result = x.copy()
+    for _ in range(int(rng.integers(1, 4))):
+        height, width = (max(2, int(side * rng.uniform(0.05, 0.15))) for side in x.shape[:2])
+        (r, c), (p, q) = _corner(x, height, width, rng), _corner(x, height, width, rng)
+        shade = rng.choice([-1, 1]) * rng.uniform(15, 60)
+        result[r : r + height, c : c + width] = other[p : p + height, q : q + width] + shade
+    return result
+
+
 def _shuffle(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
     grid = int(rng.integers(2, 5))
     height, width = x.shape[0] // grid, x.shape[1] // grid
@@ -168,6 +196,8 @@ MAKERS: dict[str, Maker] = {
     "noise": _noise,
     "pixelate": _pixelate,
     "cut-paste": _cut_paste,
+    "scar": _scar,
+    "speck": _speck,
     "shuffle": _shuffle,
     "zoom": _zoom,
     "tile": _tile,
@@ -204,8 +234,13 @@ def pseudo_outliers(
             partner = _like(images(int(rng.integers(n))), image)
             changed = make(image.astype(np.float32), partner, rng)
             result = np.clip(np.rint(changed), 0, 255).astype(np.uint8)
-            if np.abs(result.astype(np.int16) - image).mean() >= 1.0:
+            if _visible(np.abs(result.astype(np.int16) - image)):
                 yield kind, int(index), result
+
+
+def _visible(change: Array) -> bool:
+    """Return whether a change is there at all: a little everywhere, or much in one place."""
+    return bool(change.mean() >= 1.0 or (change >= 16).mean() >= 0.003)
 
 
 def gaussian_blur(x: Floats, sigma: float) -> Floats:

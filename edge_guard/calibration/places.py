@@ -20,6 +20,7 @@ from edge_guard.guards.patch import (
     fit_bank,
     fit_space,
     frame_scores,
+    place_gains,
     top_places,
 )
 from edge_guard.manifest import PatchSpec, Promise
@@ -83,6 +84,8 @@ class FittedPlaces:
     space : Space
     bank : Doubles
         (B, D), from all references.
+    gain : Doubles
+        (P,), 1 / usual distance at each place.
     inside, outside : Doubles
         (N,) and (M,), scores of references and pseudo-outliers by banks that never saw them.
     farthest : Doubles
@@ -92,6 +95,7 @@ class FittedPlaces:
     spec: PatchSpec
     space: Space
     bank: Doubles
+    gain: Doubles
     inside: Doubles
     outside: Doubles
     farthest: Doubles
@@ -105,7 +109,8 @@ class FittedPlaces:
 
     def arrays(self) -> dict[str, Array]:
         """Return the arrays by their bundle names."""
-        return self.space.arrays() | {"patches.bank": self.bank.astype(np.float32)}
+        parts = {"patches.bank": self.bank, "patches.gain": self.gain}
+        return self.space.arrays() | {name: part.astype(np.float32) for name, part in parts.items()}
 
 
 def fit_places(
@@ -129,14 +134,24 @@ def fit_places(
     folds : sequence of Fold
     """
     rows = bank_rows(spec.height * spec.width)
-    inside, farthest = np.zeros(len(seen)), np.zeros(len(seen))
-    outside = np.zeros(len(outliers))
+    far_inside = np.zeros((len(seen), spec.height * spec.width))
+    far_outside = np.zeros((len(outliers), far_inside.shape[1]))
     for fold in folds:
         bank = fit_bank(seen.places[fold.fit], rows, rng)
-        far = distances(seen.places[fold.score], bank)
-        inside[fold.score], farthest[fold.score] = frame_scores(far, spec.top), far.max(1)
-        held = np.flatnonzero(np.isin(origins, fold.score))
-        if len(held):
-            outside[held] = frame_scores(distances(outliers.places[held], bank), spec.top)
-    bank = fit_bank(seen.places, rows, rng)
-    return FittedPlaces(spec, space, bank, inside, outside, farthest)
+        far_inside[fold.score] = distances(seen.places[fold.score], bank)
+        held = np.isin(origins, fold.score)
+        far_outside[held] = distances(outliers.places[held], bank)
+    scaled = np.zeros_like(far_inside)
+    for fold in folds:  # only now: the gains of a fold come from the frames that it was fitted on
+        gain = place_gains(far_inside[fold.fit])
+        far_outside[np.isin(origins, fold.score)] *= gain
+        scaled[fold.score] = far_inside[fold.score] * gain
+    return FittedPlaces(
+        spec=spec,
+        space=space,
+        bank=fit_bank(seen.places, rows, rng),
+        gain=place_gains(far_inside),
+        inside=frame_scores(scaled, spec.top),
+        outside=frame_scores(far_outside, spec.top),
+        farthest=scaled.max(1),
+    )

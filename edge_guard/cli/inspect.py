@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_guard.cli.output import Output, add_json_argument
+from edge_guard.errors import ConfigError
 
 if TYPE_CHECKING:
     from edge_guard.bundle import Bundle
-    from edge_guard.types import Result, Verdict
+    from edge_guard.types import Frame, Result, Verdict
 
 _COLORS = {"accept": "green", "review": "yellow", "invalid": "red"}
 _PATIENCE_S = 30.0
@@ -28,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sources", nargs="+", metavar="SOURCE", help="image, folder, video, camera or address"
     )
     parser.add_argument("--threads", type=int, default=1, help="threads of the model's runtime")
+    parser.add_argument(
+        "--heatmaps",
+        type=Path,
+        metavar="DIR",
+        help="write a PNG of each flagged frame with the places that stand out",
+    )
     add_json_argument(parser)
 
 
@@ -38,15 +45,20 @@ def run(args: argparse.Namespace) -> int:
 
     output = Output(args.json)
     bundle = read_bundle(args.bundle)
+    heatmaps = Heatmaps(args.heatmaps) if args.heatmaps else None
     verdicts: Counter[Verdict] = Counter()
     for address in args.sources:
-        verdicts += _inspect(bundle, address, args.threads, output)
+        verdicts += _inspect(bundle, address, args.threads, output, heatmaps)
     counts = ", ".join(f"{verdicts[v]} {v}" for v in Verdict)
     output.text(f"{verdicts.total()} frames: {counts}", color="bold")
+    if heatmaps:
+        output.text(f"{heatmaps.written} heatmaps in {args.heatmaps}")
     return 0
 
 
-def _inspect(bundle: Bundle, address: str, threads: int, output: Output) -> Counter[Verdict]:
+def _inspect(
+    bundle: Bundle, address: str, threads: int, output: Output, heatmaps: Heatmaps | None
+) -> Counter[Verdict]:
     """Judge one source and return how many frames got which verdict."""
     from edge_guard.errors import SourceError
     from edge_guard.pipeline import Pipeline
@@ -68,6 +80,8 @@ def _inspect(bundle: Bundle, address: str, threads: int, output: Output) -> Coun
                 result = Result(Verdict.INVALID, reasons=(reason,))
             else:
                 result = pipeline.inspect(frame)
+                if heatmaps:
+                    heatmaps.write(frame, result)
             verdicts[result.verdict] += 1
             output.record(record(frame.source, frame.sequence, result))
             _print(output, frame, result)
@@ -75,6 +89,47 @@ def _inspect(bundle: Bundle, address: str, threads: int, output: Output) -> Coun
         source.close()
         pipeline.close()
     return verdicts
+
+
+class Heatmaps:
+    """Pictures of flagged frames with their heat, one PNG each.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where missing.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.written = 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(folder, error) from None
+
+    def write(self, frame: Frame, result: Result) -> None:
+        """Write the frame's picture where it has heat: accepted and invalid frames have none."""
+        from edge_guard.backends.preprocess import encode_png
+        from edge_guard.heat import overlay
+
+        if result.heat is None:
+            return
+        path = self._folder / f"{self.written:05d}-{Path(frame.source).stem}-{frame.sequence}.png"
+        try:
+            path.write_bytes(encode_png(overlay(frame.image, result.heat)))
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        self.written += 1
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"cannot write {path}: {error.strerror}", "choose another --heatmaps folder")
 
 
 def _is_stream(address: str) -> bool:

@@ -4,7 +4,7 @@ Score, higher = more anomalous:
 
     f(p) = mean of the map over the 3×3 positions round p that lie inside it
     q(p) = basis f(p) − offset                    the leading principal axes of normal places
-    distance(p) = min_r ‖q(p) − bank_r‖
+    distance(p) = gain_p min_r ‖q(p) − bank_r‖    gain_p = 1 / what is usual at this place
     s    = mean of the 5 % largest distances of the frame
 
 The distances are also the frame's heatmap. The bank holds the k-means centres of the references'
@@ -30,9 +30,11 @@ BANK_ROWS = 512
 MULTIPLICATIONS = 4_000_000
 """Most multiplications of one frame's search."""
 TOP_SHARE = 0.05
-_FIT_ROWS = 20_000
-_ROUNDS = 12
+_FIT_ROWS = 10_000
+_ROUNDS = 8
 _CHUNK = 4096
+_PRIOR_FRAMES = 85
+_LEAST_USUAL = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +140,27 @@ def distances(descriptors: Array, bank: Array) -> Doubles:
     Returns
     -------
     Doubles
-        (N, P), non-negative; NaN where a place holds NaN.
+        (N, P), non-negative, in float64; the row is found in float32. NaN where a place holds NaN.
     """
     places = np.asarray(descriptors, np.float64).reshape(-1, descriptors.shape[-1])
-    found = bank[_nearest(places, bank)]
+    found = bank[_nearest(places.astype(np.float32), bank.astype(np.float32))]
     return np.asarray(np.sqrt(((places - found) ** 2).sum(1))).reshape(descriptors.shape[:2])
+
+
+def place_gains(far: Array) -> Doubles:
+    """Return 1 / the usual distance at each place: the map's edges differ more than its middle.
+
+    The usual distance is the mean of the references there, drawn towards the mean of all places
+    as if by `_PRIOR_FRAMES` more frames.
+
+    Parameters
+    ----------
+    far : Array
+        (N, P) distances of references to a bank that never saw them, N ≥ 1.
+    """
+    n, overall = len(far), float(far.mean())
+    usual = (far.sum(0) + _PRIOR_FRAMES * overall) / (n + _PRIOR_FRAMES)
+    return np.asarray(1.0 / np.maximum(usual, _LEAST_USUAL))
 
 
 def frame_scores(far: Array, top: int) -> Doubles:

@@ -89,3 +89,11 @@ def test_the_kernel_scores_what_was_fitted() -> None:
         scorer.distances(seen)
         np.testing.assert_allclose(seen, far[row], rtol=1e-3, atol=1e-4)
         np.testing.assert_allclose(values[0], patch.frame_scores(far, 4)[row], rtol=1e-4)
+
+
+def test_gains_level_the_places_as_far_as_the_frames_allow() -> None:
+    far = np.random.default_rng(5).uniform(0.9, 1.1, (4000, 6)) * [1, 1, 1, 1, 1, 3]
+    levelled = (far * patch.place_gains(far)).mean(0)
+    np.testing.assert_allclose(levelled, 1.0, rtol=0.05)
+    one = patch.place_gains(far[:1])
+    assert one[5] > 0.8 * one[0]  # one frame proves little

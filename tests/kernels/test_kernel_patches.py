@@ -35,10 +35,11 @@ class Case:
             self.map = rng.normal(size=(height, width, channels)).astype(dtype)
         self.basis = rng.normal(size=(dim, channels)).astype(np.float32)
         self.offset = rng.normal(size=dim).astype(np.float32)
+        self.gain = rng.uniform(0.5, 2, height * width).astype(np.float32)
         self.bank = (4 * rng.normal(size=(rows, dim))).astype(np.float32)
 
     def patches(self) -> Patches:
-        return Patches(0, self.basis, self.offset, self.bank, self.top)
+        return Patches(0, self.basis, self.offset, self.bank, self.top, self.gain)
 
     def scorer(self, patches: Patches, channels_last: bool = True) -> Scorer:
         tensor = Tensor(*self.spec, channels_last, *self.quantization)
@@ -59,7 +60,7 @@ class Case:
     @functools.cached_property
     def distances(self) -> np.ndarray:
         offsets = self.descriptors[:, None] - self.bank.astype(np.float64)
-        return np.sqrt((offsets**2).sum(2)).min(1)
+        return np.asarray(self.gain * np.sqrt((offsets**2).sum(2)).min(1))
 
 
 @functools.cache  # shared by the levels
@@ -139,6 +140,8 @@ def test_distances_before_the_first_frame_are_nan() -> None:
         ({"bank": np.full((2, 2), np.nan, np.float32)}, "bank: expected finite values"),
         ({"bank": np.zeros((2, 2))}, "bank: .*float32.*got float64"),
         ({"basis": np.zeros((0, 3), np.float32)}, "basis: expected at least one row"),
+        ({"gain": np.ones(15, np.float32)}, "patches.gain: .*each position"),
+        ({"gain": np.full(16, -1, np.float32)}, "gain: expected values of at least 0"),
         ({"top": 0}, "top: expected at least 1"),
         ({"tap": -1}, "tap: expected at least 0"),
     ],

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tinymodel import LABELS, parts, write_model
 
-from edge_guard.backends.preprocess import encode_png
+from edge_guard.backends.preprocess import decode_image, encode_png
 from edge_guard.bundle import Bundle, read_bundle
 from edge_guard.calibration.calibrate import Settings, calibrate
 from edge_guard.calibration.references import Reference
@@ -243,3 +243,22 @@ def test_accepted_parts_carry_no_heat(bundle: Bundle) -> None:
         r for r in (look(bundle, p) for p in parts(10, 1)) if r.verdict is Verdict.ACCEPT
     )
     assert accepted.heatmap() is None
+
+
+def test_heatmaps_are_written_for_flagged_frames(path: Path, tmp_path: Path) -> None:
+    from edge_guard.cli.main import main
+
+    good, strange = parts(2, 1)
+    strange[4:12, 50:58] = 150
+    for name, picture in (("good", good), ("strange", strange)):
+        (tmp_path / f"{name}.png").write_bytes(encode_png(picture))
+    out = tmp_path / "heat"
+    pictures = [str(tmp_path / "good.png"), str(tmp_path / "strange.png")]
+    assert main(["inspect", str(path), *pictures, "--heatmaps", str(out)]) == 0
+    (written,) = out.iterdir()
+    assert written.name == "00000-strange-0.png"
+    painted = decode_image(written.read_bytes())
+    assert painted.shape == strange.shape
+    assert (painted != strange).any()
+    (tmp_path / "file").write_text("")
+    assert main(["inspect", str(path), *pictures, "--heatmaps", str(tmp_path / "file")]) == 2
