@@ -37,11 +37,10 @@ def degradations(found: Sequence[Degradation]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|"
     for d in found:
         for kind in d.kinds:
-            named = "–" if kind.named is None else f"{kind.named:.2f}"
-            leading = ", ".join(f"{guard} {count}" for guard, count in kind.leading.items())
+            leading = ", ".join(f"{g} {count}" for g, count in list(kind.leading.items())[:4])
             yield (
                 f"| {d.setting} | {kind.kind} | {kind.n} | {kind.auroc:.3f} | {kind.detected:.3f} "
-                f"| {named} | {leading} |"
+                f"| {kind.named:.2f} | {leading} |"
             )
     yield ""
     for d in found:
