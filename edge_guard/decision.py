@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_guard.gate.gate import Findings, InputGate, Measurement
+from edge_guard.gate.spec import OF_LIGHT
 from edge_guard.guards import patch
 from edge_guard.manifest import Manifest
 from edge_guard.types import Array, Box, Doubles, Image, Reason
@@ -20,6 +21,8 @@ _LOUD = 3
 
 _PURSE = 20.0
 """Looks that can be saved up, or taken in advance by frames that must be looked at."""
+
+_LIGHT = {f"gate.{check}" for check in OF_LIGHT}
 
 _SUBJECTS = {
     "tone": "the picture's brightness, contrast and colour are",
@@ -83,10 +86,21 @@ class Decision:
             return (Reason("score", "the frame could not be scored: a value is not finite", None),)
         reasons = found.doubts
         if scored.fused > self._promise.score_limit:
-            causes = found.doubts or self._gate.explain(image, seen)
-            reasons = (*causes, *self._evidence(scored))
+            reasons = self._unlike(self._gate.explain(image, seen), found.doubts, scored)
         reasons += self._unsure(scored)
         return reasons + self._worth_a_look(scored, reviewed=bool(reasons))
+
+    def _unlike(
+        self, causes: tuple[Reason, ...], doubts: tuple[Reason, ...], scored: Scored
+    ) -> tuple[Reason, ...]:
+        """Return the reasons for a frame unlike the references.
+
+        Doubts about the light are the last word, not the first: the scene is lit as ever, and
+        something in it is brighter or redder.
+        """
+        certain = [d for d in doubts if d.guard not in _LIGHT]
+        reasons = {r.guard: r for r in (*certain, *causes, *self._evidence(scored), *doubts)}
+        return tuple(reasons.values())
 
     def _evidence(self, scored: Scored) -> tuple[Reason, ...]:
         """Return the fused flag and the guards that speak loudest for it, as z of references."""

@@ -213,7 +213,8 @@ class InputGate:
         for check, reason in found:
             reasons.setdefault(check, reason)
         way = self._way(image, seen)
-        if way is not None and way.cause in OF_LIGHT and self._local(seen):
+        as_ever = self._local(seen) or self._lit(seen)
+        if way is not None and way.cause in OF_LIGHT and as_ever:
             way = COVERED  # where the rest is lit as ever, it is no matter of the light
         usual = dict(reversed(self._usual.outside(seen.statistics)))
         if covered := self._occlusion(image, seen, hard=False):
