@@ -7,15 +7,26 @@ import threading
 import time
 from collections.abc import Mapping
 
+import numpy as np
+
 from edge_guard.backends.preprocess import encode_jpeg
 from edge_guard.config import StreamTable
 from edge_guard.drift.summary import Window
 from edge_guard.errors import EdgeGuardError
-from edge_guard.publish.messages import Alarm, Event, FrameResult, ImageReference, Summary
+from edge_guard.publish.messages import (
+    HEAT_UNIT,
+    MOST_HEAT_SIDE,
+    Alarm,
+    Event,
+    FrameResult,
+    HeatGrid,
+    ImageReference,
+    Summary,
+)
 from edge_guard.publish.outbox import Numbered, Outbox, event_id
 from edge_guard.publish.stamp import rfc3339
 from edge_guard.sources.contract import Damaged
-from edge_guard.types import Frame, Result, Verdict
+from edge_guard.types import Frame, Heat, Result, Verdict
 
 
 class Reporter:
@@ -147,6 +158,7 @@ class Reporter:
                 bundle=self._bundle,
                 image=image,
                 image_dropped=lost,
+                heatmap=None if result.heat is None else heat_grid(result.heat),
             )
 
         picture = None if jpeg is None else (self._stream.name, jpeg)
@@ -160,3 +172,13 @@ class Reporter:
             return encode_jpeg(frame.image, self._stream.jpeg_quality), None
         except EdgeGuardError as error:
             return None, str(error)
+
+
+def heat_grid(heat: Heat) -> HeatGrid:
+    """Return the heat as it travels: at most 32 × 32 cells, each the hottest of what it covers."""
+    cells = heat.cells
+    for axis in (0, 1):
+        starts = np.arange(0, cells.shape[axis], -(-cells.shape[axis] // MOST_HEAT_SIDE))
+        cells = np.maximum.reduceat(cells, starts, axis)
+    scaled = np.clip(np.rint(cells * HEAT_UNIT), 0, 255).astype(np.uint8)
+    return HeatGrid(cells.shape[1], cells.shape[0], scaled.tobytes(), heat.area)

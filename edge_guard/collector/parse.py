@@ -17,11 +17,13 @@ import msgspec
 from edge_guard.collector.pictures import is_digest, media_type
 from edge_guard.collector.progress import LAST_SEQUENCE
 from edge_guard.publish.messages import (
+    MOST_HEAT_SIDE,
     SCHEMA_VERSION,
     Alarm,
     Dropped,
     Event,
     FrameResult,
+    HeatGrid,
     Stamp,
     State,
     Summary,
@@ -219,6 +221,14 @@ def _check_event(event: Event) -> None:
         raise RefusedError("malformed event id")
     if event.image is not None and not is_digest(event.image.sha256):
         raise RefusedError("malformed picture reference")
+    if event.heatmap is not None and not _is_grid(event.heatmap):
+        raise RefusedError("malformed heatmap")
+
+
+def _is_grid(heat: HeatGrid) -> bool:
+    sides = 1 <= heat.width <= MOST_HEAT_SIDE and 1 <= heat.height <= MOST_HEAT_SIDE
+    covers = heat.area[2] > 0 and heat.area[3] > 0
+    return sides and covers and len(heat.cells) == heat.width * heat.height
 
 
 def _check_sequence(sequence: int) -> None:

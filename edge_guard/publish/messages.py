@@ -24,6 +24,10 @@ from edge_guard.types import Reason, Timing, Verdict
 
 SCHEMA_VERSION = 1
 PREFIX = "edge-guard/v1"
+HEAT_UNIT = 64
+"""What a heat grid writes for 1."""
+MOST_HEAT_SIDE = 32
+"""Cells along a side of a heat grid."""
 
 
 class Stamp(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +51,18 @@ class ImageReference(msgspec.Struct, frozen=True):
     height_px: int
 
 
+class HeatGrid(msgspec.Struct, frozen=True):
+    """Where a flagged frame is unlike the references, coarsely."""
+
+    width: int
+    height: int
+    cells: bytes
+    """Row after row, one byte each: 64 is 1, the distance that good frames exceed anywhere no more
+    often than promised; 255 is that or more."""
+    area: tuple[float, float, float, float]
+    """x, y, width, height of what the cells cover, in px of the frame; may reach beyond it."""
+
+
 class Event(Stamp, frozen=True, kw_only=True):
     """One flagged frame."""
 
@@ -68,6 +84,8 @@ class Event(Stamp, frozen=True, kw_only=True):
     image: ImageReference | None
     image_dropped: str | None = None
     """Why the picture will never come, when the spool had to give it up."""
+    heatmap: HeatGrid | None = None
+    """None for frames that the model did not see, and for models without feature maps."""
 
 
 class FrameResult(Stamp, frozen=True, kw_only=True):

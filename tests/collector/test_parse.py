@@ -18,7 +18,7 @@ from edge_guard.collector.parse import (
     occurred_ms,
     parse,
 )
-from edge_guard.publish.messages import Event, State, decode
+from edge_guard.publish.messages import Event, HeatGrid, State, decode
 
 PREFIX = "edge-guard/v1"
 BASE = f"{PREFIX}/plant/line-3/cam-1"
@@ -73,6 +73,17 @@ def test_foreign_topics_are_refused(topic: str, expected: str) -> None:
     assert cause(topic, b"{}") == expected
 
 
+GRID = {"width": 2, "height": 2, "cells": "AAAAAA==", "area": [0.0, 0.0, 64.0, 48.0]}
+
+
+def test_a_heatmap_is_kept() -> None:
+    event, _ = Reporter().event()
+    message = parse(event[0], changed(event, heatmap=GRID), PREFIX)
+    assert message is not None
+    assert isinstance(message.body, Event)
+    assert message.body.heatmap == HeatGrid(2, 2, bytes(4), (0.0, 0.0, 64.0, 48.0))
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -91,6 +102,11 @@ def test_foreign_topics_are_refused(topic: str, expected: str) -> None:
             {"image": {"sha256": "../../x", "size_bytes": 1, "width_px": 1, "height_px": 1}},
             "malformed picture reference",
         ),
+        ({"heatmap": GRID | {"width": 3}}, "malformed heatmap"),
+        ({"heatmap": GRID | {"width": 0, "cells": ""}}, "malformed heatmap"),
+        ({"heatmap": GRID | {"width": 10**9}}, "malformed heatmap"),
+        ({"heatmap": GRID | {"area": [0, 0, 0, 48]}}, "malformed heatmap"),
+        ({"heatmap": GRID | {"cells": "?"}}, "malformed event"),
     ],
 )
 def test_events_that_lie_or_do_not_fit_are_refused(changes: dict[str, Any], expected: str) -> None:

@@ -16,6 +16,7 @@ from reports import FUSED, Reporter, picture
 from resender import wait_until
 from running import Running
 
+from edge_guard.publish.messages import HeatGrid
 from edge_guard.types import Reason, Verdict
 
 EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
@@ -174,6 +175,29 @@ def test_an_event_tells_everything(plant: Plant) -> None:
         })()"""
     )
     assert drawn == pytest.approx([16 / 64, 8 / 48, 24 / 64, 20 / 48], abs=0.01)
+
+
+def test_the_heat_lies_over_the_picture_and_can_be_taken_off(plant: Plant) -> None:
+    device = Reporter("cam-heat", boot="heat")
+    cells = bytes([0, 64, 255, 40])
+    heat = HeatGrid(2, 2, cells, (0.0, -8.0, 64.0, 64.0))  # a letterboxed model's view
+    plant.send(*device.event(picture(11), heatmap=heat))
+    plant.wait_stored("cam-heat", 1)
+    plant.open(f"/event/{plant.event_id('heat-1')}")
+    plant.browser.wait("[...document.images].some(i => i.naturalWidth === 64)")
+    plant.browser.wait("document.querySelectorAll('.heat rect').length === 3")
+    drawn = plant.browser.evaluate(
+        """(() => {
+            const i = document.querySelector('.picture-frame img').getBoundingClientRect();
+            const b = document.querySelector('.heat .hot').getBoundingClientRect();
+            return [(b.left - i.left) / i.width, (b.top - i.top) / i.height,
+                    b.width / i.width, b.height / i.height];
+        })()"""
+    )
+    assert drawn == pytest.approx([0.0, 24 / 48, 0.5, 32 / 48], abs=0.02)
+    assert plant.browser.evaluate("document.querySelector('.heat').checkVisibility()")
+    plant.browser.evaluate("document.querySelector('.heat-switch').click()")
+    plant.browser.wait("!document.querySelector('.heat').checkVisibility()")
 
 
 def test_a_stream_is_charted_and_can_be_narrowed(plant: Plant) -> None:

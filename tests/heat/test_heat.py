@@ -7,6 +7,8 @@ import pytest
 
 from edge_guard.backends.geometry import Mode, covered
 from edge_guard.heat import overlay, region
+from edge_guard.publish.messages import HEAT_UNIT, MOST_HEAT_SIDE
+from edge_guard.reporting import heat_grid
 from edge_guard.types import Heat, Result, Verdict
 
 
@@ -90,3 +92,18 @@ def test_a_result_without_heat_has_no_heatmap() -> None:
     found = Result(Verdict.REVIEW, heat=heat).heatmap()
     assert found is not None
     assert found.shape == (40, 60)
+
+
+def test_the_heat_travels_as_a_small_grid() -> None:
+    heat = heat_of({(2, 1): 1.5, (0, 0): 9.0}, frame=(128, 192))
+    grid = heat_grid(heat)
+    assert (grid.width, grid.height, grid.area) == (4, 4, (0.0, 0.0, 192.0, 128.0))
+    cells = np.frombuffer(grid.cells, np.uint8).reshape(4, 4)
+    assert cells[2, 1] == 1.5 * HEAT_UNIT
+    assert cells[0, 0] == 255
+    fine = np.zeros((100, 33), np.float32)
+    fine[57, 32] = 2.0
+    coarse = heat_grid(Heat(fine, (0.0, 0.0, 33.0, 100.0), 100, 33))
+    cells = np.frombuffer(coarse.cells, np.uint8).reshape(coarse.height, coarse.width)
+    assert max(cells.shape) <= MOST_HEAT_SIDE
+    assert np.argwhere(cells).tolist() == [[57 // 4, 16]]

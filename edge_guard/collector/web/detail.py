@@ -9,6 +9,7 @@ from nicegui import ui
 
 from edge_guard.collector.queries import EventRow
 from edge_guard.collector.web.frame import Frame
+from edge_guard.collector.web.heat import heat_layer, heat_place
 from edge_guard.collector.web.marks import (
     Mark,
     box,
@@ -69,6 +70,7 @@ def _build(row: EventRow) -> None:
 
 
 def _picture(row: EventRow) -> None:
+    """Build the picture with its heat and boxes, and the switch for the heat."""
     address, image = picture_address(row), row.event.image
     if address is None or image is None:
         ui.label(without_picture(row)).classes("no-picture")
@@ -77,6 +79,12 @@ def _picture(row: EventRow) -> None:
         element = ui.element("img")
         element.props["src"] = address
         element.props["alt"] = f"frame {row.event.frame_sequence} of {row.event.stream}"
+        heat = row.event.heatmap
+        if heat is not None:
+            with box("heat") as layer:
+                ui.html(heat_layer(heat), sanitize=False).style(heat_place(heat, image))
+            switch = ui.switch("heat", value=True).classes("heat-switch")
+            layer.bind_visibility_from(switch, "value")
         for place, reason in enumerate(row.event.reasons, start=1):
             style = reason.box and outline(reason.box, image)
             if style:
