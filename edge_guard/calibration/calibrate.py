@@ -27,7 +27,7 @@ from edge_guard.calibration.fit import FittedGuards, default_views, fit_guards, 
 from edge_guard.calibration.folds import Fold, correlation_length, make_folds, standardise
 from edge_guard.calibration.labelled import Evidence, Settled, settle, with_dials
 from edge_guard.calibration.outliers import pseudo_outliers
-from edge_guard.calibration.places import choose_map, fit_places, observe_space
+from edge_guard.calibration.places import choose_map, fit_places, observe_space, search_rows
 from edge_guard.calibration.references import Observations, Observer, Progress, Reference
 from edge_guard.calibration.truth import truth_from_folders
 from edge_guard.card import Card
@@ -256,7 +256,10 @@ class _Run:
         self.progress("fitting the guards", 0, 1)
         places = None
         if self.patches and self.space:
-            places = fit_places(self.patches, self.space, seen, outliers, origins, folds, self.rng)
+            rows = search_rows(self.patches, self.tapped.model_us)
+            places = fit_places(
+                self.patches, rows, self.space, seen, outliers, origins, folds, self.rng
+            )
         fitted = fit_guards(
             self.views, seen, outliers, origins, kinds, folds, 1.0, self.rng, places
         )

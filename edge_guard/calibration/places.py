@@ -28,6 +28,8 @@ from edge_guard.types import Array, Doubles
 
 _MIN_SIDE = 8
 """A coarser map says little about the place."""
+_MULTIPLICATIONS, _FEW_MULTIPLICATIONS = 4_000_000, 1_000_000
+_SLOW_MODEL_US = 2000.0
 _SPACE_FRAMES = 64
 _LEAST_LIMIT = 1e-9
 
@@ -40,6 +42,15 @@ def choose_map(plan: TapPlan) -> PatchSpec | None:
     fine = [(i, tap) for i, tap in maps if min(tap.height, tap.width) >= _MIN_SIDE]
     index, tap = fine[-1] if fine else maps[0]
     return PatchSpec(index, tap.height, tap.width, top_places(tap.height * tap.width))
+
+
+def search_rows(spec: PatchSpec, model_us: float) -> int:
+    """Return how many bank rows cost about 2 % of the model's time, in two coarse steps.
+
+    Coarse, so that a busy machine calibrates the same bundle as an idle one.
+    """
+    budget = _MULTIPLICATIONS if model_us >= _SLOW_MODEL_US else _FEW_MULTIPLICATIONS
+    return bank_rows(spec.height * spec.width, budget)
 
 
 def observe_space(
@@ -115,6 +126,7 @@ class FittedPlaces:
 
 def fit_places(
     spec: PatchSpec,
+    rows: int,
     space: Space,
     seen: Observations,
     outliers: Observations,
@@ -127,13 +139,14 @@ def fit_places(
     Parameters
     ----------
     spec : PatchSpec
+    rows : int
+        Of the bank.
     space : Space
     seen, outliers : Observations
     origins : array of int
         (M,), the reference that each pseudo-outlier was made from; −1 to leave it out.
     folds : sequence of Fold
     """
-    rows = bank_rows(spec.height * spec.width)
     far_inside = np.zeros((len(seen), spec.height * spec.width))
     far_outside = np.zeros((len(outliers), far_inside.shape[1]))
     for fold in folds:

@@ -27,8 +27,6 @@ from edge_guard.types import Array, Doubles
 NAME = "patches"
 DIMENSIONS = 32
 BANK_ROWS = 512
-MULTIPLICATIONS = 4_000_000
-"""Most multiplications of one frame's search."""
 TOP_SHARE = 0.05
 _FIT_ROWS = 10_000
 _ROUNDS = 8
@@ -86,9 +84,9 @@ def fit_space(maps: Array) -> Space:
     return Space(basis, basis @ mean)
 
 
-def bank_rows(places: int) -> int:
-    """Return how many bank rows a map of so many places can afford."""
-    return max(16, min(BANK_ROWS, MULTIPLICATIONS // (places * DIMENSIONS)))
+def bank_rows(places: int, multiplications: int) -> int:
+    """Return how many bank rows a map's search affords within so many multiplications a frame."""
+    return max(16, min(BANK_ROWS, multiplications // (places * DIMENSIONS)))
 
 
 def top_places(places: int) -> int:
