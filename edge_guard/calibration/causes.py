@@ -111,13 +111,15 @@ def _moved(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
 
 
 def _covered(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
-    """A thing of one shade hides 4 to 25 % of the picture."""
+    """A thing of one colour, often gray, hides 4 to 25 % of the picture."""
     side, aspect = np.sqrt(rng.uniform(0.04, 0.25)), np.sqrt(rng.uniform(0.5, 2.0))
     height, width = int(x.shape[0] * side * aspect), int(x.shape[1] * side / aspect)
     top = int(rng.integers(x.shape[0] - height + 1))
     left = int(rng.integers(x.shape[1] - width + 1))
     result = x.copy()
-    result[top : top + height, left : left + width] = rng.uniform(0, 255)
+    gray = rng.random() < 0.5
+    shade = rng.uniform(0, 255, 1 if gray else x.shape[2:])
+    result[top : top + height, left : left + width] = shade
     return result
 
 

@@ -23,9 +23,6 @@ USUAL = 0.99
 FLOOR_LEVELS = 1.5
 """Grey levels added to each cell's spread, so that quantization is not news."""
 
-LOCAL = 1 / 3
-"""A change of more than this share of the cells is one of the whole scene."""
-
 FIXED_SCENE = 12.0
 """A scene whose cells vary by more than this many grey levels (median) is not fixed."""
 
@@ -101,12 +98,6 @@ def occlusion(
         (None, limit),
         _place(residuals > limit, shape),
     )
-
-
-def is_local(model: CellModel, spec: CellSpec, means: Array) -> bool:
-    """Return whether only a part of the scene has changed, and the light on the rest has not."""
-    changed = model.residuals(means) > spec.usual
-    return 0.0 < float(changed.mean()) <= LOCAL and same_light(model, spec, means)
 
 
 def same_light(model: CellModel, spec: CellSpec, means: Array) -> bool:

@@ -67,7 +67,7 @@ def fit_gate(
     causes, cause_arrays = _fit_causes(looks, changed, ways, cells)
     spec = GateSpec(
         size=sizes.pop() if len(sizes) == 1 else None,
-        limits=fit_limits(looks.statistics, STATISTICS, folds),
+        limits=fit_limits(looks.statistics, STATISTICS, folds, fixed=cells is not None),
         repeats=fit_repeats(
             seen.hashes,
             looks.cells,

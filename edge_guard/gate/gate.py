@@ -11,7 +11,7 @@ from edge_guard import _kernels
 from edge_guard.gate import levels
 from edge_guard.gate.alignment import Register, misalignment, reduce
 from edge_guard.gate.causes import CauseModel
-from edge_guard.gate.cells import CellModel, is_local, occlusion, same_light
+from edge_guard.gate.cells import CellModel, occlusion, same_light
 from edge_guard.gate.clock import ClockDetector
 from edge_guard.gate.description import Looks, describe
 from edge_guard.gate.frozen import FlickerDetector, FrozenDetector
@@ -28,7 +28,6 @@ from edge_guard.types import Array, Doubles, Floats, Image, Reason
 
 STATISTICS = (*_kernels.STATISTICS, *levels.NAMES)
 MIN_SIDE_PX = 16
-COVERED = Way("covered", "occlusion", "part of the picture is covered or dirty")
 _KERNEL = len(_kernels.STATISTICS)
 
 
@@ -213,9 +212,6 @@ class InputGate:
         for check, reason in found:
             reasons.setdefault(check, reason)
         way = self._way(image, seen)
-        as_ever = self._local(seen) or self._lit(seen)
-        if way is not None and way.cause in OF_LIGHT and as_ever:
-            way = COVERED  # where the rest is lit as ever, it is no matter of the light
         usual = dict(reversed(self._usual.outside(seen.statistics)))
         if covered := self._occlusion(image, seen, hard=False):
             usual["occlusion"] = covered
@@ -224,6 +220,8 @@ class InputGate:
         elif covered:
             reasons.setdefault("occlusion", covered)
         order = list(ORDER)
+        if covered and self._lit(seen):  # a bright or dark thing moves the whole mean as well
+            order.insert(CERTAIN, "occlusion")
         if way is not None and way.cause != "other":
             reasons[way.cause] = self._caused(way, reasons.get(way.cause), image)
             order.insert(CERTAIN, way.cause)
@@ -251,10 +249,6 @@ class InputGate:
         if self._register is None:  # its spectra are made when first needed
             self._register = Register(self._arrays.mean_picture, image.shape[1] / image.shape[0])
         return misalignment(self._register, self._spec.alignment, image)
-
-    def _local(self, seen: Measurement) -> bool:
-        cells, spec = self._arrays.cells, self._spec.cells
-        return cells is not None and spec is not None and is_local(cells, spec, seen.cells[0])
 
     def _lit(self, seen: Measurement) -> bool:
         cells, spec = self._arrays.cells, self._spec.cells

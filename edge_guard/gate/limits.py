@@ -10,8 +10,21 @@ import numpy as np
 from edge_guard.gate.spec import Check, Limit, Range
 from edge_guard.types import Array, Doubles, Reason
 
-MARGINS = (1.0, 2.0, 4.0)
-"""Hard limits lie such a share of the reference range beyond its ends."""
+PASSED = 1e-5
+"""Share of good frames that one side of one hard limit may turn away."""
+
+_TAIL = 0.1
+"""Share of the references whose excess over the rest tells how far a tail reaches."""
+
+_FEW = 100
+"""With so many references a hard limit lies at least their range beyond it, with more, nearer."""
+
+FREE = 1000
+"""References of a free scene below which nothing but a dead picture is refused: parts that none of
+them shows are rare, not wrong, and the fused score sees what is."""
+
+_HEAVY = 0.2
+"""Shape ξ of the generalised Pareto tail that is assumed, heavier than any usual statistic's."""
 
 DEAD_SD = 1.0
 """A picture with less deviation than this, in grey levels, shows nothing."""
@@ -36,8 +49,8 @@ _RULES = (
     ),
     _Rule("exposure", "darkest", 6.0, "", "nothing in the picture is dark"),
     _Rule("exposure", "brightest", 6.0, "nothing in the picture is bright", ""),
-    _Rule("clipping", "clipped_low", 0.02, "", "too much of the picture is black"),
-    _Rule("clipping", "clipped_high", 0.02, "", "too much of the picture is burnt out"),
+    _Rule("clipping", "clipped_low", 0.1, "", "too much of the picture is black"),
+    _Rule("clipping", "clipped_high", 0.1, "", "too much of the picture is burnt out"),
     _Rule(
         "color",
         "log_rg",
@@ -60,8 +73,8 @@ _RULES = (
         "the picture is sharper than it should be",
     ),
     _Rule("focus", "gradient_1x", 0.3, "the picture is out of focus", ""),
-    _Rule("stuck", "stuck_rows", 0.02, "", "neighbouring rows of the picture are the same"),
-    _Rule("stuck", "stuck_columns", 0.02, "", "neighbouring columns of the picture are the same"),
+    _Rule("stuck", "stuck_rows", 0.1, "", "neighbouring rows of the picture are the same"),
+    _Rule("stuck", "stuck_columns", 0.1, "", "neighbouring columns of the picture are the same"),
     _Rule("banding", "row_banding", 1.0, "", "the picture has stripes across"),
     _Rule("banding", "column_banding", 1.0, "", "the picture has stripes down"),
     _Rule("noise", "noise", 0.3, "", "the picture is noisier than it should be"),
@@ -70,12 +83,22 @@ _WORDS = {(rule.check, rule.statistic): (rule.low, rule.high) for rule in _RULES
 
 
 def fit_limits(
-    statistics: Doubles, names: tuple[str, ...], folds: Sequence[tuple[Array, Array]]
+    statistics: Doubles,
+    names: tuple[str, ...],
+    folds: Sequence[tuple[Array, Array]],
+    *,
+    fixed: bool,
 ) -> tuple[Limit, ...]:
     """Return the limits of references' image statistics.
 
-    The margin beyond the reference range starts at that range and doubles while limits from
-    one part of the references would turn away any of the other part.
+    A hard limit lies where a generalised Pareto tail passes `PASSED` (Pickands 1975): with u the
+    value that a tenth of the n references exceed, by e on average,
+
+        u + e (1 − ξ) / ξ · ((0.1 / PASSED)^ξ − 1)
+
+    and, because a tail may begin where so few references do not reach, at least 100/n of their
+    range beyond it, and the rule's floor (grown by 300/n below 300). Where limits from one part of
+    the references turn away any of the other part, there is no hard limit.
 
     Parameters
     ----------
@@ -85,15 +108,18 @@ def fit_limits(
         The S names.
     folds : sequence of (fit, score) index arrays
         Parts that do not depend on each other.
+    fixed : bool
+        The scene is fixed: pictures differ little.
     """
+    known = fixed or len(statistics) >= FREE
     limits = [_dead_limit(statistics[:, names.index("sd")])]
     for rule in _RULES:
         column = statistics[:, names.index(rule.statistic)]
         low, high = float(column.min()), float(column.max())
-        share = next((s for s in MARGINS if not _turned_away(rule, column, folds, s)), None)
         usual = _range(rule, low, high)
-        margin = max((share or 0.0) * (high - low), rule.floor)
-        hard = (None, None) if share is None else _range(rule, low - margin, high + margin)
+        hard = _range(rule, *_hard(rule, column))
+        if not known or _turned_away(rule, column, folds):
+            hard = (None, None)
         limits.append(Limit(rule.check, rule.statistic, usual, hard))
     return tuple(limits)
 
@@ -103,17 +129,31 @@ def _range(rule: _Rule, low: float, high: float) -> Range:
     return (low if rule.low else None, high if rule.high else None)
 
 
-def _turned_away(
-    rule: _Rule, column: Doubles, folds: Sequence[tuple[Array, Array]], share: float
-) -> bool:
-    """Return whether a limit with this margin, fitted on one part, refuses any of the other."""
+def _hard(rule: _Rule, column: Doubles) -> tuple[float, float]:
+    """Return the hard limits on both sides of the values (N,)."""
+    low, high, n = float(column.min()), float(column.max()), len(column)
+    margin = max(rule.floor * max(1.0, 3 * _FEW / n), (high - low) * _FEW / n)
+    return min(-_reach(-column), low - margin), max(_reach(column), high + margin)
+
+
+def _reach(column: Doubles) -> float:
+    """Return where the upper tail of the values (N,) passes `PASSED`."""
+    ordered = np.sort(np.asarray(column, np.float64))
+    beyond = max(2, int(np.ceil(_TAIL * len(ordered))))
+    start = float(ordered[-beyond - 1])
+    excess = float((ordered[-beyond:] - start).mean())
+    stretch = (1.0 - _HEAVY) / _HEAVY * ((_TAIL / PASSED) ** _HEAVY - 1.0)
+    return start + excess * float(stretch)
+
+
+def _turned_away(rule: _Rule, column: Doubles, folds: Sequence[tuple[Array, Array]]) -> bool:
+    """Return whether limits of one part refuse any of the other."""
     for fit, score in folds:
-        low, high = column[fit].min(), column[fit].max()
-        margin = max(share * (high - low), rule.floor)
+        low, high = _hard(rule, column[fit])
         others = column[score]
-        if rule.low and (others < low - margin).any():
+        if rule.low and (others < low).any():
             return True
-        if rule.high and (others > high + margin).any():
+        if rule.high and (others > high).any():
             return True
     return False
 

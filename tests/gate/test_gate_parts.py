@@ -53,9 +53,9 @@ def _statistics(rng: np.random.Generator) -> np.ndarray:
         ("focus", -1.0, "focus", "out of focus"),
         ("noise", 9.0, "noise", "noisier"),
         ("log_bg", -0.6, "color", "too little blue"),
-        ("darkest", 24.0, "exposure", "nothing in the picture is dark"),
+        ("darkest", 44.0, "exposure", "nothing in the picture is dark"),
         ("gradient_1x", 2.0, "focus", "out of focus"),
-        ("stuck_rows", 0.3, "stuck", "rows"),
+        ("stuck_rows", 0.6, "stuck", "rows"),
         ("column_banding", 20.0, "banding", "stripes down"),
     ],
 )
@@ -63,7 +63,7 @@ def test_a_statistic_far_outside_is_named(
     statistic: str, value: float, check: str, words: str
 ) -> None:
     statistics = _statistics(np.random.default_rng(0))
-    limits = fit_limits(statistics, NAMES, FOLDS)
+    limits = fit_limits(statistics, NAMES, FOLDS, fixed=True)
     values = statistics[0].copy()
     table = LimitTable(limits, NAMES, hard=True)
     assert table.outside(values) == []
@@ -76,7 +76,7 @@ def test_a_statistic_far_outside_is_named(
 
 def test_not_a_number_is_outside() -> None:
     statistics = _statistics(np.random.default_rng(1))
-    limits = fit_limits(statistics, NAMES, FOLDS)
+    limits = fit_limits(statistics, NAMES, FOLDS, fixed=True)
     values = statistics[0].copy()
     values[NAMES.index("focus")] = np.nan
     ((check, reason),) = LimitTable(limits, NAMES, hard=True).outside(values)
@@ -85,14 +85,25 @@ def test_not_a_number_is_outside() -> None:
 
 def test_a_little_more_noise_is_no_fault() -> None:
     statistics = _statistics(np.random.default_rng(2))
-    limits = fit_limits(statistics, NAMES, FOLDS)
+    limits = fit_limits(statistics, NAMES, FOLDS, fixed=True)
     assert LimitTable(limits, NAMES, hard=False).outside(statistics.min(0)) == []
+
+
+def test_a_few_pictures_of_a_free_scene_refuse_only_the_dead() -> None:
+    statistics = _statistics(np.random.default_rng(2))
+    limits = fit_limits(statistics, NAMES, FOLDS, fixed=False)
+    values = statistics[0].copy()
+    values[NAMES.index("mean")] = 250.0
+    assert LimitTable(limits, NAMES, hard=True).outside(values) == []
+    assert [c for c, _ in LimitTable(limits, NAMES, hard=False).outside(values)] == ["exposure"]
+    values[NAMES.index("sd")] = 0.2
+    assert [c for c, _ in LimitTable(limits, NAMES, hard=True).outside(values)] == ["dead"]
 
 
 def test_blank_references_switch_the_dead_check_off() -> None:
     statistics = _statistics(np.random.default_rng(3))
     statistics[0, NAMES.index("sd")] = 0.0
-    limits = fit_limits(statistics, NAMES, FOLDS)
+    limits = fit_limits(statistics, NAMES, FOLDS, fixed=True)
     values = statistics[1].copy()
     values[NAMES.index("sd")] = 0.0
     assert LimitTable(limits, NAMES, hard=True).outside(values) == []
@@ -103,7 +114,9 @@ def test_limits_that_references_themselves_would_break_are_widened() -> None:
     column = NAMES.index("mean")
     statistics[50:, column] += 30.0  # a second shift with other light
     limit = next(
-        limit for limit in fit_limits(statistics, NAMES, FOLDS) if limit.statistic == "mean"
+        limit
+        for limit in fit_limits(statistics, NAMES, FOLDS, fixed=True)
+        if limit.statistic == "mean"
     )
     assert limit.hard == (None, None)
     assert limit.usual[1] == pytest.approx(statistics[:, column].max())
