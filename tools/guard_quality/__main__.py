@@ -31,7 +31,7 @@ def main() -> None:
     a = _arguments()
     if not peers.available():
         print(f"single detectors are left out; to have them: {peers.INSTALL}", file=sys.stderr)
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), max_tasks_per_child=1) as pool:
         parts = [
             (
                 f"{n} references",
