@@ -19,7 +19,7 @@ from edge_guard.gate.gate import Meter
 from edge_guard.gate.spec import Way
 from edge_guard.types import Array, Floats, Image
 
-_MOST, _FEWEST = 32, 10
+_MOST, _FEWEST = 128, 10
 """Pictures of each way."""
 
 _PIXELS = 32 * 320 * 240
