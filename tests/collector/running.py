@@ -71,6 +71,8 @@ class Running:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
+        if self._process is not None and (code := self._process.poll()) is not None:
+            print(f"the collector had ended with {code}; its log:\n{self.log()}")
         self.kill()
 
     def _answers(self) -> bool:
