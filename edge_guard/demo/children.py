@@ -38,7 +38,8 @@ class Child:
         leash = [sys.executable, "-IS", str(_LEASH), str(os.getpid())]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [*leash, sys.executable, *arguments],
+                # -P: the installed package, not a folder of its name in the current directory
+                [*leash, sys.executable, "-P", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
