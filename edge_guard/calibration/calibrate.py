@@ -28,10 +28,11 @@ from edge_guard.calibration.folds import Fold, correlation_length, make_folds, s
 from edge_guard.calibration.labelled import Evidence, Settled, settle, with_dials
 from edge_guard.calibration.outliers import pseudo_outliers
 from edge_guard.calibration.places import choose_map, fit_places, observe_space, search_rows
+from edge_guard.calibration.preprocessing import check_preprocessing
 from edge_guard.calibration.references import Observations, Observer, Progress, Reference
-from edge_guard.calibration.truth import truth_from_folders
+from edge_guard.calibration.suitability import refuse_unsuitable, summary
+from edge_guard.calibration.truth import refuse_contradiction, truth_from_folders
 from edge_guard.card import Card
-from edge_guard.errors import ReferencesError
 from edge_guard.gate.description import Looks
 from edge_guard.gate.fit import Seen, fit_gate
 from edge_guard.gate.spec import GateSpec
@@ -42,15 +43,13 @@ from edge_guard.manifest import (
     Manifest,
     Promise,
     Provenance,
-    References,
     ViewSpec,
 )
 from edge_guard.scoring import build_scorer, fusion_arrays, score_names
-from edge_guard.types import Array, Doubles
+from edge_guard.types import Array
 
 _OUTLIERS_PER_KIND = 32
 _GOLDEN_FRAMES = 3
-_SUSPICIOUS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,8 @@ class Settings:
         What is asked of labelled references: certificates, costs, a review budget.
     advisory : bool
         Write a bundle without a promise where the references support none.
+    card_inferred : bool
+        Nobody wrote the card: labelled references may correct it.
     labels : str
         ``auto``: folders name labels; ``none``: they are ignored.
     seed, threads : int
@@ -74,6 +75,7 @@ class Settings:
     wishes: Wishes = field(default_factory=Wishes)
     advisory: bool = False
     labels: Literal["auto", "none"] = "auto"
+    card_inferred: bool = False
     seed: int = 0
     threads: int = 1
 
@@ -122,12 +124,22 @@ def calibrate(
     settings = settings or Settings()
     progress("reading the model", 0, 1)
     tapped = tap_model(Path(model), card, threads=settings.threads)
+    said: tuple[str, ...] = ()
+    if settings.labels == "auto":
+        progress("checking the card", 0, 1)
+        given = card
+        card, said = check_preprocessing(
+            Path(model), given, references, labels, inferred=settings.card_inferred
+        )
+        if card != given:
+            tapped = tap_model(Path(model), card, threads=settings.threads)
     backend = open_backend(tapped.model, tapped.plan, kind=tapped.kind, threads=settings.threads)
     progress("reading the model", 1, 1)
     try:
         run = _Run(
             Path(model), Path(out), references, card, labels, settings, progress, tapped, backend
         )
+        run.said = said
         bundle = run.bundle()
     finally:
         backend.close()
@@ -151,6 +163,7 @@ class _Run:
         backend: Backend,
     ) -> None:
         self.out = out
+        self.said: tuple[str, ...] = ()
         self.model_sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
         self.model, self.references, self.card, self.labels = model, references, card, labels
         self.settings, self.progress, self.tapped = settings, progress, tapped
@@ -168,7 +181,7 @@ class _Run:
     def bundle(self) -> Bundle:
         """Return the fitted bundle, not yet written."""
         seen = self.observer.observe(self.references, self.progress)
-        _refuse_unsuitable(seen)
+        refuse_unsuitable(seen)
         groups = np.array(seen.labels)
         length = correlation_length(standardise(seen.statistics), groups)
         self._refuse_few(seen, length)
@@ -217,7 +230,9 @@ class _Run:
             guards=guards,
             promise=held,
             certificate=settled.certificate,
-            references=self._summary(seen, truth, fitted, length, held, settled.said),
+            references=summary(
+                seen, truth, self.labels, fitted.references, length, held, self.said + settled.said
+            ),
             golden=golden,
             provenance=self._provenance(),
             confidence=settled.confidence,
@@ -234,7 +249,10 @@ class _Run:
         classes = seen.logits.shape[1]
         if self.settings.labels == "none" or not classes:
             return np.full(len(seen), -1, np.intp)
-        return truth_from_folders(seen.labels, self.labels, classes)
+        truth = truth_from_folders(seen.labels, self.labels, classes)
+        known = truth >= 0
+        refuse_contradiction(seen.logits.argmax(1)[known], truth[known], self.labels)
+        return truth
 
     def _fit(self, seen: Observations, folds: list[Fold]) -> FittedGuards:
         kept = {name: ref for ref in self.references for name in [ref.name]}
@@ -322,29 +340,6 @@ class _Run:
             golden.append(Golden(entry, scores, float(values[scorer.n_scores])))
         return tuple(golden), pictures
 
-    def _summary(
-        self,
-        seen: Observations,
-        truth: npt.NDArray[np.intp],
-        fitted: FittedGuards,
-        length: float,
-        held: Promise,
-        said: tuple[str, ...],
-    ) -> References:
-        labelled = truth >= 0
-        names = [self.labels[t] if t < len(self.labels) else str(t) for t in truth[labelled]]
-        right = seen.logits[labelled].argmax(1) == truth[labelled] if labelled.any() else None
-        return References(
-            n=len(seen),
-            n_effective=len(seen) / length,
-            correlation_length=length,
-            labelled=int(labelled.sum()),
-            labels={name: names.count(name) for name in sorted(set(names))},
-            accuracy=None if right is None else float(right.mean()),
-            suspicious=_suspicious(seen, fitted.references),
-            warnings=_warnings(seen, length, held) + said,
-        )
-
     def _provenance(self) -> Provenance:
         return Provenance(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -353,55 +348,3 @@ class _Run:
             model_sha256=self.model_sha256,
             seed=self.settings.seed,
         )
-
-
-def _refuse_unsuitable(seen: Observations) -> None:
-    if len(set(seen.hashes)) < max(2, len(seen) // 20):
-        raise ReferencesError(
-            f"of {len(seen)} references only {len(set(seen.hashes))} differ",
-            "take pictures of different parts",
-        )
-    for name, values in [("the image statistics", seen.statistics), ("the logits", seen.logits)] + [
-        ("a tapped layer", e) for e in seen.embeddings
-    ]:
-        if not np.isfinite(values).all():
-            bad = seen.names[int(np.flatnonzero(~np.isfinite(values).all(1))[0])]
-            raise ReferencesError(
-                f"{name} are not finite for {bad}", "check the model for NaN weights"
-            )
-    if seen.logits.shape[1] and np.ptp(seen.logits, axis=0).max() == 0.0:
-        raise ReferencesError(
-            "the model gives the same output for every reference",
-            "check the model, and the card's mean, std and color",
-        )
-
-
-def _suspicious(seen: Observations, fused: Doubles) -> tuple[str, ...]:
-    """Return the references least like the others."""
-    center = np.median(fused)
-    spread = max(float(np.quantile(fused, 0.84) - center), 1e-9)
-    worst = np.argsort(-fused)[:_SUSPICIOUS]
-    return tuple(seen.names[i] for i in worst if (fused[i] - center) / spread > 4.0)
-
-
-def _warnings(seen: Observations, length: float, held: Promise) -> tuple[str, ...]:
-    """Return what the technician should know, in plain words."""
-    said = []
-    if seen.unreadable:
-        said.append(
-            f"{len(seen.unreadable)} files could not be read, the first is {seen.unreadable[0]}"
-        )
-    if length > 1.0:
-        said.append(
-            f"neighbouring images are alike: {len(seen)} references are worth "
-            f"{len(seen) / length:.0f} independent ones"
-        )
-    if held.false_flag_rate > held.requested:
-        said.append(
-            f"a false-flag rate of {held.requested:.2%} needs more references; "
-            f"these support {held.false_flag_rate:.2%}"
-        )
-    repeated = len(seen) - len(set(seen.hashes))
-    if repeated:
-        said.append(f"{repeated} references are exact copies of others and add nothing")
-    return tuple(said)

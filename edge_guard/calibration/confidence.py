@@ -181,7 +181,8 @@ def _isotonic(x: Doubles, correct: npt.NDArray[np.bool_]) -> Knots:
     sums = np.array(blocks)
     smooth = (sums[:, 1] + 0.5) / (sums[:, 2] + 1.0)  # no block is certain
     middle, odds = sums[:, 0] / sums[:, 2], np.log(smooth / (1.0 - smooth))
-    return _ascending(np.unique(middle), lambda at: np.interp(at, middle, odds))
+    at = np.unique([*middle, *_ends(x)])
+    return _ascending(at, lambda at: np.interp(at, middle, odds))
 
 
 def _logistic(terms: Doubles, correct: npt.NDArray[np.bool_], *, intercept: bool = True) -> Doubles:

@@ -151,13 +151,15 @@ def _ranks(
     ordered = confidence[order]
     wrong = np.cumsum(~correct[order])
     slipped = np.cumsum(escapes.slipped[order]) if escapes else np.zeros(n, np.intp)
-    found: list[_Rank] = []
-    for m in range(start, n + 1, max(1, int(_STEP * n))):
-        threshold = float(ordered[m - 1])
-        last = int(np.searchsorted(-ordered, -threshold, "right"))
-        if not found or last > found[-1].accepted:
-            found.append(_Rank(threshold, last, int(wrong[last - 1]), int(slipped[last - 1])))
-    return found
+    whole = np.append(np.flatnonzero(np.diff(ordered)) + 1, n)
+    whole = whole[whole >= starts[0]]
+    if start > n or not len(whole):
+        return []
+    grid = np.arange(start, n + 1, max(1, int(_STEP * n)))
+    ranks = np.unique(whole[np.maximum(np.searchsorted(whole, grid, "right") - 1, 0)])
+    return [
+        _Rank(float(ordered[m - 1]), int(m), int(wrong[m - 1]), int(slipped[m - 1])) for m in ranks
+    ]
 
 
 def _passes(rank: _Rank, max_error: float, delta: float, escapes: Escapes | None) -> bool:

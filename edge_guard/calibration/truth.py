@@ -8,7 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from edge_guard.errors import ReferencesError
+from edge_guard.errors import CardError, ReferencesError
+
+_MIN_LABELLED = 30
+_SIGNIFICANCE = 1e-3
 
 
 def truth_from_folders(
@@ -43,6 +46,51 @@ def truth_from_folders(
             )
         index[folder] = known[folder]
     return np.array([index[folder] for folder in folders], np.intp)
+
+
+def refuse_contradiction(
+    predicted: npt.NDArray[np.intp], truth: npt.NDArray[np.intp], labels: Sequence[str]
+) -> None:
+    """Raise where the labels name the model's outputs in the wrong order.
+
+    The assignment of outputs to labels that makes most answers right is found (Kuhn 1955); it must
+    be right more than twice as often as the card's, by a one-sided exact McNemar test with p < .001
+    shared by all pairs of classes.
+
+    Parameters
+    ----------
+    predicted, truth : array of int
+        (N,) of labelled references.
+    labels : sequence of str
+        The card's.
+
+    Raises
+    ------
+    CardError
+        The labels contradict the model's answers.
+    """
+    from scipy.optimize import linear_sum_assignment
+    from scipy.stats import binom
+
+    if len(truth) < _MIN_LABELLED or not labels:
+        return
+    counts = np.zeros((len(labels), len(labels)), np.intp)
+    np.add.at(counts, (truth, predicted), 1)
+    _, output = linear_sum_assignment(counts, maximize=True)
+    given, matched = predicted == truth, predicted == output[truth]
+    gained, lost = int((matched & ~given).sum()), int((given & ~matched).sum())
+    if matched.sum() <= 2 * given.sum() or matched.mean() <= 0.5:
+        return
+    if binom.sf(gained - 1, gained + lost, 0.5) >= _SIGNIFICANCE / len(labels) ** 2:
+        return
+    worst = int((counts.max(1) * (counts.argmax(1) != np.arange(len(labels)))).argmax())
+    raise CardError(
+        f"the labels contradict the model: {counts[worst].max()} of {counts[worst].sum()} images "
+        f"in folder {labels[worst]!r} are answered {labels[counts[worst].argmax()]!r}; in another "
+        f"order of the labels {matched.sum()} of {len(truth)} answers are right instead of "
+        f"{given.sum()}",
+        "list the labels in the card in the order of the model's outputs, or rename the folders",
+    )
 
 
 def _advice(folder: str, known: dict[str, int]) -> str:

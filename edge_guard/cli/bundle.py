@@ -10,6 +10,7 @@ from edge_guard.cli.output import Output, add_json_argument
 
 if TYPE_CHECKING:
     from edge_guard.bundle import Bundle
+    from edge_guard.manifest import Manifest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,12 +64,7 @@ def _lines(bundle: Bundle) -> list[str]:
         f"independent ones; {m.references.labelled} labelled",
         f"  made         {m.provenance.created} by edge-guard {m.provenance.version}",
     ]
-    if m.certificate:
-        c = m.certificate
-        lines.append(
-            f"  certificate  at most {c.max_error:.1%} of what is accepted is wrong, with "
-            f"{1 - c.delta:.0%} confidence, above confidence {c.min_confidence:.4f}"
-        )
+    lines += [f"  labels       {line}" for line in labelled_in_words(m)]
     return lines + [f"  warning      {warning}" for warning in m.references.warnings]
 
 
@@ -80,3 +76,31 @@ def promise_in_words(promise: Any) -> str:
     if promise.regime == "marginal":
         return f"{rate} of good frames are flagged at most, on average over calibrations"
     return f"no promise, only advice: {rate} of good frames or more may be flagged; add references"
+
+
+def labelled_in_words(manifest: Manifest) -> list[str]:
+    """Return what labelled references gave, for people, one sentence each."""
+    said = []
+    confidence, c, dials = manifest.confidence, manifest.certificate, manifest.dials
+    if confidence and confidence.ece is not None:
+        said.append(
+            f"confidence: {confidence.method} map on {confidence.ranking}, off by "
+            f"{confidence.ece:.3f} (ECE, out of fold)"
+        )
+    if c:
+        said.append(
+            f"certified: at most {c.max_error:.1%} of what is accepted is wrong, with "
+            f"{1 - c.delta:.1%} confidence (attempt {c.attempt}), from confidence "
+            f"{c.min_confidence:.4f} up; {c.accepted} of {c.labelled} accepted, {c.wrong} wrong"
+        )
+    if c and c.escapes is not None:
+        promised = "not promised" if c.max_escapes is None else f"at most {c.max_escapes:.1%}"
+        said.append(
+            f"escapes: {c.escapes} of {c.defective} defective parts accepted as "
+            f"{c.good_label} ({promised})"
+        )
+    if dials.cost_confidence is not None:
+        said.append(f"costs: a look pays below confidence {dials.cost_confidence:.4f}")
+    if dials.review_budget is not None:
+        said.append(f"review budget: {dials.review_budget:.1%} of the frames")
+    return said

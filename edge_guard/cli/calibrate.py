@@ -129,7 +129,13 @@ def run(args: argparse.Namespace) -> int:
         previous=args.previous,
     )
     settings = Settings(
-        args.false_flag_rate, wishes, args.advisory, args.labels, args.seed, args.threads
+        false_flag_rate=args.false_flag_rate,
+        wishes=wishes,
+        advisory=args.advisory,
+        labels=args.labels,
+        card_inferred=bool(loaded.said),
+        seed=args.seed,
+        threads=args.threads,
     )
     bundle = calibrate(
         args.model,
@@ -148,6 +154,8 @@ def run(args: argparse.Namespace) -> int:
             "path": str(args.output),
             "promise": manifest.promise,
             "certificate": manifest.certificate,
+            "confidence": manifest.confidence,
+            "dials": manifest.dials,
             "references": manifest.references,
         }
     )
@@ -195,18 +203,15 @@ def _references(args: argparse.Namespace, output: Output) -> Sequence[Reference]
 
 
 def _print(output: Output, bundle: Bundle, path: Path) -> None:
-    from edge_guard.cli.bundle import promise_in_words
+    from edge_guard.cli.bundle import labelled_in_words, promise_in_words
 
     m = bundle.manifest
     output.text(f"{path} guards {m.provenance.model_name} ({bundle.id})", color="green")
     output.text(f"  promise: {promise_in_words(m.promise)}")
     if m.references.accuracy is not None:
         output.text(f"  the model is right on {m.references.accuracy:.1%} of the labelled images")
-    if m.certificate:
-        output.text(
-            f"  certified: at most {m.certificate.max_error:.1%} of what is accepted is wrong "
-            f"(95 % confidence); {m.certificate.accepted} of {m.certificate.labelled} accepted"
-        )
+    for line in labelled_in_words(m):
+        output.text(f"  {line}")
     for warning in m.references.warnings:
         output.text(f"  note: {warning}", color="yellow")
     for name in m.references.suspicious:
