@@ -201,6 +201,7 @@ class Link:
         client.on_connect = connected
         client.on_subscribe = subscribed
         client.on_message = received
+        client.on_socket_register_write = _leave_it_to_the_loop
         return client
 
     def _acknowledge(self, client: mqtt.Client, mid: int, qos: int) -> None:
@@ -219,6 +220,14 @@ class Link:
                 problem,
             )
         self._on_status(LinkStatus("unreachable", self._address, problem))
+
+
+def _leave_it_to_the_loop(_client: mqtt.Client, _data: object, _socket: object) -> None:
+    """Keep paho from writing to the socket in the thread that acknowledges or publishes.
+
+    Two threads in one TLS connection corrupt OpenSSL's memory. The packet is queued by now, and
+    the loop has been woken.
+    """
 
 
 def _nobody(delivery: Delivery) -> None:
