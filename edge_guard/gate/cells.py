@@ -41,7 +41,14 @@ class CellModel:
 
     def shift(self, means: Array) -> Doubles:
         """Return by how many grey levels the scene as a whole is brighter than usual, (...)."""
-        return np.asarray(np.median(means - self.center, axis=(-2, -1)))
+        return median(means - self.center)
+
+
+def median(cells: Array) -> Doubles:
+    """Return the median over each (..., G, G): (...). Cheaper than NumPy's on so few numbers."""
+    ordered = np.sort(cells.reshape(*cells.shape[:-2], -1), axis=-1)
+    middle = ordered.shape[-1] // 2
+    return np.asarray(0.5 * (ordered[..., middle - 1] + ordered[..., middle]))
 
 
 def fit_cells(

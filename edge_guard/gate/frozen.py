@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edge_guard.gate.cells import median
 from edge_guard.gate.spec import RepeatSpec
 from edge_guard.types import Array, Doubles, Reason
 
@@ -51,7 +52,7 @@ def fit_repeats(
     light : Doubles or None
         (N,), brightness of the whole scene against its usual; None where it is not fixed.
     """
-    changes = np.median(np.abs(np.diff(cells, axis=0)), axis=(1, 2))
+    changes = median(np.abs(np.diff(cells, axis=0)))
     told_apart = changes[changes > 0.0]
     noise_of_a_cell = float(np.min(noise)) / np.sqrt(pixels / cells[0].size)
     least = min(noise_of_a_cell, float(told_apart.min())) if len(told_apart) else 0.0
@@ -113,7 +114,7 @@ class FrozenDetector:
     def _hardly_changed(self, cells: Array) -> bool:
         if self._cells is None or self._least == 0.0:
             return False
-        return float(np.median(np.abs(cells - self._cells))) < self._least
+        return float(median(np.abs(cells - self._cells))) < self._least
 
 
 def _frozen(what: str, run: int, after: int) -> Reason:

@@ -6,8 +6,8 @@ the two hides among them; the share of the levels between them does not.
     level_b    = ln(share of the pixels in levels 16 b … 16 b + 15, + SHARE_FLOOR)    b = 0 … 15
     darkest, brightest    lowest and highest level
 
-of the gray or green value, taken at every k-th pixel of every k-th row with k ⌊side / 64⌋, at
-least 1, so that the cost does not grow with the picture.
+of the gray or green value, taken at every k-th pixel of every k-th row with k = ⌈side / 64⌉,
+so that the cost does not grow with the picture.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def level_statistics(image: Image, out: Floats) -> None:
     out : Floats
         (18,) float32.
     """
-    step = max(1, min(image.shape[:2]) // _SAMPLES_A_SIDE)
+    step = -(-min(image.shape[:2]) // _SAMPLES_A_SIDE)
     plane = image if image.ndim == 2 else image[..., _GREEN]
     histogram = np.bincount(plane[::step, ::step].ravel(), minlength=256)
     shares = histogram.reshape(BINS, -1).sum(1) / histogram.sum()
