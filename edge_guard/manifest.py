@@ -120,6 +120,8 @@ class Certificate(msgspec.Struct, frozen=True):
     upper_bound: float
     attempt: int = 1
     """Which attempt this was: each gets a smaller share of the 5 %."""
+    question: str = ""
+    """Digest of what was asked of which evidence: asking the same again is no new attempt."""
     max_escapes: float | None = None
     """Certified bound of P(accepted as good | defective); None: counted only."""
     escapes: int | None = None

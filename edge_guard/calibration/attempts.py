@@ -2,7 +2,8 @@
 
 Attempt j may fail with δ_j = 0.9 δ · 10^(1−j), which sums to δ over all attempts. A bundle records
 its attempt; a refused one, which writes no bundle, is recorded beside the place it would have had.
-Another model starts again.
+Another model starts again, and the very same question to the very same images is no new attempt:
+it has the same answer.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from edge_guard.errors import BundleError, GuaranteeError, ReferencesError
 _FIRST, _DECAY = 0.9, 0.1
 
 
-class _Refused(msgspec.Struct, frozen=True):
+class _Record(msgspec.Struct, frozen=True):
     model_sha256: str
     attempts: int
+    question: str
 
 
 def delta_of(attempt: int) -> float:
@@ -33,7 +35,7 @@ def delta_of(attempt: int) -> float:
 
 
 @contextmanager
-def counted(wishes: Wishes, out: Path, model_sha256: str) -> Iterator[Wishes]:
+def counted(wishes: Wishes, out: Path, model_sha256: str, question: str) -> Iterator[Wishes]:
     """Yield the wishes with their attempt's number and δ; a refusal is written down.
 
     Parameters
@@ -42,6 +44,8 @@ def counted(wishes: Wishes, out: Path, model_sha256: str) -> Iterator[Wishes]:
     out : Path
         The bundle to write.
     model_sha256 : str
+    question : str
+        Digest of the rates asked for and of the evidence.
 
     Raises
     ------
@@ -53,43 +57,53 @@ def counted(wishes: Wishes, out: Path, model_sha256: str) -> Iterator[Wishes]:
     if wishes.max_error is None:
         yield wishes
         return
-    attempt = _next_attempt(wishes, out, model_sha256)
+    attempt = _attempt(wishes, out, model_sha256, question)
     try:
-        yield replace(wishes, attempt=attempt, delta=delta_of(attempt))
+        yield replace(wishes, attempt=attempt, delta=delta_of(attempt), question=question)
     except GuaranteeError:
-        _ledger(out).write_bytes(msgspec.json.encode(_Refused(model_sha256, attempt)))
+        _ledger(out).write_bytes(msgspec.json.encode(_Record(model_sha256, attempt, question)))
         raise
 
 
-def _next_attempt(wishes: Wishes, out: Path, model_sha256: str) -> int:
-    made = [_in_bundle(wishes.previous, model_sha256)] if wishes.previous else []
+def _attempt(wishes: Wishes, out: Path, model_sha256: str, question: str) -> int:
+    """Return the attempt's number: one more than was recorded, or that of the same question."""
+    made = [_refused(out)]
+    if wishes.previous:
+        made.append(_in_bundle(wishes.previous))
     if out.exists():
         try:
-            made.append(_in_bundle(out, model_sha256))
+            made.append(_in_bundle(out))
         except BundleError:
-            made.append(1)  # damaged: it may have been an attempt
-    return max([*made, _refused(out, model_sha256)]) + 1
+            made.append(_Record(model_sha256, 1, ""))  # damaged: it may have been an attempt
+    last = max(
+        (record for record in made if record and record.model_sha256 == model_sha256),
+        key=lambda record: record.attempts,
+        default=None,
+    )
+    if last is None:
+        return 1
+    return last.attempts if last.question == question else last.attempts + 1
 
 
-def _in_bundle(path: Path, model_sha256: str) -> int:
+def _in_bundle(path: Path) -> _Record | None:
     manifest = read_bundle(path).manifest
-    if manifest.certificate is None or manifest.provenance.model_sha256 != model_sha256:
-        return 0
-    return manifest.certificate.attempt
+    made = manifest.certificate
+    if made is None:
+        return None
+    return _Record(manifest.provenance.model_sha256, made.attempt, made.question)
 
 
-def _refused(out: Path, model_sha256: str) -> int:
+def _refused(out: Path) -> _Record | None:
     path = _ledger(out)
     if not path.exists():
-        return 0
+        return None
     try:
-        refused = msgspec.json.decode(path.read_bytes(), type=_Refused)
+        return msgspec.json.decode(path.read_bytes(), type=_Record)
     except (OSError, msgspec.DecodeError) as error:
         raise ReferencesError(
             f"{path}, the record of refused certificates, cannot be read ({error})",
             "restore it, or write the bundle to another place",
         ) from None
-    return refused.attempts if refused.model_sha256 == model_sha256 else 0
 
 
 def _ledger(out: Path) -> Path:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 import edge_guard
 from edge_guard.backends.open import open_backend
-from edge_guard.backends.preprocess import Preprocess, decode_image, encode_png
+from edge_guard.backends.preprocess import Preprocess
 from edge_guard.backends.spec import Backend
 from edge_guard.backends.taps import TappedModel, tap_model
 from edge_guard.bundle import Bundle, write_bundle
@@ -25,6 +25,7 @@ from edge_guard.calibration.conformal import MIN_EFFECTIVE, promise
 from edge_guard.calibration.dials import Wishes
 from edge_guard.calibration.fit import FittedGuards, default_views, fit_guards, view_arrays
 from edge_guard.calibration.folds import Fold, correlation_length, make_folds, standardise
+from edge_guard.calibration.golden import golden_frames
 from edge_guard.calibration.labelled import Evidence, Settled, settle, with_dials
 from edge_guard.calibration.outliers import pseudo_outliers
 from edge_guard.calibration.places import choose_map, fit_places, observe_space, search_rows
@@ -38,18 +39,16 @@ from edge_guard.gate.fit import Seen, fit_gate
 from edge_guard.gate.spec import GateSpec
 from edge_guard.manifest import (
     FORMAT,
-    Golden,
     GuardSpec,
     Manifest,
     Promise,
     Provenance,
     ViewSpec,
 )
-from edge_guard.scoring import build_scorer, fusion_arrays, score_names
+from edge_guard.scoring import fusion_arrays, score_names
 from edge_guard.types import Array
 
 _OUTLIERS_PER_KIND = 32
-_GOLDEN_FRAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +215,9 @@ class _Run:
             | {"fusion.calibration": calibration}
             | settled.arrays
         )
-        golden, pictures = self._golden(seen, guards, arrays)
+        by_name = {reference.name: reference for reference in self.references}
+        readable = [by_name[name] for name in seen.names]
+        golden, pictures = golden_frames(readable, self.backend, self.preprocess, guards, arrays)
         manifest = Manifest(
             format=FORMAT,
             name=self.model.stem,
@@ -309,7 +310,9 @@ class _Run:
         flagged = fitted.references > held.score_limit
         evidence = Evidence(seen.logits, taps, truth, flagged, self.labels)
         draw = np.random.default_rng([self.settings.seed, 1])
-        with counted(self.settings.wishes, self.out, self.model_sha256) as wishes:
+        asked = self.settings.wishes
+        question = evidence.digest(asked.max_error, asked.max_escapes, self.settings.seed)
+        with counted(asked, self.out, self.model_sha256, question) as wishes:
             settled = settle(evidence, wishes, draw)
         return with_dials(settled, evidence, wishes)
 
@@ -318,27 +321,6 @@ class _Run:
         return tuple(
             msgspec.structs.replace(view.spec, perp=view.gaussian.perp) for view in fitted.views
         )
-
-    def _golden(
-        self, seen: Observations, guards: GuardSpec, arrays: dict[str, Array]
-    ) -> tuple[tuple[Golden, ...], dict[str, bytes]]:
-        """Return a few references and what the finished kernel says of them."""
-        scorer = build_scorer(self.tapped.plan, guards, arrays)
-        values = np.zeros(scorer.n_scores + 3)
-        indices = np.zeros(scorer.n_indices, np.int32)
-        load = {reference.name: reference.load for reference in self.references}
-        golden, pictures = [], {}
-        for i, row in enumerate(np.linspace(0, len(seen) - 1, _GOLDEN_FRAMES).astype(int)):
-            entry = f"golden/{i}.png"
-            pictures[entry] = encode_png(load[seen.names[row]]())
-            image = decode_image(pictures[entry])
-            measured = self.observer.meter.measure(image)
-            self.preprocess(image, self.backend.tensor)
-            outputs = self.backend.run()
-            scorer.score(outputs.logits, outputs.taps, measured.statistics, values, indices)
-            scores = tuple(values[: scorer.n_scores].tolist())
-            golden.append(Golden(entry, scores, float(values[scorer.n_scores])))
-        return tuple(golden), pictures
 
     def _provenance(self) -> Provenance:
         return Provenance(

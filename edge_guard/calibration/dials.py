@@ -38,6 +38,8 @@ class Wishes:
         How often this certificate was tried, this time included.
     delta : float
         With which probability it may fail.
+    question : str
+        Digest of what was asked of which evidence.
     """
 
     max_error: float | None = None
@@ -49,6 +51,7 @@ class Wishes:
     previous: Path | None = None
     attempt: int = 1
     delta: float = DELTA
+    question: str = ""
 
     @property
     def asked(self) -> str:

@@ -7,6 +7,7 @@ one that accepts more is deployed.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -76,6 +77,12 @@ class Evidence:
             truth=np.concatenate([self.truth, other.truth]),
             flagged=np.concatenate([self.flagged, other.flagged]),
         )
+
+    def digest(self, *asked: object) -> str:
+        """Return the digest of a question about this evidence."""
+        parts = [self.logits, *self.taps, self.truth, self.flagged]
+        text = repr((asked, self.labels)).encode()
+        return hashlib.sha256(text + b"".join(part.tobytes() for part in parts)).hexdigest()[:16]
 
     @property
     def correct(self) -> npt.NDArray[np.bool_]:
@@ -292,6 +299,7 @@ def _certify_one(
         min_confidence=float(least),
         labelled=len(seen.truth),
         attempt=wishes.attempt,
+        question=wishes.question,
         delta=wishes.delta,
     )
     if spec.method == "none":

@@ -124,16 +124,16 @@ def test_attempts_share_five_percent() -> None:
 
 def test_a_refused_attempt_is_remembered(tmp_path: Path) -> None:
     wishes, out = Wishes(max_error=0.01), tmp_path / "x.guard"
-    for expected in (1, 2):
-        with pytest.raises(GuaranteeError), counted(wishes, out, "model") as spent:
+    for expected, question in ((1, "a"), (1, "a"), (2, "b"), (2, "b"), (3, "c")):
+        with pytest.raises(GuaranteeError), counted(wishes, out, "model", question) as spent:
             assert (spent.attempt, spent.delta) == (expected, delta_of(expected))
             raise GuaranteeError("no")
-    with counted(wishes, out, "another model") as spent:
+    with counted(wishes, out, "another model", "a") as spent:
         assert spent.attempt == 1
-    with counted(Wishes(), out, "model") as spent:
+    with counted(Wishes(), out, "model", "a") as spent:
         assert spent.delta == DELTA
     (tmp_path / "x.guard.attempts").write_text("{")
-    with pytest.raises(ReferencesError, match="cannot be read"), counted(wishes, out, "model"):
+    with pytest.raises(ReferencesError, match="cannot be read"), counted(wishes, out, "model", "a"):
         pass
 
 

@@ -1,0 +1,53 @@
+"""Golden frames: a few references, and what the finished kernel says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge_guard.backends.preprocess import Preprocess, decode_image, encode_png
+from edge_guard.backends.spec import Backend
+from edge_guard.calibration.references import Reference
+from edge_guard.gate.gate import Meter
+from edge_guard.manifest import Golden, GuardSpec
+from edge_guard.scoring import build_scorer
+from edge_guard.types import Array
+
+FRAMES = 3
+
+
+def golden_frames(
+    references: Sequence[Reference],
+    backend: Backend,
+    preprocess: Preprocess,
+    guards: GuardSpec,
+    arrays: dict[str, Array],
+) -> tuple[tuple[Golden, ...], dict[str, bytes]]:
+    """Return golden frames evenly among the references, and their pictures by entry.
+
+    Parameters
+    ----------
+    references : sequence of Reference
+        All readable.
+    backend, preprocess : Backend, Preprocess
+    guards : GuardSpec
+    arrays : dict of str to Array
+        As they go into the bundle.
+    """
+    scorer = build_scorer(backend.plan, guards, arrays)
+    values = np.zeros(scorer.n_scores + 3)
+    indices = np.zeros(scorer.n_indices, np.int32)
+    meter = Meter()
+    golden, pictures = [], {}
+    for i, row in enumerate(np.linspace(0, len(references) - 1, FRAMES).astype(int)):
+        entry = f"golden/{i}.png"
+        pictures[entry] = encode_png(references[row].load())
+        image = decode_image(pictures[entry])
+        measured = meter.measure(image)
+        preprocess(image, backend.tensor)
+        outputs = backend.run()
+        scorer.score(outputs.logits, outputs.taps, measured.statistics, values, indices)
+        scores = tuple(values[: scorer.n_scores].tolist())
+        golden.append(Golden(entry, scores, float(values[scorer.n_scores])))
+    return tuple(golden), pictures
