@@ -123,11 +123,13 @@ std::shared_ptr<eg::View> make_view(std::int64_t source, py::ssize_t normalize,
                                     std::optional<py::array> scale, std::optional<py::array> means,
                                     std::optional<py::array> basis, std::optional<py::array> gain,
                                     double perp, std::optional<py::array> bank,
-                                    std::optional<py::array> center) {
+                                    std::optional<py::array> center,
+                                    std::optional<py::array> contrast) {
     return std::make_shared<eg::View>(
         source, at_least(0, normalize, "normalize"), vector_of<float>(scale, "scale"),
         matrix_of(means, "means"), matrix_of(basis, "basis"), vector_of<float>(gain, "gain"), perp,
-        matrix_of(bank, "bank"), vector_of<float>(center, "center"));
+        matrix_of(bank, "bank"), vector_of<float>(center, "center"),
+        vector_of<float>(contrast, "contrast"));
 }
 
 eg::Patches make_patches(py::ssize_t tap, const py::array& basis, const py::array& offset,
@@ -288,7 +290,7 @@ void bind_scorer(py::module_& m) {
         py::init(&make_view), py::arg("source"), py::arg("normalize") = 0,
         py::arg("scale") = py::none(), py::arg("means") = py::none(), py::arg("basis") = py::none(),
         py::arg("gain") = py::none(), py::arg("perp") = 0.0, py::arg("bank") = py::none(),
-        py::arg("center") = py::none());
+        py::arg("center") = py::none(), py::arg("contrast") = py::none());
     py::class_<eg::Patches>(m, "Patches")
         .def(py::init(&make_patches), py::arg("tap"), py::arg("basis"), py::arg("offset"),
              py::arg("bank") = py::none(), py::arg("top") = 1, py::arg("gain") = py::none());

@@ -182,10 +182,11 @@ struct View {
     // normalize: every block of this many values is divided by its L2 norm, computed in float64 (a
     // zero block stays zero); 0: none. scale: factors applied afterwards, empty = ones. center:
     // where given, the embedding is asinh((x - center) * scale), which keeps heavy tails from
-    // shouting.
+    // shouting. contrast: weights of x and of |x|, one after the other, 2 a value; their sum is a
+    // score of its own.
     View(std::int64_t source, std::size_t normalize, std::vector<float> scale, const Matrix& means,
          const Matrix& basis, std::vector<float> gain, double perp, Matrix bank,
-         std::vector<float> center);
+         std::vector<float> center, std::vector<float> contrast);
 
     std::int64_t source;
     std::size_t normalize;
@@ -193,6 +194,7 @@ struct View {
     std::vector<float> center;                 // empty: no asinh
     std::unique_ptr<const Gaussian> gaussian;  // null without means
     Matrix bank;                               // no rows: no nearest-neighbour guard
+    std::vector<float> contrast;               // empty: no such guard
 };
 
 // All guards of one frame. Buffers are its own: one call at a time.
@@ -210,8 +212,8 @@ public:
     const std::vector<std::size_t>& embedding_sizes() const { return sizes_; }
 
     // taps: one pointer a tap. values: n_scores + 3, the scores, then fused, p-value, max p.
-    // indices: n_indices, the class, then for each view its nearest mean and nearest row, and
-    // last the position that is farthest from the bank of patches.
+    // indices: n_indices, the class, then for each view its nearest mean, nearest row, and -1 for
+    // its contrast; last the position that is farthest from the bank of patches.
     void score(const void* logits, const void* const* taps, const float* statistics, double* values,
                std::int32_t* indices);
     // The feature-map guard; null without one.

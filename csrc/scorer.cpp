@@ -34,22 +34,35 @@ void normalize_blocks(float* values, std::size_t n, std::size_t block) {
     }
 }
 
+// Sum of weights times values and their magnitudes, in float64.
+double contrast(const std::vector<float>& weights, const float* x) {
+    const std::size_t n = weights.size() / 2;
+    double sum = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        sum += static_cast<double>(weights[i]) * x[i] +
+               static_cast<double>(weights[n + i]) * std::fabs(x[i]);
+    }
+    return sum;
+}
+
 }  // namespace
 
 View::View(std::int64_t source_, std::size_t normalize_, std::vector<float> scale_,
            const Matrix& means, const Matrix& basis, std::vector<float> gain, double perp,
-           Matrix bank_, std::vector<float> center_)
+           Matrix bank_, std::vector<float> center_, std::vector<float> contrast_)
     : source(source_),
       normalize(normalize_),
       scale(std::move(scale_)),
       center(std::move(center_)),
-      bank(std::move(bank_)) {
+      bank(std::move(bank_)),
+      contrast(std::move(contrast_)) {
     require(source >= -1, "source: expected -1 or the index of a tap");
     if (means.rows > 0) gaussian = std::make_unique<Gaussian>(means, basis, std::move(gain), perp);
     require(means.rows > 0 || basis.rows == 0, "basis: given without means");
     for (const float v : scale) require(std::isfinite(v), "scale: expected finite values");
     for (const float v : center) require(std::isfinite(v), "center: expected finite values");
     for (const float v : bank.values) require(std::isfinite(v), "bank: expected finite values");
+    for (const float v : contrast) require(std::isfinite(v), "contrast: expected finite values");
     require(bank.rows <= std::numeric_limits<std::int32_t>::max(), "bank: too many rows");
 }
 
@@ -117,7 +130,11 @@ void Scorer::add_view(const View& view, const std::string& name) {
     if (!view.center.empty()) agrees(view.center.size(), "center");
     if (view.gaussian) agrees(view.gaussian->dim(), "means");
     if (view.bank.rows > 0) agrees(view.bank.columns, "bank");
-    const std::size_t guards = (view.gaussian ? 1 : 0) + (view.bank.rows > 0 ? 1 : 0);
+    require(view.contrast.empty() || view.contrast.size() == 2 * dim,
+            name + ".contrast: expected " + std::to_string(2 * dim) + " values, got " +
+                std::to_string(view.contrast.size()));
+    const std::size_t guards = (view.gaussian ? 1 : 0) + (view.bank.rows > 0 ? 1 : 0) +
+                               (view.contrast.empty() ? 0 : 1);
     n_scores_ += guards;
     n_indices_ += guards;
     sizes_.push_back(dim);
@@ -190,6 +207,7 @@ void Scorer::score(const void* logits, const void* const* taps, const float* sta
         };
         if (view.gaussian) report(view.gaussian->distance(embedding_.data(), scratch));
         if (view.bank.rows > 0) report(nearest_row(view.bank, embedding_.data()));
+        if (!view.contrast.empty()) report({contrast(view.contrast, embedding_.data()), -1});
     }
     if (patches_ && patches_->scores()) {
         const Match match = patches_->score(taps[patch_tap_]);

@@ -88,6 +88,8 @@ class View:
         d² = min_m Σ_r gain_r (b_r·(x−μ_m))² + perp · max(0, ‖x−μ_m‖² − Σ_r (b_r·(x−μ_m))²)
         means (M, D), basis (R, D) orthonormal rows, gain (R,).
     Nearest (squared Euclidean distance to the nearest row; absent when ``bank`` is empty): (N, D).
+    Contrast (absent when ``contrast`` is empty): Σ_i w_i x_i + w_{D+i} |x_i| over the embedding x,
+        contrast (2·D,); its index is −1.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class View:
         perp: float = 0.0,
         bank: npt.NDArray[np.float32] | None = None,
         center: npt.NDArray[np.float32] | None = None,
+        contrast: npt.NDArray[np.float32] | None = None,
     ) -> None: ...
 
 class Patches:

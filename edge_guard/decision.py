@@ -30,6 +30,7 @@ _SUBJECTS = {
     "texture": "the picture's edges and texture are",
     "correlation": "the size and direction of the picture's structures are",
     "spectrum": "the fineness of the picture's structures is",
+    "picture": "the picture as a whole is",
     "features": "the model's features are",
 }
 
@@ -181,5 +182,5 @@ def in_words(name: str) -> str:
         return f"the model's answer is unusual ({name})"
     subject = _SUBJECTS.get(view, f"the model's inner layer {view} is")
     return f"{subject} " + (
-        "far from the references" if method == "mahalanobis" else "unlike any reference"
+        "unlike any reference" if method == "nearest" else "far from the references"
     )

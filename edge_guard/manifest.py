@@ -26,7 +26,7 @@ class ViewSpec(msgspec.Struct, frozen=True):
         Statistics that this view reads; empty for all of the source. The others have weight 0.
     normalize : int
         Block length of L2 normalisation, 0 for none.
-    gaussian, nearest : bool
+    gaussian, nearest, contrast : bool
         Which guards score this view.
     perp : float
         Inverse variance outside the Gaussian's basis.
@@ -39,6 +39,7 @@ class ViewSpec(msgspec.Struct, frozen=True):
     nearest: bool
     perp: float = 0.0
     columns: tuple[int, ...] = ()
+    contrast: bool = False
 
 
 class PatchSpec(msgspec.Struct, frozen=True):

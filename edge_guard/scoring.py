@@ -35,9 +35,8 @@ def score_names(
     """Return the names of the kernel's scores in its order."""
     names = ["gen", "energy", "msp"] if classes else []
     for view in views:
-        names += [f"{view.name}.mahalanobis"] * view.gaussian + [
-            f"{view.name}.nearest"
-        ] * view.nearest
+        guards = {"mahalanobis": view.gaussian, "nearest": view.nearest, "contrast": view.contrast}
+        names += [f"{view.name}.{guard}" for guard, present in guards.items() if present]
     return (*names, patch.NAME) if patches else tuple(names)
 
 
@@ -92,6 +91,7 @@ def _view(view: ViewSpec, arrays: dict[str, Array]) -> _kernels.View:
         perp=view.perp,
         bank=part("bank"),
         center=part("center"),
+        contrast=part("contrast"),
     )
 
 

@@ -188,14 +188,15 @@ void test_logits() {
 std::shared_ptr<const View> tap_view() {
     const Matrix none;
     return std::make_shared<View>(0, 32, std::vector<float>(), matrix(2, 96), matrix(5, 96),
-                                  std::vector<float>(5, 1.0f), 1.0, matrix(20, 96), normal(96));
+                                  std::vector<float>(5, 1.0f), 1.0, matrix(20, 96), normal(96),
+                                  normal(192));
 }
 
 void test_steady_state() {
     const Tensor logits = {Dtype::int8, 1, 1, 10}, map = {Dtype::int8, 14, 14, 32};
     Fusion fusion;
-    fusion.center.assign(5, 0), fusion.spread.assign(5, 1), fusion.weight.assign(5, 1);
-    fusion.tail.assign(5, 1), fusion.member.assign(5, true), fusion.calibration = {1, 2, 3};
+    fusion.center.assign(6, 0), fusion.spread.assign(6, 1), fusion.weight.assign(6, 1);
+    fusion.tail.assign(6, 1), fusion.member.assign(6, true), fusion.calibration = {1, 2, 3};
     Scorer scorer(&logits, {}, {map}, 0, {tap_view()}, &fusion);
     const std::vector<std::uint8_t> logit_data = bytes(10), map_data = bytes(14 * 14 * 32);
     const void* taps[] = {map_data.data()};

@@ -319,7 +319,8 @@ class _Run:
     def _named_views(self, fitted: FittedGuards) -> tuple[ViewSpec, ...]:
         """Return the views with the isotropic gains that fitting found."""
         return tuple(
-            msgspec.structs.replace(view.spec, perp=view.gaussian.perp) for view in fitted.views
+            msgspec.structs.replace(view.spec, perp=view.gaussian.perp if view.gaussian else 0.0)
+            for view in fitted.views
         )
 
     def _provenance(self) -> Provenance:

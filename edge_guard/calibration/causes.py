@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from edge_guard.backends.preprocess import decode_image, encode_jpeg
-from edge_guard.calibration.outliers import MAKERS, gaussian_blur
+from edge_guard.calibration.imagined.resample import gaussian_blur
+from edge_guard.calibration.outliers import MAKERS
 from edge_guard.gate.alignment import reduce
 from edge_guard.gate.description import Looks
 from edge_guard.gate.gate import Meter

@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_guard.backends.spec import TapPlan
+from edge_guard.calibration.contrast import fit_contrast
 from edge_guard.calibration.folds import Fold
 from edge_guard.calibration.places import FittedPlaces
 from edge_guard.calibration.references import Observations
 from edge_guard.calibration.weights import fit_fusion
 from edge_guard.gate.gate import STATISTICS
+from edge_guard.guards.contrast import Contrast
 from edge_guard.guards.fusion import Fusion
 from edge_guard.guards.logits import logit_scores
 from edge_guard.guards.mahalanobis import Gaussian, fit_gaussian
@@ -45,6 +47,10 @@ def default_views(plan: TapPlan) -> tuple[ViewSpec, ...]:
         ViewSpec(name, -1, 0, gaussian=True, nearest=True, columns=_columns(pattern))
         for name, pattern in STATISTIC_VIEWS.items()
     ]
+    every = _columns("")
+    views += [
+        ViewSpec("picture", -1, 0, gaussian=False, nearest=False, contrast=True, columns=every)
+    ]
     for index, tap in enumerate(plan.taps):
         name = f"tap{index}" if tap.height * tap.width > 1 else "features"
         views.append(ViewSpec(name, index, tap.channels, gaussian=True, nearest=True))
@@ -67,31 +73,37 @@ class FittedView:
     spec: ViewSpec
     center: Doubles | None
     scale: Doubles | None
-    gaussian: Gaussian
-    bank: Doubles
+    gaussian: Gaussian | None
+    bank: Doubles | None
+    contrast: Contrast | None
 
     def scores(self, embedding: Array) -> Doubles:
-        """Return (N, 2): Mahalanobis and nearest-neighbour scores of embeddings (N, D)."""
+        """Return (N, G), the scores of the view's G guards on embeddings (N, D)."""
         x = _transformed(embedding, self.spec, self.center, self.scale)
-        return np.stack([self.gaussian.distances(x), nearest(x, self.bank)[0]], axis=1)
+        parts = [self.gaussian.distances(x)] if self.gaussian else []
+        parts += [nearest(x, self.bank)[0]] if self.bank is not None else []
+        parts += [self.contrast.scores(x)] if self.contrast else []
+        return np.stack(parts, axis=1)
 
     def arrays(self, dimension: int) -> dict[str, Array]:
         """Return the arrays as the kernel wants them, float32, all D columns of the source."""
-        parts: dict[str, Array] = {
-            "means": self.gaussian.means,
-            "basis": self.gaussian.basis,
-            "bank": self.bank,
-        }
+        parts: dict[str, Array] = {}
+        if self.gaussian:
+            parts |= {"means": self.gaussian.means, "basis": self.gaussian.basis}
+        if self.bank is not None:
+            parts["bank"] = self.bank
+        if self.contrast:
+            parts["contrast"] = self.contrast.weight.reshape(2, -1)
         if self.center is not None and self.scale is not None:
             parts |= {"center": self.center[None], "scale": self.scale[None]}
         columns = self.spec.columns or tuple(range(dimension))
-        spread = {}
+        spread: dict[str, Array] = {}
         for name, part in parts.items():
             spread[name] = np.zeros((len(part), dimension), np.float32)
             spread[name][:, columns] = part
-        for name in {"center", "scale"} & set(spread):
-            spread[name] = spread[name][0]
-        return spread | {"gain": self.gaussian.gain.astype(np.float32)}
+        for name in {"center", "scale", "contrast"} & set(spread):
+            spread[name] = spread[name].ravel()
+        return spread | ({"gain": self.gaussian.gain.astype(np.float32)} if self.gaussian else {})
 
 
 def _transformed(
@@ -108,18 +120,25 @@ def fit_views(
     views: Sequence[ViewSpec],
     embeddings: Sequence[Array],
     predicted: npt.NDArray[np.intp],
+    outliers: Sequence[Array],
+    kinds: Array,
     rng: np.random.Generator,
 ) -> list[FittedView]:
-    """Return the guards of each view, fitted on embeddings (N, D_v)."""
+    """Return the guards of each view, fitted on embeddings (N, D_v) and pseudo-outliers'."""
     fitted = []
-    for view, embedding in zip(views, embeddings, strict=True):
+    for view, embedding, outlier in zip(views, embeddings, outliers, strict=True):
         center, scale = (
             _robust_location(embedding[:, view.columns]) if view.columns else (None, None)
         )
         x = _transformed(embedding, view, center, scale)
         rows = np.sort(rng.permutation(len(x))[:BANK_ROWS])
         classes = predicted if view.source >= 0 else np.zeros_like(predicted)
-        fitted.append(FittedView(view, center, scale, fit_gaussian(x, classes), x[rows]))
+        gaussian = fit_gaussian(x, classes) if view.gaussian else None
+        contrast = None
+        if view.contrast:
+            contrast = fit_contrast(x, _transformed(outlier, view, center, scale), kinds)
+        bank = x[rows] if view.nearest else None
+        fitted.append(FittedView(view, center, scale, gaussian, bank, contrast))
     return fitted
 
 
@@ -194,14 +213,24 @@ def fit_guards(
     """
     used = origins >= 0
     predicted = predictions(seen.logits, len(seen))
-    classes = 3 if seen.logits.shape[1] else 0
-    inside = np.zeros((len(seen), classes + 2 * len(views)))
-    outside = np.zeros((len(outliers), inside.shape[1]))
+    width = (3 if seen.logits.shape[1] else 0) + sum(
+        view.gaussian + view.nearest + view.contrast for view in views
+    )
+    inside, outside = np.zeros((len(seen), width)), np.zeros((len(outliers), width))
+
+    def fit(rows: npt.NDArray[np.intp], imagined: npt.NDArray[np.bool_]) -> list[FittedView]:
+        references, others = (
+            [e[chosen] for e in source.embeddings]
+            for source, chosen in ((seen, rows), (outliers, imagined))
+        )
+        return fit_views(views, references, predicted[rows], others, kinds[imagined], rng)
+
     for fold in folds:
-        fitted = fit_views(views, [e[fold.fit] for e in seen.embeddings], predicted[fold.fit], rng)
+        held = np.isin(origins, fold.score)
+        fitted = fit(fold.fit, used & ~held)
         for target, source, rows in (
             (inside, seen, fold.score),
-            (outside, outliers, np.flatnonzero(np.isin(origins, fold.score))),
+            (outside, outliers, np.flatnonzero(held)),
         ):
             if len(rows):
                 embeddings = [e[rows] for e in source.embeddings]
@@ -210,7 +239,7 @@ def fit_guards(
         inside = np.column_stack([inside, places.inside])
         outside = np.column_stack([outside, places.outside])
     return FittedGuards(
-        views=fit_views(views, seen.embeddings, predicted, rng),
+        views=fit(np.arange(len(seen)), used),
         fusion=fit_fusion(inside, outside[used], kinds[used]),
         references=_cross_fused(inside, outside[used], origins[used], kinds[used], folds),
         raw=inside,

@@ -106,6 +106,31 @@ def test_bad_values_never_match(level: str, bad: float, place: int) -> None:
     assert scored.indices == [-1, -1, -1]
 
 
+@pytest.mark.parametrize("dim", SIZES)
+def test_contrast_weighs_values_and_magnitudes(level: str, dim: int) -> None:
+    rng = np.random.default_rng(dim)
+    x = (rng.normal(size=dim) * 5).astype(np.float32)
+    center, scale = rng.normal(size=(2, dim)).astype(np.float32)
+    weights = rng.normal(size=2 * dim).astype(np.float32)
+    z = np.arcsinh((x.astype(np.float64) - center) * scale)
+    scored = score_vector(x, View(-1, scale=scale, center=center, contrast=weights))
+    expected = float(weights[:dim] @ z + weights[dim:] @ np.abs(z))
+    assert scored.scores[0] == pytest.approx(expected, rel=1e-5, abs=1e-5 * np.abs(z).sum())
+    assert scored.indices == [-1, -1]
+
+
+def test_contrast_of_nan_is_nan(level: str) -> None:
+    x = np.array([1.0, np.nan], np.float32)
+    assert np.isnan(score_vector(x, View(-1, contrast=np.ones(4, np.float32))).scores[0])
+
+
+def test_contrast_needs_two_weights_a_value() -> None:
+    with pytest.raises(ValueError, match=r"views\[0\].contrast: expected 6 values, got 5"):
+        scorer_of(n_statistics=3, views=[View(-1, contrast=np.ones(5, np.float32))])
+    with pytest.raises(ValueError, match="contrast: expected finite values"):
+        View(-1, contrast=np.full(6, np.inf, np.float32))
+
+
 def test_distances_beyond_float32_are_infinite(level: str) -> None:
     scored = score_vector(
         np.array([3e38, 0], np.float32), View(-1, bank=np.zeros((1, 2), np.float32))
