@@ -8,6 +8,7 @@ import msgspec
 
 from edge_guard.backends.spec import Runtime, TapPlan
 from edge_guard.card import Card
+from edge_guard.drift.spec import DriftSpec
 from edge_guard.gate.spec import GateSpec
 
 FORMAT = 1
@@ -235,3 +236,5 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     confidence: ConfidenceSpec | None = None
     """None: the kernel's largest softmax, as bundles had it first."""
     dials: Dials = Dials()
+    drift: DriftSpec | None = None
+    """None: no monitors, as bundles were first."""

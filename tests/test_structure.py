@@ -21,7 +21,7 @@ KERNELS = sorted(path for path in (ROOT / "csrc").rglob("*") if path.suffix in {
 
 LAYERS = [
     ["types", "errors", "_kernels"],
-    ["toml_reader", "backends.spec", "gate.spec", "publish.messages"],
+    ["toml_reader", "backends.spec", "gate.spec", "drift.spec", "publish.messages"],
     ["card", "config_rules"],
     ["config", "manifest"],
     ["sources", "backends", "gate", "guards", "drift", "publish"],

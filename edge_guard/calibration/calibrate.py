@@ -23,6 +23,7 @@ from edge_guard.calibration.attempts import counted
 from edge_guard.calibration.causes import observe_causes
 from edge_guard.calibration.conformal import MIN_EFFECTIVE, promise
 from edge_guard.calibration.dials import Wishes
+from edge_guard.calibration.drift_fit import fit_drift
 from edge_guard.calibration.fit import FittedGuards, default_views, fit_guards, view_arrays
 from edge_guard.calibration.folds import Fold, correlation_length, make_folds, standardise
 from edge_guard.calibration.golden import golden_frames
@@ -217,6 +218,12 @@ class _Run:
         )
         by_name = {reference.name: reference for reference in self.references}
         readable = [by_name[name] for name in seen.names]
+        self.progress("learning what drift looks like", 0, 1)
+        drift = fit_drift(
+            seen, fitted.references, readable, fixed=bool(gate.cells), seed=self.settings.seed
+        )
+        arrays |= drift.arrays()
+        self.progress("learning what drift looks like", 1, 1)
         golden, pictures = golden_frames(readable, self.backend, self.preprocess, guards, arrays)
         manifest = Manifest(
             format=FORMAT,
@@ -238,6 +245,7 @@ class _Run:
             provenance=self._provenance(),
             confidence=settled.confidence,
             dials=settled.dials,
+            drift=drift.spec,
         )
         return Bundle(manifest, self.tapped.model, arrays, pictures)
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from edge_guard.backends.preprocess import Preprocess, decode_image
 from edge_guard.backends.spec import Backend
 from edge_guard.confidence import real_logits
+from edge_guard.drift.channels import sample
 from edge_guard.errors import EdgeGuardError, ReferencesError
 from edge_guard.gate.alignment import reduce
 from edge_guard.gate.gate import MIN_SIDE_PX, STATISTICS, Meter
@@ -97,6 +98,10 @@ class Observations:
     embeddings: list[Floats]
     logits: Floats
     unreadable: list[str]
+    textures: Floats = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))
+    """(N, G, G) standard deviation inside each cell."""
+    sampled: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0, 0), np.uint8))
+    """(N, S, S) of `edge_guard.drift.channels.sample`; empty where the sizes differ."""
     places: Floats = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))
     """(N, H·W, D) descriptors of the feature map's places; empty without such a guard."""
 
@@ -146,7 +151,7 @@ class Observer:
         """Return the observations of images; undecodable ones are set aside by name."""
         rows: list[tuple[Array, ...]] = []
         kept: list[Reference] = []
-        shapes, hashes, unreadable = [], [], []
+        shapes, hashes, samples, unreadable = [], [], [], []
         for done, reference in enumerate(images):
             progress("looking at the references", done, len(images))
             try:
@@ -158,6 +163,7 @@ class Observer:
             kept.append(reference)
             shapes.append(image.shape)
             hashes.append(pixels_hash)
+            samples.append(sample(image).copy())
             rows.append(row)
         progress("looking at the references", len(images), len(images))
         if not rows:
@@ -175,6 +181,8 @@ class Observer:
             logits=columns[3],
             unreadable=unreadable,
             places=columns[5],
+            textures=columns[6],
+            sampled=_stacked(samples),
         )
 
     def _observe_one(self, image: Image) -> tuple[int, tuple[Array, ...]]:
@@ -195,6 +203,7 @@ class Observer:
             logits,
             self._buffer.copy(),
             self._places.copy(),
+            seen.cells[1].copy(),
         )
 
     def _split(self, embeddings: Floats) -> Iterator[Floats]:
@@ -202,6 +211,12 @@ class Observer:
         for size in self._sizes:
             yield embeddings[:, start : start + size]
             start += size
+
+
+def _stacked(samples: list[Image]) -> npt.NDArray[np.uint8]:
+    """Return the samples as one array; empty where they differ in size."""
+    alike = len({sample.shape for sample in samples}) == 1
+    return np.stack(samples) if alike else np.zeros((0, 0, 0), np.uint8)
 
 
 def usable(image: Image, name: str) -> Image:

@@ -1,0 +1,213 @@
+"""Baselines of the drift monitors from a series of references: what is usual, and how sure that is.
+
+A chart with estimated parameters alarms sooner than it promises: with z_i off by a little, ten
+times sooner. So each estimate is taken at a confidence limit on the careful side: the standard
+deviations (χ²), the correlation ρ of neighbours, and the mean (as a dead band). A scale is widened
+until the references' own prewhitened values e keep the exponential bound that a normal chart has,
+
+    mean of exp(2k·clip(e/s) − 2k²) ≤ 1 on both sides        (what a heavy tail breaks)
+
+and by the residuals' long-run variance where AR(1) leaves correlation (Newey & West 1987, eq. 5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from edge_guard.drift.channels import FLOORS, UNITS
+from edge_guard.drift.runlength import CLIP, REFERENCE_VALUES, chart_limits
+from edge_guard.drift.spec import ChannelSpec
+from edge_guard.types import Array, Doubles
+
+_CAREFUL = 0.8
+"""Confidence of each limit."""
+
+_LIGHT_SHARE = 1 / 3
+"""Of the false alarms that are allowed, those of the light: it is what people change."""
+
+_BLOCK_LENGTHS = 5.0
+_FEW_BLOCKS = 20
+_MOST_EDGES = 63
+_FINE_EDGES = 12
+_LARGEST_RHO = 0.995
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Values of one channel on the references, in the order of capture.
+
+    Attributes
+    ----------
+    name : str
+    values : Doubles
+        (N,).
+    groups : Array
+        (N,), the folder of each: neighbours across folders are none.
+    """
+
+    name: str
+    values: Doubles
+    groups: Array
+
+
+def fit_channels(
+    series: list[Series], frames_between_alarms: float
+) -> tuple[tuple[ChannelSpec, ...], Doubles]:
+    """Return the channels' baselines, and the correlation length of each, in frames.
+
+    Parameters
+    ----------
+    series : list of Series
+    frames_between_alarms : float
+        Promised mean number of frames between false alarms of all channels together.
+    """
+    light = any(s.name == "light" for s in series)
+    others = len(series) - light
+    fitted, lengths = [], []
+    for one in series:
+        share = 1.0 / len(series) if not (light and others) else (1.0 - _LIGHT_SHARE) / others
+        share = _LIGHT_SHARE if one.name == "light" and others else share
+        channel, length = _fit(one, frames_between_alarms, share)
+        fitted.append(channel)
+        lengths.append(length)
+    return tuple(fitted), np.array(lengths)
+
+
+def fit_ranks(channel: ChannelSpec, series: Series, *, consecutive: bool) -> tuple[Doubles, Array]:
+    """Return edges (≤ 63,) between bins of block means, and the bins' weights, one more.
+
+    Weights are 0 where the references are not in the order of a stream, or too few.
+    """
+    values, block = series.values, channel.block
+    count = len(values) // block
+    means = np.sort(values[: count * block].reshape(count, block).mean(1))
+    if count < _FEW_BLOCKS:
+        spread = channel.sd / np.sqrt(_BLOCK_LENGTHS)
+        edges = channel.mean + spread * stats.norm.ppf(np.arange(1, 64) / 64)
+        return edges, np.zeros(64)
+    kept = _kept(count)
+    gaps = np.diff(np.concatenate([[-1], kept, [count]]))
+    return means[kept], gaps * float(consecutive)
+
+
+def padded(ranks: list[tuple[Doubles, Array]]) -> tuple[Doubles, Doubles]:
+    """Return edges (K, E) padded with infinity and weights (K, E + 1) padded with 0."""
+    widest = max(len(edges) for edges, _ in ranks)
+    edges, weights = np.full((len(ranks), widest), np.inf), np.zeros((len(ranks), widest + 1))
+    for row, (e, w) in enumerate(ranks):
+        edges[row, : len(e)], weights[row, : len(w)] = e, w
+    return edges, weights
+
+
+def _kept(count: int) -> Array:
+    """Return which of the sorted block means become edges: all far out, some in the middle."""
+    if count <= _MOST_EDGES:
+        return np.arange(count)
+    middle = np.linspace(_FINE_EDGES, count - 1 - _FINE_EDGES, _MOST_EDGES - 2 * _FINE_EDGES)
+    ends = np.arange(_FINE_EDGES)
+    return np.unique(np.concatenate([ends, middle.astype(int), count - 1 - ends]))
+
+
+def _fit(series: Series, frames_between_alarms: float, share: float) -> tuple[ChannelSpec, float]:
+    floor = FLOORS[series.name]
+    x = np.asarray(series.values, np.float64)
+    d, n = x - x.mean(), len(x)
+    inside = _within(x, series.groups)
+    together = np.asarray(series.groups[1:] == series.groups[:-1])
+    rho = _rho(inside, together)
+    length = max((1 + rho) / (1 - rho), _integrated(inside, series.groups))
+    effective = max(n / length, 3.0)
+    sd = _upper_sd(d, effective, floor)
+    e = np.where(together, d[1:] - rho * d[:-1], d[1:] * np.sqrt(1 - rho**2))
+    innovation = _upper_sd(e, n - 1.0, floor * np.sqrt(1 - rho**2))
+    innovation *= np.sqrt(_long_run(_within(e, series.groups[1:])))
+    limits, shewhart = chart_limits(frames_between_alarms, share)
+    return (
+        ChannelSpec(
+            name=series.name,
+            unit=UNITS[series.name],
+            mean=float(x.mean()),
+            sd=sd,
+            rho=rho,
+            scales=tuple(_bounded_scale(e, innovation, 2.0 * k) for k in REFERENCE_VALUES),
+            dead_band=float(stats.norm.ppf(_CAREFUL) * sd / np.sqrt(effective)),
+            limits=limits,
+            shewhart=max(shewhart, 1.25 * float(np.abs(e).max()) / innovation),
+            block=int(np.ceil(_BLOCK_LENGTHS * length)),
+        ),
+        length,
+    )
+
+
+def _within(x: Doubles, groups: Array) -> Doubles:
+    """Return the series about the mean of each group."""
+    _, index = np.unique(groups, return_inverse=True)
+    means = np.bincount(index, x) / np.bincount(index)
+    return np.asarray(x - means[index])
+
+
+def _rho(inside: Doubles, together: Array) -> float:
+    """Return the correlation of neighbours at its upper confidence limit; 0 where there is none."""
+    n, variance = int(together.sum()), float((inside * inside).mean())
+    if n < 10 or variance <= 0.0:
+        return 0.0
+    rho = float((inside[1:] * inside[:-1])[together].mean()) / variance
+    if rho < stats.norm.ppf(_CAREFUL) / np.sqrt(n):
+        return max(rho, 0.0)
+    rho += (1.0 + 3.0 * rho) / n  # Kendall 1954: its bias
+    rho += stats.norm.ppf(_CAREFUL) * np.sqrt(max(1.0 - rho * rho, 0.0) / n)
+    return min(float(rho), _LARGEST_RHO)
+
+
+def _integrated(inside: Doubles, groups: Array) -> float:
+    """Return 1 + 2 Σ ρ_k up to the first insignificant ρ_k, or a tenth of the series."""
+    variance = max(float((inside * inside).mean()), 1e-300)
+    length, floor = 1.0, 2.0 / np.sqrt(len(inside))
+    for lag in range(1, len(inside) // 10):
+        together = groups[lag:] == groups[:-lag]
+        if not together.any():
+            break
+        rho = float((inside[lag:] * inside[:-lag])[together].mean()) / variance
+        if rho <= floor:
+            break
+        length += 2.0 * rho
+    return length
+
+
+def _upper_sd(x: Doubles, effective: float, floor: float) -> float:
+    freedom = max(effective - 1.0, 1.0)
+    widening = np.sqrt(freedom / stats.chi2.ppf(1.0 - _CAREFUL, freedom))
+    return max(float(x.std() * widening), floor)
+
+
+def _long_run(e: Doubles) -> float:
+    """Return the ratio ≥ 1 of the long-run variance of residuals to their variance."""
+    n, variance = len(e), float((e * e).mean())
+    lags = min(n // 10, 50)
+    if lags < 2 or variance <= 0.0:
+        return 1.0
+    rhos = [float((e[lag:] * e[:-lag]).mean()) / variance for lag in range(1, lags + 1)]
+    ratio = 1.0 + 2.0 * sum((1 - lag / (lags + 1)) * r for lag, r in enumerate(rhos, 1))
+    noise = np.sqrt(4.0 * lags / (3.0 * n))
+    return float(ratio) if ratio > 1.0 + 2.0 * noise else 1.0
+
+
+def _bounded_scale(e: Doubles, scale: float, bet: float) -> float:
+    """Return the least s ≥ ``scale`` at which the references' own e keep the bound."""
+
+    def kept(s: float) -> bool:
+        z = np.clip(e / s, -CLIP, CLIP)
+        half = 0.5 * bet * bet
+        sides = (np.exp(side * bet * z - half).mean() for side in (1.0, -1.0))
+        return bool(max(sides) <= 1.0)
+
+    low, high = scale, scale
+    while not kept(high):
+        low, high = high, 1.5 * high
+    while high - low > 1e-3 * high:
+        middle = 0.5 * (low + high)
+        low, high = (low, middle) if kept(middle) else (middle, high)
+    return float(high)
