@@ -141,7 +141,7 @@ eg::Patches make_patches(py::ssize_t tap, const py::array& basis, const py::arra
 
 eg::Fusion make_fusion(const py::array& center, const py::array& spread, const py::array& weight,
                        const py::array& tail, const py::array& member, double top1, double top3,
-                       const py::array& calibration) {
+                       const py::array& calibration, std::optional<py::array> solo) {
     eg::Fusion fusion{vector_of<double>(center, "center"),
                       vector_of<double>(spread, "spread"),
                       vector_of<double>(weight, "weight"),
@@ -149,7 +149,8 @@ eg::Fusion make_fusion(const py::array& center, const py::array& spread, const p
                       vector_of<bool>(member, "member"),
                       top1,
                       top3,
-                      vector_of<double>(calibration, "calibration")};
+                      vector_of<double>(calibration, "calibration"),
+                      vector_of<double>(solo, "solo")};
     fusion.validate();
     return fusion;
 }
@@ -297,7 +298,7 @@ void bind_scorer(py::module_& m) {
     py::class_<eg::Fusion>(m, "Fusion")
         .def(py::init(&make_fusion), py::arg("center"), py::arg("spread"), py::arg("weight"),
              py::arg("tail"), py::arg("member"), py::arg("top1"), py::arg("top3"),
-             py::arg("calibration"));
+             py::arg("calibration"), py::arg("solo") = py::none());
     py::class_<BoundScorer>(m, "Scorer")
         .def(py::init<const eg::Tensor*, bool, double, double, py::ssize_t, std::vector<eg::Tensor>,
                       py::ssize_t, const std::vector<std::shared_ptr<eg::View>>&,

@@ -24,6 +24,11 @@ void require_finite(const char* name, const std::vector<double>& values, std::si
     require(all_finite(values), std::string(name) + ": expected finite values");
 }
 
+double with_solo(double fused, double a, const std::vector<double>& solo) {
+    const double ahead = (solo[0] * a + solo[1] - fused) / solo[2];
+    return fused + solo[2] * (std::fmax(ahead, 0) + std::log1p(std::exp(-std::fabs(ahead))));
+}
+
 }  // namespace
 
 void Fusion::validate() const {
@@ -41,16 +46,21 @@ void Fusion::validate() const {
     require(all_finite(calibration), "calibration: expected finite values");
     require(std::is_sorted(calibration.begin(), calibration.end()),
             "calibration: expected ascending values");
+    require(solo.empty() || solo.size() == 3, "solo: expected 3 values");
+    require(solo.empty() || !center.empty(), "solo: expected a score to speak for the frame");
+    require(all_finite(solo), "solo: expected finite values");
+    require(solo.empty() || solo[2] > 0, "solo: expected a softness above 0");
 }
 
 double Fusion::fuse(const double* scores) const {
     constexpr double kLowest = -std::numeric_limits<double>::infinity();
-    double fused = 0, top[3] = {kLowest, kLowest, kLowest};
+    double fused = 0, last = 0, top[3] = {kLowest, kLowest, kLowest};
     std::size_t members = 0;
     for (std::size_t k = 0; k < center.size(); ++k) {
         const double z = (scores[k] - center[k]) / spread[k];
         const double a = std::copysign(std::log1p(std::fabs(z)), z);
         fused += weight[k] * a + tail[k] * (a < 1 ? 0 : a - 1);
+        last = a;
         if (!member[k]) continue;
         ++members;
         if (a > top[0]) {
@@ -61,11 +71,13 @@ double Fusion::fuse(const double* scores) const {
             top[2] = a;
         }
     }
-    if (members == 0) return fused;
-    const std::size_t n = std::min<std::size_t>(members, 3);
-    double sum = 0;
-    for (std::size_t i = 0; i < n; ++i) sum += top[i];
-    return fused + top1 * top[0] + top3 * sum / static_cast<double>(n);
+    if (members > 0) {
+        const std::size_t n = std::min<std::size_t>(members, 3);
+        double sum = 0;
+        for (std::size_t i = 0; i < n; ++i) sum += top[i];
+        fused += top1 * top[0] + top3 * sum / static_cast<double>(n);
+    }
+    return solo.empty() ? fused : with_solo(fused, last, solo);
 }
 
 double Fusion::p_value(double fused) const {

@@ -152,7 +152,9 @@ private:
 // ---- fusion ------------------------------------------------------------------------------------
 //   z_k = (s_k - center_k) / spread_k,  a_k = sign(z_k) ln(1 + |z_k|)
 //   fused = sum weight_k a_k + sum tail_k max(0, a_k - 1) + top1 * max a + top3 * mean of top 3 a
-// max and top 3 over the members (fewer than three: all of them).
+// max and top 3 over the members (fewer than three: all of them). A solo lets the last score speak
+// for the whole frame where it is loud enough: with a of the last score,
+//   fused <- fused + softness ln(1 + exp((gain a + offset - fused) / softness))
 //   p = (1 + #{calibration >= fused}) / (n + 1)
 // A NaN score makes both NaN, whatever its weight.
 struct Fusion {
@@ -160,8 +162,10 @@ struct Fusion {
     std::vector<bool> member;
     double top1 = 0, top3 = 0;
     std::vector<double> calibration;  // ascending
+    std::vector<double> solo;         // gain, offset, softness; empty: none
 
-    // Throws std::invalid_argument unless sizes agree, spread > 0, and calibration is sorted.
+    // Throws std::invalid_argument unless sizes agree, spread and softness > 0, and calibration is
+    // sorted.
     void validate() const;
     double fuse(const double* scores) const;
     double p_value(double fused) const;

@@ -135,6 +135,8 @@ class Fusion:
     fused = Σ weight_k a_k + Σ tail_k max(0, a_k − 1)
             + top1 · max a + top3 · mean of the 3 largest a
     with max and top-3 over the scores whose ``member`` is true (fewer than 3: all of them).
+    solo (3,): gain, offset, softness; with a the last score's,
+    fused ← fused + softness ln(1 + exp((gain a + offset − fused) / softness))
     p = (1 + #{calibration ≥ fused}) / (n + 1); ``calibration`` sorted ascending, float64.
     """
 
@@ -148,6 +150,7 @@ class Fusion:
         top1: float,
         top3: float,
         calibration: npt.NDArray[np.float64],
+        solo: npt.NDArray[np.float64] | None = None,
     ) -> None: ...
 
 class Scorer:

@@ -53,12 +53,13 @@ def embedder(
 
 def fusion_arrays(fusion: Fusion) -> dict[str, Array]:
     """Return a fusion's arrays by their bundle names."""
-    return {
+    arrays: dict[str, Array] = {
         "fusion.center": fusion.center,
         "fusion.spread": fusion.spread,
         "fusion.weight": fusion.weight,
         "fusion.tail": fusion.tail,
     }
+    return arrays if fusion.solo is None else arrays | {"fusion.solo": fusion.solo}
 
 
 def build_scorer(plan: TapPlan, guards: GuardSpec, arrays: dict[str, Array]) -> _kernels.Scorer:
@@ -73,6 +74,7 @@ def build_scorer(plan: TapPlan, guards: GuardSpec, arrays: dict[str, Array]) -> 
         guards.top1,
         guards.top3,
         arrays["fusion.calibration"],
+        arrays.get("fusion.solo"),
     )
     return _scorer(plan, views, guards.temperature, fusion, _patches(guards.patches, arrays))
 

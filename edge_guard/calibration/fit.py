@@ -12,6 +12,7 @@ import numpy.typing as npt
 from edge_guard.backends.spec import TapPlan
 from edge_guard.calibration.contrast import fit_contrast
 from edge_guard.calibration.folds import Fold
+from edge_guard.calibration.outliers import SMALL
 from edge_guard.calibration.places import FittedPlaces
 from edge_guard.calibration.references import Observations
 from edge_guard.calibration.weights import fit_fusion
@@ -235,13 +236,14 @@ def fit_guards(
             if len(rows):
                 embeddings = [e[rows] for e in source.embeddings]
                 target[rows] = raw_scores(fitted, embeddings, source.logits[rows], temperature)
+    small = SMALL if places is not None else ()
     if places is not None:
         inside = np.column_stack([inside, places.inside])
         outside = np.column_stack([outside, places.outside])
     return FittedGuards(
         views=fit(np.arange(len(seen)), used),
-        fusion=fit_fusion(inside, outside[used], kinds[used]),
-        references=_cross_fused(inside, outside[used], origins[used], kinds[used], folds),
+        fusion=fit_fusion(inside, outside[used], kinds[used], small),
+        references=_cross_fused(inside, outside[used], origins[used], kinds[used], small, folds),
         raw=inside,
         places=places,
     )
@@ -252,13 +254,14 @@ def _cross_fused(
     outside: Doubles,
     origins: npt.NDArray[np.intp],
     kinds: Array,
+    small: Sequence[str],
     folds: Sequence[Fold],
 ) -> Doubles:
     """Return fused scores of the references by fusions that never saw them either."""
     fused = np.zeros(len(inside))
     for fold in folds:
         others = ~np.isin(origins, fold.score)
-        fusion = fit_fusion(inside[fold.fit], outside[others], kinds[others])
+        fusion = fit_fusion(inside[fold.fit], outside[others], kinds[others], small)
         fused[fold.score] = fusion.fuse(inside[fold.score])
     return fused
 

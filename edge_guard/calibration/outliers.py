@@ -42,6 +42,9 @@ MAKERS: dict[str, Maker] = {
     "object": layout.foreign_object,
 }
 
+SMALL = ("cut-paste", "scar", "speck", "object")
+"""Kinds that change one place and leave the rest of the picture alone."""
+
 
 def pseudo_outliers(
     images: Callable[[int], Image], n: int, per_kind: int, rng: np.random.Generator

@@ -107,7 +107,8 @@ def _fusion(bundle: Bundle, kept: npt.NDArray[np.bool_]) -> Fusion:
         bundle.arrays[f"fusion.{part}"][kept] for part in ("center", "spread", "weight", "tail")
     )
     guards = bundle.manifest.guards
-    return Fusion(center, spread, weight, tail, guards.top1, guards.top3)
+    solo = bundle.arrays.get("fusion.solo") if kept[-1] else None
+    return Fusion(center, spread, weight, tail, guards.top1, guards.top3, solo)
 
 
 def _fused(fusion: Fusion, judged: Judged, kept: npt.NDArray[np.bool_]) -> Doubles:

@@ -5,7 +5,13 @@
     fused = Σ weight_k a_k + Σ tail_k max(0, a_k − 1) + top1 · max a + top3 · mean of the 3 largest
 
 The squash keeps one enormous z from drowning the rest; the tail terms let a single loud guard be
-heard. Weights come from calibration (`edge_guard.calibration.weights`).
+heard. A small fault is seen by the feature-map guard alone, and twenty others outvote it: where
+that guard sees such faults better than the rest do, it gets a share of the flags of its own,
+
+    fused ← softness · ln(exp(fused / softness) + exp((gain a_last + offset) / softness))
+
+which costs the others no more than a factor two in rarity, as in a Bonferroni correction. Weights
+and solo come from calibration (`edge_guard.calibration.weights`).
 """
 
 from __future__ import annotations
@@ -31,6 +37,8 @@ class Fusion:
         (K,), non-negative.
     top1, top3 : float
         Non-negative weights of the largest a and of the mean of the three largest.
+    solo : Doubles or None
+        (3,): gain, offset and softness by which the last score speaks for the whole frame.
     """
 
     center: Doubles
@@ -39,6 +47,7 @@ class Fusion:
     tail: Doubles
     top1: float
     top3: float
+    solo: Doubles | None = None
 
     def squash(self, scores: Array) -> Doubles:
         """Return a (N, K) of raw scores (N, K)."""
@@ -47,7 +56,14 @@ class Fusion:
     def fuse(self, scores: Array) -> Doubles:
         """Return the fused score (N,) of raw scores (N, K); NaN where any score is NaN."""
         coefficients = np.concatenate([self.weight, self.tail, [self.top1, self.top3]])
-        return np.asarray(terms(self.squash(scores)) @ coefficients)
+        a = self.squash(scores)
+        together = np.asarray(terms(a) @ coefficients)
+        if self.solo is None:
+            return together
+        gain, offset, softness = self.solo
+        return np.asarray(
+            softness * np.logaddexp(together / softness, (gain * a[:, -1] + offset) / softness)
+        )
 
 
 def robust_scale(scores: Array) -> tuple[Doubles, Doubles]:

@@ -7,6 +7,7 @@ import pytest
 from scipy.special import logsumexp, softmax
 from sklearn.neighbors import NearestNeighbors
 
+from edge_guard.calibration.weights import fit_fusion
 from edge_guard.guards.fusion import Fusion, robust_scale, squash
 from edge_guard.guards.logits import logit_scores
 from edge_guard.guards.nearest import nearest
@@ -58,3 +59,26 @@ def test_a_score_that_never_varies_does_not_divide_by_zero() -> None:
     center, spread = robust_scale(np.full((30, 2), 4.0))
     assert (spread > 0).all()
     assert np.isfinite(squash(np.full((1, 2), 5.0), center, spread)).all()
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_a_guard_that_alone_sees_small_faults_speaks_for_the_frame(ahead: bool) -> None:
+    """Eight guards see large changes; the ninth sees specks, or nothing."""
+    rng = np.random.default_rng(5)
+    references, large, specks = (rng.normal(size=(n, 9)) for n in (300, 60, 60))
+    large[:, :8] += 2.5
+    specks[:, 8] += 2.0 if ahead else 0.0
+    outliers, kinds = np.concatenate([large, specks]), np.repeat(["large", "speck"], 60)
+    plain = fit_fusion(references, outliers, kinds)
+    fusion = fit_fusion(references, outliers, kinds, ("speck",))
+    assert plain.solo is None
+    assert (fusion.solo is not None) == ahead
+    if ahead:
+        fresh, faulty = rng.normal(size=(2, 2000, 9))
+        faulty[:, 8] += 4.0
+        limits = [np.quantile(f.fuse(references), 0.98) for f in (plain, fusion)]
+        seen = [
+            float((f.fuse(faulty) > t).mean()) for f, t in zip((plain, fusion), limits, strict=True)
+        ]
+        assert 1 - seen[1] < 0.5 * (1 - seen[0])
+        assert (fusion.fuse(fresh) > limits[1]).mean() < 0.04

@@ -12,7 +12,11 @@ from edge_guard._kernels import Fusion, Scorer, View
 
 
 def scorer_for(
-    parts: dict[str, np.ndarray], top1: float, top3: float, calibration: list[float]
+    parts: dict[str, np.ndarray],
+    top1: float,
+    top3: float,
+    calibration: list[float],
+    solo: np.ndarray | None = None,
 ) -> Scorer:
     """A scorer whose k-th score is the square of the k-th statistic."""
     n = len(parts["center"])
@@ -21,7 +25,9 @@ def scorer_for(
         scale = np.zeros(n, np.float32)
         scale[k] = 1
         views.append(View(-1, scale=scale, bank=np.zeros((1, n), np.float32)))
-    fusion = Fusion(**parts, top1=top1, top3=top3, calibration=np.array(calibration, np.float64))
+    fusion = Fusion(
+        **parts, top1=top1, top3=top3, calibration=np.array(calibration, np.float64), solo=solo
+    )
     return scorer_of(n_statistics=n, views=views, fusion=fusion)
 
 
@@ -48,6 +54,32 @@ def test_fused_score_matches_the_oracle(n: int, seed: int, members: int) -> None
     assert scored.fused == pytest.approx(expected, rel=1e-10, abs=1e-10)
     larger = sum(c >= scored.fused for c in calibration)
     assert scored.p_value == (1 + larger) / 10
+
+
+@given(n=st.integers(1, 5), seed=st.integers(0, 2**32 - 1), loud=st.sampled_from([1.0, 1e6]))
+def test_the_last_score_can_speak_for_the_frame(n: int, seed: int, loud: float) -> None:
+    rng = np.random.default_rng(seed)
+    parts = random_parts(rng, n)
+    gain, offset, softness = rng.uniform(0.1, 2), rng.normal(), rng.uniform(0.1, 2)
+    x = rng.normal(0, 2, n).astype(np.float32)
+    x[-1] *= loud
+    solo = np.array([gain, offset, softness])
+    scored = run(scorer_for(parts, 0.5, 0.25, [0.0], solo), statistics=x)
+    together = fuse(x.astype(np.float64) ** 2, parts, 0.5, 0.25)
+    z = (float(x[-1]) ** 2 - parts["center"][-1]) / parts["spread"][-1]
+    alone = gain * np.sign(z) * np.log1p(abs(z)) + offset
+    expected = softness * np.logaddexp(together / softness, alone / softness)
+    assert scored.fused == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    assert scored.fused >= max(together, alone) - 1e-9
+
+
+@pytest.mark.parametrize(
+    ("solo", "problem"),
+    [([1.0, 2.0], "expected 3"), ([1.0, np.nan, 1.0], "finite"), ([1.0, 0.0, 0.0], "above 0")],
+)
+def test_a_solo_that_makes_no_sense_is_refused(solo: list[float], problem: str) -> None:
+    with pytest.raises(ValueError, match=f"solo: .*{problem}"):
+        Fusion(**identity(2), top1=0, top3=0, calibration=np.empty(0), solo=np.array(solo))
 
 
 def identity(n: int = 1) -> dict[str, np.ndarray]:
