@@ -135,7 +135,7 @@ def _fit(series: Series, frames_between_alarms: float, share: float) -> tuple[Ch
             scales=tuple(_bounded_scale(e, innovation, 2.0 * k) for k in REFERENCE_VALUES),
             dead_band=float(stats.norm.ppf(_CAREFUL) * sd / np.sqrt(effective)),
             limits=limits,
-            shewhart=max(shewhart, 1.25 * float(np.abs(e).max()) / innovation),
+            shewhart=float(max(shewhart, 1.25 * np.abs(e).max() / innovation)),
             block=int(np.ceil(_BLOCK_LENGTHS * length)),
         ),
         length,

@@ -110,8 +110,9 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     _check_rates(args)
     from edge_guard.backends.infer import load_card
-    from edge_guard.calibration.calibrate import Settings, calibrate
+    from edge_guard.calibration.calibrate import calibrate
     from edge_guard.calibration.dials import Wishes
+    from edge_guard.calibration.settings import Settings
 
     output = Output(args.json)
     references = _references(args, output)

@@ -12,9 +12,10 @@ from tinymodel import LABELS, parts, write_model
 
 from edge_guard.backends.infer import load_card
 from edge_guard.bundle import Bundle, read_bundle
-from edge_guard.calibration.calibrate import Settings, calibrate
+from edge_guard.calibration.calibrate import calibrate
 from edge_guard.calibration.dials import Wishes
 from edge_guard.calibration.references import Reference
+from edge_guard.calibration.settings import Settings
 from edge_guard.card import Card, InputCard, OutputCard
 from edge_guard.decision import ReviewPurse
 from edge_guard.manifest import Dials

@@ -11,8 +11,9 @@ from tinymodel import LABELS, parts, write_model
 
 from edge_guard.backends.preprocess import decode_image, encode_png
 from edge_guard.bundle import Bundle, read_bundle
-from edge_guard.calibration.calibrate import Settings, calibrate
+from edge_guard.calibration.calibrate import calibrate
 from edge_guard.calibration.references import Reference
+from edge_guard.calibration.settings import Settings
 from edge_guard.card import Card, InputCard, OutputCard
 from edge_guard.errors import BundleError, ModelError, ReferencesError
 from edge_guard.gate.gate import Findings

@@ -14,8 +14,9 @@ from real_data import linked_model
 
 from edge_guard.backends.infer import load_card
 from edge_guard.bundle import Bundle
-from edge_guard.calibration.calibrate import Settings, calibrate
+from edge_guard.calibration.calibrate import calibrate
 from edge_guard.calibration.references import Reference
+from edge_guard.calibration.settings import Settings
 from edge_guard.pipeline import Pipeline
 from edge_guard.types import Frame, Image, Verdict
 from gate_quality.kinds import KINDS, changed

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from edge_guard.calibration.calibrate import Settings
+from edge_guard.calibration.settings import Settings
 from edge_guard.evaluation.metrics import auroc, fpr95
 from edge_guard.pipeline import Pipeline
 from edge_guard.types import Doubles

@@ -17,7 +17,7 @@ import numpy as np
 from gate_quality.kinds import KINDS, Kind, changed
 from real_data import images
 
-from edge_guard.calibration.calibrate import Settings
+from edge_guard.calibration.settings import Settings
 from edge_guard.evaluation.metrics import auroc
 from edge_guard.pipeline import Pipeline
 from edge_guard.types import Image

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from real_data import images
 
-from edge_guard.calibration.calibrate import Settings
+from edge_guard.calibration.settings import Settings
 from edge_guard.evaluation.metrics import auroc
 from edge_guard.pipeline import Pipeline
 from guard_quality.guarded import calibrated

@@ -17,8 +17,9 @@ from edge_guard.backends.open import open_backend
 from edge_guard.backends.preprocess import Preprocess
 from edge_guard.backends.spec import Kind, TapPlan, TensorSpec
 from edge_guard.bundle import Bundle
-from edge_guard.calibration.calibrate import Settings, calibrate
+from edge_guard.calibration.calibrate import calibrate
 from edge_guard.calibration.references import Reference
+from edge_guard.calibration.settings import Settings
 from edge_guard.card import Card
 from edge_guard.pipeline import Pipeline
 from edge_guard.types import Array, Doubles, Floats, Frame, Image, Verdict
