@@ -230,6 +230,7 @@ class Daemon:
             reporter=reporter,
             intake=self._intake,
             changed=self._announce,
+            memory=Path(self._config.spool.path) / f"drift-{table.name}.npz",
         )
 
     def _announce(self) -> None:

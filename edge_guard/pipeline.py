@@ -17,6 +17,7 @@ from edge_guard.backends.preprocess import Preprocess, decode_image
 from edge_guard.bundle import Bundle
 from edge_guard.confidence import ConfidenceMeter
 from edge_guard.decision import Decision, Scored, located
+from edge_guard.drift.model import read_model
 from edge_guard.errors import BundleError, EdgeGuardError
 from edge_guard.gate.gate import (
     MIN_SIDE_PX,
@@ -76,6 +77,7 @@ class Pipeline:
         self._values = np.zeros(self._scorer.n_scores + 3)
         self._indices = np.zeros(self._scorer.n_indices, np.int32)
         self._seen: Measurement | None = None
+        self.drift = read_model(manifest.drift, bundle.arrays, bundle.id)
         self._check_runtime()
         for golden in manifest.golden:
             self._check_golden(golden)
@@ -84,6 +86,11 @@ class Pipeline:
     def statistics(self) -> dict[str, float]:
         """Image statistics of the last frame, by name; empty before the first."""
         return named(self._seen.statistics) if self._seen else {}
+
+    @property
+    def seen(self) -> Measurement | None:
+        """What the gate measured in the last frame; None where it was no picture."""
+        return self._seen
 
     def close(self) -> None:
         """Release the model."""

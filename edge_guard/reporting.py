@@ -7,10 +7,12 @@ import threading
 import time
 from collections.abc import Mapping
 
+import msgspec
 import numpy as np
 
 from edge_guard.backends.preprocess import encode_jpeg
 from edge_guard.config import StreamTable
+from edge_guard.drift.monitor import Report
 from edge_guard.drift.summary import Window
 from edge_guard.errors import EdgeGuardError
 from edge_guard.publish.messages import (
@@ -26,7 +28,13 @@ from edge_guard.publish.messages import (
 from edge_guard.publish.outbox import Numbered, Outbox, event_id
 from edge_guard.publish.stamp import rfc3339
 from edge_guard.sources.contract import Damaged
-from edge_guard.types import Frame, Heat, Result, Verdict
+from edge_guard.types import Frame, Heat, Image, Result, Verdict
+
+DRIFT = "drift"
+"""Name of the drift monitors' alarm."""
+
+_MOST_THUMBNAIL_BYTES = 3000
+"""So that a message stays small, and each text in it shorter than collectors take."""
 
 
 class Reporter:
@@ -128,6 +136,39 @@ class Reporter:
             self._outbox.post("alarm", self._topics.alarm(self._stream.name, name), make)
         return True
 
+    def drift(self, report: Report, message: str) -> None:
+        """Post what the drift monitors say, with small pictures of before and after.
+
+        Parameters
+        ----------
+        report : Report
+        message : str
+            It in one sentence.
+        """
+        evidence = msgspec.structs.replace(
+            report.evidence, before=_thumbnail(report.before), after=_thumbnail(report.after)
+        )
+        over = report.state == "cleared"
+
+        def make(numbered: Numbered) -> Alarm:
+            return Alarm(
+                **numbered,
+                stream=self._stream.name,
+                alarm=DRIFT,
+                state="cleared" if over else "raised",
+                cause=evidence.family,
+                message=message,
+                since_wall_time=rfc3339(report.since_wall_ns),
+                evidence={},
+                drift=evidence,
+            )
+
+        with self._mutex:
+            self._raised.pop(DRIFT, None)
+            if not over:
+                self._raised[DRIFT] = make(self._outbox.numbered(0))
+            self._outbox.post("alarm", self._topics.alarm(self._stream.name, DRIFT), make)
+
     def alarms(self) -> tuple[str, ...]:
         """Return the messages of the alarms that are raised now."""
         with self._mutex:
@@ -182,3 +223,14 @@ def heat_grid(heat: Heat) -> HeatGrid:
         cells = np.maximum.reduceat(cells, starts, axis)
     scaled = np.clip(np.rint(cells * HEAT_UNIT), 0, 255).astype(np.uint8)
     return HeatGrid(cells.shape[1], cells.shape[0], scaled.tobytes(), heat.area)
+
+
+def _thumbnail(picture: Image | None) -> bytes | None:
+    """Return a small JPEG, as good as fits; None where there is no picture or none fits."""
+    if picture is None:
+        return None
+    for quality in (80, 60, 40, 20):
+        jpeg = encode_jpeg(picture, quality)
+        if len(jpeg) <= _MOST_THUMBNAIL_BYTES:
+            return jpeg
+    return None

@@ -6,10 +6,14 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from edge_guard.config import StreamTable
+from edge_guard.drift.model import DriftModel
 from edge_guard.drift.summary import Window
+from edge_guard.drift_watch import DriftWatch
+from edge_guard.gate.gate import Measurement
 from edge_guard.intake import Intake
 from edge_guard.publish.messages import StreamState
 from edge_guard.publish.stamp import rfc3339
@@ -26,9 +30,17 @@ class Inspector(Protocol):
 
     bundle_id: str
 
+    drift: DriftModel | None
+    """What the monitors know; None where the bundle has none."""
+
     @property
     def statistics(self) -> dict[str, float]:
         """Image statistics of the last frame."""
+        ...
+
+    @property
+    def seen(self) -> Measurement | None:
+        """What was measured in the last frame; None where it was no picture."""
         ...
 
     def inspect(self, frame: Frame) -> Result:
@@ -55,6 +67,8 @@ class Stream:
     intake : Intake
     changed : callable
         Called when the state that others see has changed.
+    memory : Path
+        File that the monitors' state is kept in.
     """
 
     def __init__(
@@ -66,6 +80,7 @@ class Stream:
         reporter: Reporter,
         intake: Intake,
         changed: Callable[[], None],
+        memory: Path,
     ) -> None:
         self.table = table
         self.name = table.name
@@ -85,6 +100,7 @@ class Stream:
         self._number = 0
         self._reported_drops: Counter[str] = Counter()
         self._window_due = time.monotonic() + table.summary_seconds
+        self._watch = DriftWatch(table.name, inspector.drift, reporter, memory)
 
     def judge(self, frame: Frame | Damaged) -> Result:
         """Return the verdict on a frame; whatever goes wrong makes it a person's."""
@@ -102,6 +118,10 @@ class Stream:
         self.reporter.verdict(frame, result)
         seen = isinstance(frame, Frame) and not _is_about(result, "gate.format", "watchdog")
         self._window.add(result, self.inspector.statistics if seen else {})
+        if isinstance(frame, Frame) and self._watch.take(
+            frame, result, self.inspector.seen if seen else None
+        ):
+            self._changed()
         with self._mutex:
             self.verdicts[result.verdict.value] += 1
             self._last_frame = rfc3339(frame.wall_ns)
@@ -123,6 +143,7 @@ class Stream:
         self._reported_drops = dropped
         self._number += 1
         self._window = Window()
+        self._watch.save()
 
     def watch_source(self) -> None:
         """Raise or clear the alarm about the source, and tell of each change of its state."""
@@ -170,6 +191,7 @@ class Stream:
             frames_per_second=_rate(times),
             verdicts=verdicts,
             dropped=dict(self.dropped()),
+            monitors=self._watch.status,
         )
 
     def _alarm(self, name: str, active: bool, cause: str, words: str) -> None:

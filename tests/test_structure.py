@@ -29,6 +29,7 @@ LAYERS = [
     ["confidence"],
     ["pipeline"],
     ["intake", "reporting"],
+    ["drift_watch"],
     ["stream"],
     ["inspection"],
     ["watchdog"],

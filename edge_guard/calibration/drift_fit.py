@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+from edge_guard._kernels import STATISTICS
 from edge_guard.calibration.drift_baseline import Series, fit_channels, fit_ranks, padded
 from edge_guard.calibration.drift_scene import fit_scene
-from edge_guard.calibration.drift_signatures import KERNEL, Observer, signatures
+from edge_guard.calibration.drift_signatures import Observer, signatures
 from edge_guard.calibration.references import Observations, Reference
 from edge_guard.drift.causes import whitener_of
 from edge_guard.drift.channels import COLOUR, FLOORS, GEOMETRY, IMAGE, Reader, doubt_of
 from edge_guard.drift.looks import N_CELL_FEATURES, Change, cell_spread, cell_values, look
 from edge_guard.drift.model import DriftModel
 from edge_guard.drift.spec import FRAMES_BETWEEN_ALARMS, DriftSpec
-from edge_guard.gate.gate import named
 from edge_guard.guards.logits import logit_scores
 from edge_guard.types import Array, Doubles, Image
 
@@ -72,7 +72,7 @@ def fit_drift(
     edges, gaps = padded(ranks)
     cells = _cells(seen)
     spread = cell_spread(cells)
-    observer = Observer(Reader(scene, names), names)
+    observer = Observer(Reader(scene, names))
     specs, directions = signatures(pictures, observer, spread, seed)
     effective = len(seen) / float(np.median(lengths))
     spec = DriftSpec(
@@ -83,14 +83,14 @@ def fit_drift(
         signatures=specs,
         warnings=_warnings(seen, effective, references),
     )
-    statistics = np.asarray(seen.statistics[:, :KERNEL], np.float64)
+    statistics = np.asarray(seen.statistics[:, : len(STATISTICS)], np.float64)
     return DriftModel(
         spec=spec,
         scene=scene,
         edges=edges,
         gaps=gaps,
         statistics=statistics.mean(0),
-        cells=cells.mean(0),
+        cells=cell_values(np.stack([seen.cells.mean(0), seen.textures.mean(0)])),
         spread=spread,
         whitener=_whitener(series[: len(names)], statistics, cells, spread),
         signatures=directions.astype(np.float32),
@@ -108,11 +108,13 @@ def _series(
 ) -> list[Series]:
     groups = np.array(seen.labels)
     sampled = seen.sampled if len(seen.sampled) else np.zeros((len(seen), 0), np.uint8)
-    rows = [
-        reader.image_values(named(statistics), cells, sample)
-        for statistics, cells, sample in zip(seen.statistics, seen.cells, sampled, strict=True)
-    ]
-    found = [Series(name, np.array([row[name] for row in rows]), groups) for name in names]
+    rows = np.array(
+        [
+            reader.of_image(statistics, cells, sample)
+            for statistics, cells, sample in zip(seen.statistics, seen.cells, sampled, strict=True)
+        ]
+    )
+    found = [Series(name, column, groups) for name, column in zip(names, rows.T, strict=True)]
     ranks = stats.rankdata(-fused, method="max") / (len(fused) + 1)
     found.append(Series("unlike", stats.norm.isf(ranks), groups))
     if seen.logits.shape[1]:

@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from edge_guard._kernels import STATISTICS
 from edge_guard.calibration.causes import WAYS
 from edge_guard.calibration.drift_warp import warped
 from edge_guard.calibration.imagined.resample import gaussian_blur
@@ -18,12 +19,8 @@ from edge_guard.calibration.outliers import MAKERS
 from edge_guard.drift.channels import Reader, sample
 from edge_guard.drift.looks import Change, cell_values, look
 from edge_guard.drift.spec import SignatureSpec
-from edge_guard.gate.gate import STATISTICS, Meter, named
-from edge_guard.gate.levels import NAMES as LEVELS
+from edge_guard.gate.gate import Meter
 from edge_guard.types import Array, Doubles, Floats, Image
-
-KERNEL = len(STATISTICS) - len(LEVELS)
-"""The first so many image statistics are the kernel's; the rest are shares of grey levels."""
 
 _MOST, _FEWEST = 8, 3
 _PIXELS = 500_000
@@ -148,21 +145,17 @@ class Observer:
     Parameters
     ----------
     reader : Reader
-    names : tuple of str
-        The image channels.
     """
 
-    def __init__(self, reader: Reader, names: tuple[str, ...]) -> None:
-        self._reader, self._names, self._meter = reader, names, Meter()
+    def __init__(self, reader: Reader) -> None:
+        self._reader, self._meter = reader, Meter()
 
     def see(self, image: Image) -> Change:
         """Return channels, statistics and cells of a picture, not yet against anything."""
         seen = self._meter.measure(image)
-        statistics = named(seen.statistics)
-        found = self._reader.image_values(statistics, seen.cells[0], sample(image))
         return Change(
-            np.array([found[name] for name in self._names]),
-            np.asarray(seen.statistics[:KERNEL], np.float64),
+            self._reader.of_image(seen.statistics, seen.cells[0], sample(image)),
+            np.asarray(seen.statistics[: len(STATISTICS)], np.float64),
             cell_values(seen.cells),
         )
 

@@ -13,12 +13,12 @@ least squares of P − mean P on its own derivatives (Lucas & Kanade 1981, eq. 5
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log, nan
 
 import numpy as np
 
+from edge_guard._kernels import STATISTICS
 from edge_guard.types import Array, Doubles, Floats, Image, Result
 
 SAMPLES = 40
@@ -60,6 +60,9 @@ FLOORS = {
 }
 """Least standard deviation, so that quantization is not news."""
 
+_ALL = tuple(UNITS)
+_PICKED = np.array([STATISTICS.index(n) for n in ("sd", "focus", "noise_mean", "log_rg", "log_bg")])
+_UNMOVED = [nan] * len(GEOMETRY)
 _LOCAL_FLOOR = 0.05
 _SCORE_STEP = 1e-3
 _P_LEAST = 1e-6
@@ -100,7 +103,7 @@ class Scene:
 
 
 class Reader:
-    """Computes the values of the channels, by name, in a given order.
+    """Computes the values of the channels in a given order.
 
     Parameters
     ----------
@@ -110,7 +113,7 @@ class Reader:
     """
 
     def __init__(self, scene: Scene, names: tuple[str, ...]) -> None:
-        self._names = names
+        self._order = [_ALL.index(name) for name in names]
         center, weights = scene.cells.ravel(), scene.weights.ravel()
         texture = center - float(weights @ center)
         energy = float(weights @ texture**2)
@@ -122,46 +125,49 @@ class Reader:
         self._registration = scene.registration
         self._place = scene.registration @ scene.picture
 
-    def image_values(
-        self, statistics: Mapping[str, float], cells: Array, sampled: Array
-    ) -> dict[str, float]:
-        """Return the channels that the picture alone gives.
+    def image_values(self, statistics: Array, cells: Array, sampled: Array) -> list[float]:
+        """Return the channels of `IMAGE`, which the picture alone gives; NaN where one does not.
 
         Parameters
         ----------
-        statistics : mapping of str to float
-            Image statistics by name.
+        statistics : Array
+            (≥ S,) image statistics, the kernel's first.
         cells : Array
             (G, G) cell means, grey levels.
         sampled : Array
             Of `sample`.
         """
-        change = self._cells @ cells.ravel() - self._usual
+        change = self._cells @ cells.ravel()
+        change -= self._usual
         rest = change[1:]
-        values = {
-            "light": float(change[0]),
-            "contrast": 100.0 * log(max(statistics["sd"], 0.0) + 0.5),
-            "focus": 100.0 * statistics["focus"],
-            "noise": 100.0 * log(max(statistics["noise_mean"], 0.0) + 0.1),
-            "red": 100.0 * statistics["log_rg"],
-            "blue": 100.0 * statistics["log_bg"],
-            "local": log(float(rest @ rest) + _LOCAL_FLOOR),
-        }
+        sd, focus, noise, red, blue = statistics[_PICKED].tolist()
+        moved = _UNMOVED
         if self._registration.size and sampled.size == self._registration.shape[1]:
-            moved = self._registration @ sampled.ravel().astype(np.float32) - self._place
-            values.update(zip(GEOMETRY, moved.tolist(), strict=True))
-        return values
+            flat = sampled.ravel().astype(np.float32)
+            moved = (self._registration @ flat - self._place).tolist()
+        return [
+            float(change[0]),
+            100.0 * log(max(sd, 0.0) + 0.5),
+            100.0 * focus,
+            100.0 * log(max(noise, 0.0) + 0.1),
+            100.0 * red,
+            100.0 * blue,
+            log(float(rest @ rest) + _LOCAL_FLOOR),
+            *moved,
+        ]
 
-    def read(
-        self, statistics: Mapping[str, float], cells: Array, image: Image, result: Result
-    ) -> Doubles:
+    def read(self, statistics: Array, cells: Array, image: Image, result: Result) -> Doubles:
         """Return the channels' values (K,), NaN where one has none in this frame."""
         values = self.image_values(statistics, cells, sample(image))
-        if result.p_value is not None:
-            values["unlike"] = normal_score(result.p_value)
-        if (gen := result.scores.get("gen")) is not None:
-            values["doubt"] = log(max(gen, 0.0) + _SCORE_STEP)
-        return np.array([values.get(name, nan) for name in self._names])
+        gen = result.scores.get("gen")
+        values.append(nan if result.p_value is None else normal_score(result.p_value))
+        values.append(nan if gen is None else log(max(gen, 0.0) + _SCORE_STEP))
+        return np.array([values[i] for i in self._order])
+
+    def of_image(self, statistics: Array, cells: Array, sampled: Array) -> Doubles:
+        """Return those of the channels, in their order, that the picture alone gives."""
+        values = self.image_values(statistics, cells, sampled)
+        return np.array([values[i] for i in self._order if i < len(IMAGE)])
 
 
 def normal_score(p_value: float) -> float:

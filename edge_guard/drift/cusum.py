@@ -50,6 +50,7 @@ class Charts:
         self._since = np.zeros(self.level.shape, np.int64)
         self._jumping = np.zeros(2 * k)
         self._jumped = np.zeros(2 * k, np.bool_)
+        self._may_confirm = False
         self._before: Doubles | None = None
         self.prewhiten(self._rho_fitted)
 
@@ -60,8 +61,9 @@ class Charts:
         self._root = np.sqrt(1 - rho**2)
         self._inverse = np.tile(1.0 / scale, 2)
         self._allowance = np.tile(_K + (1 - rho) * self._band / scale, 2)
+        self._rho_twice = np.tile(rho, 2)
         self._jump = np.tile(self._shewhart * scale[0], 2)
-        self._second = self._jump * np.sqrt(1 + np.tile(rho, 2) ** 2)
+        self._second = self._jump * np.sqrt(1 + self._rho_twice**2)
 
     def forget_neighbour(self) -> None:
         """The next frame does not follow the last one closely."""
@@ -88,8 +90,8 @@ class Charts:
         self._frames += 1
         self._since[self.level == 0.0] = self._frames
         self._before = d
-        self._confirm(both)
-        return bool((self.level > self._limit).any() or self._jumped.any())
+        jumped = self._confirm(both)
+        return jumped or bool((self.level > self._limit).any())
 
     def leading(self) -> tuple[int, int]:
         """Return which channel speaks loudest, and how many frames ago its change came, from 1."""
@@ -97,6 +99,11 @@ class Charts:
         chart, column = np.unravel_index(int(ratio.argmax()), ratio.shape)
         frames = max(self._frames - int(self._since[chart, column]), 1)
         return int(column) % len(self.rho), frames
+
+    def onset(self, channel: int) -> int:
+        """Return how many frames ago the longest climb of a channel's charts began, from 1."""
+        k = len(self.rho)
+        return max(self._frames - int(self._since[:, [channel, channel + k]].min()), 1)
 
     def state(self) -> dict[str, Array]:
         """Return what must survive a restart."""
@@ -128,8 +135,16 @@ class Charts:
         before = np.zeros_like(d) if self._before is None else self._before
         return np.where(np.isfinite(d), d, before), np.where(np.isfinite(d), e, 0.0)
 
-    def _confirm(self, both: Doubles) -> None:
-        """Look whether this frame jumps, and whether it confirms the jump of the one before."""
-        second = both + np.tile(self.rho, 2) * self._jumping
-        self._jumped = (self._jumping > 0.0) & (second > self._second)
-        self._jumping = np.where(both > self._jump, both, 0.0)
+    def _confirm(self, both: Doubles) -> bool:
+        """Return whether this frame confirms the jump of the one before; note its own jump."""
+        jumps = both > self._jump
+        if not (self._may_confirm or jumps.any()):
+            return False
+        self._jumped = (self._jumping > 0.0) & (
+            both + self._rho_twice * self._jumping > self._second
+        )
+        self._jumping = np.where(jumps, both, 0.0)
+        self._may_confirm = True
+        if not jumps.any():
+            self._may_confirm = bool(self._jumped.any())
+        return bool(self._jumped.any())

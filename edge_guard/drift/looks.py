@@ -25,8 +25,9 @@ N_CELL_FEATURES = 23
 
 
 def cell_values(cells: Array) -> Doubles:
-    """Return the 128 values of a frame's cells (2, 8, 8): means, then ln(sd + 2)."""
-    return np.concatenate((cells[0].ravel(), np.log(cells[1].ravel() + SD_FLOOR)))
+    """Return the 128 values of cells (2, 8, 8) or (128,): means, then ln(sd + 2)."""
+    flat = np.asarray(cells, np.float64).ravel()
+    return np.concatenate((flat[:CELLS], np.log(flat[CELLS:] + SD_FLOOR)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Change:
     statistics : Doubles
         (S,) of the kernel's image statistics.
     cells : Doubles
-        (128,) of `cell_values`.
+        (128,) difference of `cell_values` of mean cells.
     """
 
     channels: Doubles

@@ -129,8 +129,48 @@ class Summary(Stamp, frozen=True, kw_only=True):
     """Messages given up under quota since the spool exists, by ``kind/cause``."""
 
 
+class Moved(msgspec.Struct, frozen=True):
+    """What one channel of the drift monitors was, and is."""
+
+    name: str
+    unit: str
+    before: float
+    """Mean of the references."""
+    after: float
+    """Mean since the change."""
+    deviations: float
+    """The change in standard deviations of one frame."""
+
+
+class DriftEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What the drift monitors saw."""
+
+    family: str
+    """``illumination``, ``focus``, ``noise``, ``colour``, ``dirt``, ``object``, ``translation``,
+    ``rotation``, ``scale``, ``product mix``, ``model`` or ``other``."""
+    words: str
+    similarity: float
+    """To the known change that it is most like, -1 to 1."""
+    monitor: Literal["charts", "ranks"]
+    since_frame: int
+    """Sequence of about the first changed frame."""
+    frames: int
+    """Frames that the evidence is the mean of."""
+    size: float | None
+    error: float | None
+    """Of the size, two standard errors."""
+    unit: str
+    statistics: tuple[Moved, ...]
+    """Channels that moved, most deviating first."""
+    cells: tuple[float, ...]
+    """Change of the mean of each of the picture's 8 x 8 cells, grey levels, row after row."""
+    before: bytes | None = None
+    """Small JPEG of a frame before the change; None where none is kept."""
+    after: bytes | None = None
+
+
 class Alarm(Stamp, frozen=True, kw_only=True):
-    """A condition of a stream, raised or cleared."""
+    """A condition of a stream, raised or cleared; a raised one may come again with more known."""
 
     sequence: int
     stream: str
@@ -140,6 +180,8 @@ class Alarm(Stamp, frozen=True, kw_only=True):
     message: str
     since_wall_time: str
     evidence: dict[str, float]
+    drift: DriftEvidence | None = None
+    """Of the alarm ``drift``."""
 
 
 class Dropped(Stamp, frozen=True, kw_only=True):
@@ -169,6 +211,8 @@ class StreamState(msgspec.Struct, frozen=True):
     frames_per_second: float
     verdicts: dict[str, int]
     dropped: dict[str, int]
+    monitors: str = ""
+    """What the drift monitors do, in words; empty where the device does not say."""
 
 
 class State(Stamp, frozen=True, kw_only=True):

@@ -1,0 +1,334 @@
+"""All monitors of one stream: fed frame by frame, they say when it changed, and to what.
+
+watching ──alarm──▶ raised ──more is known──▶ updated ──two calm spells──▶ cleared ──▶ watching
+
+One alarm is one trouble: while it lasts nothing else is raised, but its cause and size are judged
+again whenever twice as many frames have been seen since the change. It is cleared when in two
+spells in a row, each twice as long as the change took to be noticed, no channel's mean is off by
+more than its dead band and three standard errors: less than what raises it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from math import ceil, isnan
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from edge_guard.drift.channels import Reader
+from edge_guard.drift.cusum import Charts
+from edge_guard.drift.edetector import EDetector
+from edge_guard.drift.evidence import Witness, correlation_length, standard_error
+from edge_guard.drift.history import History
+from edge_guard.drift.intake import Intake
+from edge_guard.drift.memory import read_memory, write_memory
+from edge_guard.drift.model import DriftModel
+from edge_guard.drift.settling import Settling
+from edge_guard.publish.messages import DriftEvidence
+from edge_guard.types import Array, Doubles, Frame, Image, Result
+
+_SPELL = 20
+_CALM_ERRORS = 3.0
+_CALM_SPELLS = 2
+_SOONEST_UPDATE = 8
+_THUMBNAIL_PX = 96
+_THUMBNAIL_EVERY = 64
+_THUMBNAILS = 24
+_BLOCK_LENGTHS = 5.0
+
+
+class Incident(msgspec.Struct):
+    """A change that lasts."""
+
+    monitor: str
+    leading: int
+    since_frame: int
+    since_wall_ns: int
+    since_count: int
+    """Frames used before it."""
+    took: int
+    """Frames from the change to its alarm."""
+    due: int
+    """Frames used at the next look at its cause."""
+    calm: int = 0
+    spell_end: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a monitor has to say.
+
+    Attributes
+    ----------
+    state : str
+    evidence : DriftEvidence
+        Without pictures.
+    since_wall_ns : int
+        Capture time of about the first changed frame.
+    before, after : Image or None
+        Small pictures of a frame before the change, and of the latest.
+    """
+
+    state: Literal["raised", "updated", "cleared"]
+    evidence: DriftEvidence
+    since_wall_ns: int
+    before: Image | None
+    after: Image | None
+
+
+class Monitor:
+    """Watches one stream with the monitors of its bundle. Not for two threads at once.
+
+    Memory: about 0.4 MB and the bundle's arrays, whatever the length of the stream.
+
+    Parameters
+    ----------
+    model : DriftModel
+    """
+
+    def __init__(self, model: DriftModel) -> None:
+        self._model = model
+        channels = model.spec.channels
+        self._names = tuple(c.name for c in channels)
+        self._reader = Reader(model.scene, self._names)
+        self._mean = np.array([c.mean for c in channels])
+        self._witness = Witness(model)
+        self._charts = Charts(channels)
+        self._ranks = EDetector(model.spec, model.edges, model.gaps)
+        self._settling = Settling(channels)
+        self._row = np.zeros(len(channels) + len(model.statistics) + len(model.cells))
+        self._history = History(len(self._row))
+        self._intake = Intake(self._names)
+        self._incident: Incident | None = None
+        self._evidence: DriftEvidence | None = None
+        self._stamps: deque[tuple[int, int]] = deque(maxlen=4096)
+        self._thumbnails: deque[tuple[int, Image]] = deque(maxlen=_THUMBNAILS)
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """Frames left out, by cause."""
+        return dict(self._intake.skipped)
+
+    @property
+    def blind(self) -> str:
+        """Why the monitors see nothing, or not all; empty when they do."""
+        return self._intake.blind
+
+    @property
+    def raised(self) -> bool:
+        """Whether a change lasts."""
+        return self._incident is not None
+
+    @property
+    def status(self) -> str:
+        """What the monitors do, in words."""
+        if self.blind:
+            return f"blind: {self.blind}"
+        if self._incident:
+            return "a change lasts"
+        return "watching" if self._settling.done else "watching, settling in"
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Channels of the last frame by name, as they were used."""
+        return dict(zip(self._names, self._intake.last.tolist(), strict=True))
+
+    def update(
+        self, frame: Frame, result: Result, statistics: Array | None, cells: Array | None
+    ) -> Report | None:
+        """Take one frame in; return what there is to say of the stream.
+
+        Parameters
+        ----------
+        frame : Frame
+        result : Result
+            The guard's word on it.
+        statistics : Array or None
+            (≥ S,) image statistics, the kernel's first; None where it is no picture.
+        cells : Array or None
+            (2, 8, 8) means and deviations of its cells.
+        """
+        if not self._intake.takes(frame):
+            return None
+        if statistics is None or cells is None:
+            self._intake.skip("were no usable pictures")
+            return None
+        x = self._reader.read(statistics, cells[0], frame.image, result)
+        if not self._intake.differs(x):
+            return None
+        if not self._intake.follows(frame):
+            self._charts.forget_neighbour()
+            self._settling.forget_neighbour()
+        self._remember(frame, x, statistics, cells)
+        alarmed = self._charts.update(x)
+        if self._incident is None:
+            return self._watch(frame, x, charts=alarmed)
+        return self._follow(frame)
+
+    def save(self, path: Path) -> None:
+        """Write what must survive a restart.
+
+        Raises
+        ------
+        OSError
+            The folder cannot be written.
+        """
+        arrays = {
+            f"{name}.{key}": value
+            for name, part in self._parts().items()
+            for key, value in part.state().items()
+        }
+        memory = _Memory(self._model.bundle, self._incident, self._evidence)
+        write_memory(path, arrays, msgspec.json.encode(memory))
+
+    def restore(self, path: Path) -> str:
+        """Go on from what was saved; return why that is impossible, empty when it is not."""
+        try:
+            stored = read_memory(path)
+            if stored is None:
+                return "there is no earlier state"
+            memory = msgspec.json.decode(stored[1], type=_Memory)
+            if memory.bundle != self._model.bundle:
+                return f"the earlier state is of bundle {memory.bundle}"
+            for name, part in self._parts().items():
+                prefix = f"{name}."
+                keys = {
+                    key: key.removeprefix(prefix) for key in stored[0] if key.startswith(prefix)
+                }
+                part.restore({short: stored[0][key] for key, short in keys.items()})
+        except (OSError, ValueError, KeyError, msgspec.MsgspecError) as error:
+            self.__init__(self._model)  # type: ignore[misc]
+            return f"the earlier state cannot be used: {error}"
+        self._incident, self._evidence = memory.incident, memory.evidence
+        return ""
+
+    def _parts(self) -> dict[str, Charts | EDetector | Settling | History]:
+        return {
+            "charts": self._charts,
+            "ranks": self._ranks,
+            "settling": self._settling,
+            "history": self._history,
+        }
+
+    def _remember(self, frame: Frame, x: Doubles, statistics: Array, cells: Array) -> None:
+        k, row = len(x), self._row
+        row[:k] = x if not isnan(x.sum()) else np.where(np.isnan(x), self._mean, x)
+        row[k : -cells.size] = statistics[: len(row) - k - cells.size]
+        row[-cells.size :] = cells.ravel()
+        self._history.add(row)
+        self._stamps.append((frame.sequence, frame.wall_ns))
+        if self._incident is None and self._history.frames % _THUMBNAIL_EVERY == 1:
+            self._thumbnails.append((self._history.frames, _small(frame.image)))
+
+    def _watch(self, frame: Frame, x: Doubles, *, charts: bool) -> Report | None:
+        ranks = self._ranks.update(x)
+        if not self._settling.done:
+            self._settle(x)
+        if not charts and not ranks:
+            return None
+        leading, took = self._charts.leading()
+        if not charts:
+            leading = self._ranks.leading()
+            took = max(self._charts.onset(leading), self._model.spec.channels[leading].block)
+        took = min(took, self._history.frames)
+        since = self._stamps[-min(took, len(self._stamps))]
+        count = self._history.frames
+        self._incident = Incident(
+            "charts" if charts else "ranks",
+            leading,
+            *since,
+            since_count=count - took,
+            took=took,
+            due=count + max(took, _SOONEST_UPDATE),
+        )
+        self._begin_spell()
+        return self._report("raised", frame)
+
+    def _follow(self, frame: Frame) -> Report | None:
+        incident, count = self._incident, self._history.frames
+        assert incident is not None
+        if count >= incident.spell_end:
+            incident.calm = incident.calm + 1 if self._calm() else 0
+            if incident.calm >= _CALM_SPELLS:
+                return self._clear(frame)
+            self._begin_spell()
+        if count < incident.due or incident.calm:
+            return None
+        incident.due = count + (count - incident.since_count)
+        before = self._evidence
+        report = self._report("updated", frame)
+        return report if before is None or _news(before, report.evidence) else None
+
+    def _clear(self, frame: Frame) -> Report:
+        report = self._report("cleared", frame)
+        self._incident = self._evidence = None
+        self._charts.reset()
+        self._ranks.reset()
+        return report
+
+    def _begin_spell(self) -> None:
+        assert self._incident is not None
+        lengths = [correlation_length(c) for c in self._model.spec.channels]
+        spell = max(
+            _SPELL, 2 * self._incident.took, ceil(_BLOCK_LENGTHS * float(np.median(lengths)))
+        )
+        self._incident.spell_end = self._history.frames + spell
+
+    def _calm(self) -> bool:
+        """Return whether the last spell looked like the references."""
+        assert self._incident is not None
+        spell = max(_SPELL, 2 * self._incident.took)
+        means, frames = self._history.mean(spell)
+        return all(
+            abs(float(means[i]) - c.mean) <= c.dead_band + _CALM_ERRORS * standard_error(c, frames)
+            for i, c in enumerate(self._model.spec.channels)
+        )
+
+    def _report(self, state: Literal["raised", "updated", "cleared"], frame: Frame) -> Report:
+        incident = self._incident
+        assert incident is not None
+        evidence = self._evidence
+        if state != "cleared" or evidence is None:
+            means, frames = self._history.mean(self._history.frames - incident.since_count)
+            evidence = self._witness.testify(
+                means, frames, incident.leading, incident.monitor, incident.since_frame
+            )
+        self._evidence = evidence
+        earlier = [image for count, image in self._thumbnails if count <= incident.since_count]
+        before = earlier[-1] if earlier else None
+        return Report(state, evidence, incident.since_wall_ns, before, _small(frame.image))
+
+    def _settle(self, x: Doubles) -> None:
+        """After the first frames, believe them where neighbours are more alike than thought."""
+        self._settling.update(x)
+        if not self._settling.done:
+            return
+        measured = self._settling.correlation()
+        rho = np.maximum(self._charts.rho, measured)
+        if (rho > self._charts.rho).any():
+            self._charts.prewhiten(rho)
+            self._ranks.lengthen(np.ceil(_BLOCK_LENGTHS * (1 + measured) / (1 - measured)))
+
+
+class _Memory(msgspec.Struct):
+    bundle: str
+    incident: Incident | None
+    evidence: DriftEvidence | None
+
+
+def _small(image: Image) -> Image:
+    step = max(1, -(-max(image.shape[:2]) // _THUMBNAIL_PX))
+    return image[::step, ::step].copy()
+
+
+def _news(before: DriftEvidence, now: DriftEvidence) -> bool:
+    """Return whether people would want to know: another cause, or a size beyond the last error."""
+    if (before.family, before.words) != (now.family, now.words):
+        return True
+    if before.size is None or now.size is None or before.error is None:
+        return before.size != now.size
+    return abs(now.size - before.size) > before.error

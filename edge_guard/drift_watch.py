@@ -1,0 +1,99 @@
+"""The drift monitors of one stream at work: fed, heard, saved; nothing they do stops the stream."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from edge_guard.drift.evidence import sentence
+from edge_guard.drift.model import DriftModel
+from edge_guard.drift.monitor import Monitor, Report
+from edge_guard.gate.gate import Measurement
+from edge_guard.publish.stamp import rfc3339
+from edge_guard.reporting import Reporter
+from edge_guard.types import Frame, Result
+
+log = logging.getLogger(__name__)
+
+NONE = "none: the bundle has no baselines, calibrate again"
+
+
+class DriftWatch:
+    """Feeds a stream's monitors and posts their alarms.
+
+    Parameters
+    ----------
+    stream : str
+        Its name.
+    model : DriftModel or None
+        None: the bundle has no monitors, which is logged and told in the stream's state.
+    reporter : Reporter
+    memory : Path
+        File that the monitors' state is kept in over restarts.
+    """
+
+    def __init__(
+        self, stream: str, model: DriftModel | None, reporter: Reporter, memory: Path
+    ) -> None:
+        self._stream, self._reporter, self._memory = stream, reporter, memory
+        self._monitor = Monitor(model) if model else None
+        self._failure = ""
+        self._began = ""
+        if self._monitor is None:
+            log.warning("stream %s has no drift monitors: %s", stream, NONE)
+        else:
+            self._began = self._monitor.restore(memory)
+            log.info("stream %s: drift monitors %s", stream, self._began or "go on")
+
+    @property
+    def status(self) -> str:
+        """What the monitors do, in words."""
+        if self._monitor is None:
+            return NONE
+        return self._failure or self._monitor.status
+
+    def take(self, frame: Frame, result: Result, seen: Measurement | None) -> bool:
+        """Take one frame in, post what the monitors say; return whether that is news."""
+        if self._monitor is None or self._failure:
+            return False
+        try:
+            report = self._monitor.update(
+                frame,
+                result,
+                seen.statistics if seen else None,
+                seen.cells if seen else None,
+            )
+        except Exception as error:  # a broken monitor must not stop the inspection
+            log.exception("stream %s: the drift monitors failed", self._stream)
+            self._failure = f"failed: {type(error).__name__}: {error}"
+            return self._reporter.alarm("monitors", True, "failed", f"the monitors {self._failure}")
+        blind = self._monitor.blind
+        words = f"the drift monitors are blind: {blind}" if blind else "the drift monitors see"
+        news = self._reporter.alarm("monitors", bool(blind), "blind", words)
+        return self._post(report) or news
+
+    def save(self) -> None:
+        """Keep the monitors' state for after a restart."""
+        if self._monitor is None:
+            return
+        try:
+            self._monitor.save(self._memory)
+        except OSError as error:
+            log.error("cannot keep the monitors' state in %s: %s", self._memory, error.strerror)
+
+    def _post(self, report: Report | None) -> bool:
+        if report is None:
+            return self._forget()
+        words = sentence(report.evidence, rfc3339(report.since_wall_ns))
+        if report.state == "cleared":
+            words = f"over: {words}"
+        self._reporter.drift(report, words)
+        self.save()
+        return True
+
+    def _forget(self) -> bool:
+        """Clear once what an earlier boot left raised, where its state could not be taken over."""
+        began, self._began = self._began, ""
+        if not began:
+            return False
+        return self._reporter.alarm("drift", False, "anew", f"the monitors begin anew: {began}")
