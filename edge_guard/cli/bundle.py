@@ -65,6 +65,7 @@ def _lines(bundle: Bundle) -> list[str]:
         f"  made         {m.provenance.created} by edge-guard {m.provenance.version}",
     ]
     lines += [f"  labels       {line}" for line in labelled_in_words(m)]
+    lines += [f"  drift        {line}" for line in monitors_in_words(m)]
     return lines + [f"  warning      {warning}" for warning in m.references.warnings]
 
 
@@ -76,6 +77,15 @@ def promise_in_words(promise: Any) -> str:
     if promise.regime == "marginal":
         return f"{rate} of good frames are flagged at most, on average over calibrations"
     return f"no promise, only advice: {rate} of good frames or more may be flagged; add references"
+
+
+def monitors_in_words(manifest: Manifest) -> list[str]:
+    """Return what the drift monitors can see, for people, one sentence each."""
+    from edge_guard.drift.sensitivity import sentences
+
+    if manifest.drift is None:
+        return ["has no drift monitors: calibrate again with this edge-guard"]
+    return list(sentences(manifest.drift))
 
 
 def labelled_in_words(manifest: Manifest) -> list[str]:

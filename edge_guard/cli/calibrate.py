@@ -113,6 +113,7 @@ def run(args: argparse.Namespace) -> int:
     from edge_guard.calibration.calibrate import calibrate
     from edge_guard.calibration.dials import Wishes
     from edge_guard.calibration.settings import Settings
+    from edge_guard.cli.bundle import monitors_in_words
 
     output = Output(args.json)
     references = _references(args, output)
@@ -158,6 +159,7 @@ def run(args: argparse.Namespace) -> int:
             "confidence": manifest.confidence,
             "dials": manifest.dials,
             "references": manifest.references,
+            "monitors": list(monitors_in_words(manifest)),
         }
     )
     _print(output, bundle, args.output)
@@ -204,7 +206,7 @@ def _references(args: argparse.Namespace, output: Output) -> Sequence[Reference]
 
 
 def _print(output: Output, bundle: Bundle, path: Path) -> None:
-    from edge_guard.cli.bundle import labelled_in_words, promise_in_words
+    from edge_guard.cli.bundle import labelled_in_words, monitors_in_words, promise_in_words
 
     m = bundle.manifest
     output.text(f"{path} guards {m.provenance.model_name} ({bundle.id})", color="green")
@@ -213,7 +215,9 @@ def _print(output: Output, bundle: Bundle, path: Path) -> None:
         output.text(f"  the model is right on {m.references.accuracy:.1%} of the labelled images")
     for line in labelled_in_words(m):
         output.text(f"  {line}")
-    for warning in m.references.warnings:
+    for sentence in monitors_in_words(m):
+        output.text(f"  {sentence}")
+    for warning in (*m.references.warnings, *(m.drift.warnings if m.drift else ())):
         output.text(f"  note: {warning}", color="yellow")
     for name in m.references.suspicious:
         output.text(f"  look at {name}: it is unlike the other references", color="yellow")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_guard.cli.output import Output, add_json_argument
+from edge_guard.cli.replay import Replay
 from edge_guard.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="write a PNG of each flagged frame with the places that stand out",
     )
+    parser.add_argument(
+        "--monitor",
+        action="store_true",
+        help="take the frames as one recording in order, and say when and how it drifts",
+    )
     add_json_argument(parser)
 
 
@@ -47,17 +53,25 @@ def run(args: argparse.Namespace) -> int:
     bundle = read_bundle(args.bundle)
     heatmaps = Heatmaps(args.heatmaps) if args.heatmaps else None
     verdicts: Counter[Verdict] = Counter()
+    replay = Replay(bundle, output) if args.monitor else None
     for address in args.sources:
-        verdicts += _inspect(bundle, address, args.threads, output, heatmaps)
+        verdicts += _inspect(bundle, address, args.threads, output, heatmaps, replay)
     counts = ", ".join(f"{verdicts[v]} {v}" for v in Verdict)
     output.text(f"{verdicts.total()} frames: {counts}", color="bold")
     if heatmaps:
         output.text(f"{heatmaps.written} heatmaps in {args.heatmaps}")
+    if replay:
+        replay.end()
     return 0
 
 
 def _inspect(
-    bundle: Bundle, address: str, threads: int, output: Output, heatmaps: Heatmaps | None
+    bundle: Bundle,
+    address: str,
+    threads: int,
+    output: Output,
+    heatmaps: Heatmaps | None,
+    replay: Replay | None,
 ) -> Counter[Verdict]:
     """Judge one source and return how many frames got which verdict."""
     from edge_guard.errors import SourceError
@@ -85,6 +99,8 @@ def _inspect(
             verdicts[result.verdict] += 1
             output.record(record(frame.source, frame.sequence, result))
             _print(output, frame, result)
+            if replay and not isinstance(frame, Damaged):
+                replay.take(frame, result, pipeline)
     finally:
         source.close()
         pipeline.close()
