@@ -14,9 +14,9 @@ demo: ## play a guarded line on this machine; ARGS="--seconds 60 --json" for scr
 	@tools/setup.sh demo
 	.venv/bin/edge-guard demo $(ARGS)
 
-bench: ## measure what the shipped bundles cost on this machine
-	@tools/setup.sh demo
-	for bundle in models/*.guard; do .venv/bin/edge-guard bench $$bundle $(ARGS) || exit; done
+bench: ## measure kernels, peers and bundles on this machine; ARGS="nearest --json" for parts of it
+	@tools/setup.sh dev
+	.venv/bin/python tools/bench $(ARGS)
 
 docs: ## write the generated parts of the documentation again
 	@tools/setup.sh dev
