@@ -1,4 +1,4 @@
-// Nearest row and Mahalanobis distance: validation, projections, dispatch to the SIMD level.
+// Mahalanobis distance: validation, projections, dispatch to the SIMD level.
 #include <cmath>
 #include <limits>
 #include <stdexcept>
@@ -10,7 +10,6 @@ namespace eg {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 double dot(const double* a, const double* b, std::size_t n) {
     double sum = 0;
@@ -27,24 +26,6 @@ void require_finite(const std::vector<float>& values, const char* problem) {
 }
 
 }  // namespace
-
-Match nearest_row(const Matrix& bank, const float* x) {
-    const simd::Nearest found =
-        simd::active().nearest(bank.values.data(), bank.rows, bank.columns, x);
-    if (found.row < 0) {
-        for (std::size_t i = 0; i < bank.columns; ++i) {
-            if (std::isnan(x[i])) return {kNaN, -1};
-        }
-        return {kInfinity, -1};
-    }
-    const float* row = bank.values.data() + static_cast<std::size_t>(found.row) * bank.columns;
-    double sum = 0;
-    for (std::size_t i = 0; i < bank.columns; ++i) {
-        const double d = static_cast<double>(x[i]) - row[i];
-        sum += d * d;
-    }
-    return {sum, static_cast<std::int32_t>(found.row)};
-}
 
 Gaussian::Gaussian(const Matrix& means, const Matrix& basis, std::vector<float> gain, double perp)
     : rank_(basis.rows), n_means_(means.rows), perp_(perp), gain_(std::move(gain)) {

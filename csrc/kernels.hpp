@@ -12,15 +12,17 @@
 #include <string>
 #include <vector>
 
+#include "bank.hpp"
 #include "layout.hpp"
 
 namespace eg {
 
 // ---- SIMD levels -------------------------------------------------------------------------------
 // The inner loops are compiled once per level: "scalar" (no vectorisation: the reference), "sse2"
-// or "neon" (what every CPU of the architecture has), "avx2" (with FMA), "avx512" (F, BW, DQ, VL).
-// Integer results (image statistics, quantized pooling) are equal at every level; float sums
-// differ in the order of their additions.
+// or "neon" (what every CPU of the architecture has), "avx2" (with FMA), "avx512" (F, BW, DQ, VL,
+// VNNI), "dotprod" (NEON with the int8 dot product).
+// Integer results (image statistics, quantized pooling) and nearest rows are equal at every level;
+// other float sums differ in the order of their additions.
 
 // Levels that this build has and this CPU and operating system can run, slowest first.
 std::vector<std::string> simd_levels();
@@ -65,21 +67,7 @@ std::size_t pooled_size(const Tensor& tensor);
 std::size_t pooling_scratch_bytes(const Tensor& tensor);
 void pool(const Tensor& tensor, const void* data, void* scratch, float* out);
 
-// ---- distances ---------------------------------------------------------------------------------
-struct Matrix {  // row-major
-    std::vector<float> values;
-    std::size_t rows = 0;
-    std::size_t columns = 0;
-};
-struct Match {
-    double distance;   // NaN where x has a NaN
-    std::int32_t row;  // -1 where no row is at a finite distance
-};
-
-// Squared Euclidean distance to the nearest row of `bank`, searched in float32, reported in
-// float64. Ties go to the first row. Beyond float32 (distances above 3e38): +inf and -1.
-Match nearest_row(const Matrix& bank, const float* x);
-
+// ---- distances (the nearest row: bank.hpp) ------------------------------------------------------
 // Squared Mahalanobis distance to the nearest mean under a low-rank plus isotropic precision:
 //   d2(m) = sum_r gain_r c_r^2 + perp * max(0, |x - mu_m|^2 - sum_r c_r^2),  c_r = b_r . (x - mu_m)
 // x is centred on the mean of the means and projected once; all sums are float64, since the
@@ -107,9 +95,8 @@ private:
 // mean of the map over the 3x3 positions round p that lie inside it:
 //   q(p) = basis f(p) - offset,  distance(p) = gain_p min_r |q(p) - bank_r|
 //   score = mean of the `top` largest distances (of all where there are fewer positions)
-// q is computed in float32; the distance to the row found is exact for that q, and the row is the
-// nearest up to the rounding of float32. A NaN or infinite value near p makes distance(p) and the
-// score NaN.
+// q is computed in float32; row and distance are exact for that q. A NaN or infinite value near p
+// makes distance(p) and the score NaN.
 struct Patches {
     // basis (D, C), offset (D), bank (B, D), gain (H W) not below 0, empty = ones. An empty bank
     // describes and does not score.
@@ -119,7 +106,7 @@ struct Patches {
     std::size_t tap;
     Matrix basis;
     std::vector<float> offset;
-    Matrix bank;
+    std::shared_ptr<const Bank> bank;  // null where it only describes
     std::size_t top;
     std::vector<float> gain;
 };
@@ -130,7 +117,7 @@ public:
     PatchMap(const Patches& patches, const Tensor& tensor);
     std::size_t size() const { return tensor_.height * tensor_.width; }
     std::size_t dim() const { return dim_; }
-    bool scores() const { return patches_.bank.rows > 0; }
+    bool scores() const { return search_ != nullptr; }
     // The score, and the position of the largest distance (-1 with NaN).
     Match score(const void* data);
     void describe(const void* data);
@@ -139,14 +126,15 @@ public:
     void copy_descriptors(float* out) const;
 
 private:
-    float distance(std::size_t position) const;
+    float distance(std::size_t position) const;  // from the match
 
     const Patches patches_;
     Tensor tensor_;
     std::size_t dim_, columns_;  // columns_: dim_ rounded up to whole panels
-    std::vector<float> basis_, bank_, half_norms_;
+    std::unique_ptr<Search> search_;  // null without a bank
+    std::vector<float> basis_;
     std::vector<float> widened_, projected_, descriptors_, distances_, ordered_;
-    std::vector<std::int64_t> rows_;
+    std::vector<Match> matches_;
 };
 
 // ---- fusion ------------------------------------------------------------------------------------
@@ -197,7 +185,7 @@ struct View {
     std::vector<float> scale;
     std::vector<float> center;                 // empty: no asinh
     std::unique_ptr<const Gaussian> gaussian;  // null without means
-    Matrix bank;                               // no rows: no nearest-neighbour guard
+    Bank bank;                                 // no rows: no nearest-neighbour guard
     std::vector<float> contrast;               // empty: no such guard
 };
 
@@ -239,6 +227,7 @@ private:
     std::vector<Tensor> taps_;
     std::size_t n_statistics_;
     std::vector<std::shared_ptr<const View>> views_;
+    std::vector<std::unique_ptr<Search>> searches_;  // per view; null without a bank
     std::unique_ptr<PatchMap> patches_;
     std::size_t patch_tap_ = 0;
     std::unique_ptr<const Fusion> fusion_;

@@ -36,6 +36,9 @@ constexpr std::size_t kCells = 8;        // cells per side of the luma grid
 constexpr std::size_t kScales = 4;       // 1x, 2x, 4x, 8x
 constexpr std::size_t kLbpBins = 10;     // 0..8 ones in a uniform pattern, and the others
 constexpr std::size_t kPanel = 16;       // columns of a packed matrix that are computed together
+constexpr std::size_t kLaneRows = 32;    // rows of a bank that are searched together
+constexpr std::size_t kBlock = 12;       // vectors that are searched for together
+constexpr double kLargestSquare = 1e30;  // |y|^2 up to which a search estimates
 constexpr std::size_t kDiagonals = 511;  // |diagonal difference| of a 2x2 block: 0..510
 
 }  // namespace eg

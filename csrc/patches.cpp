@@ -43,20 +43,18 @@ Patches::Patches(std::size_t tap_, Matrix basis_, std::vector<float> offset_, Ma
     : tap(tap_),
       basis(std::move(basis_)),
       offset(std::move(offset_)),
-      bank(std::move(bank_)),
       top(top_),
       gain(std::move(gain_)) {
     require(basis.rows > 0, "basis: expected at least one row");
     require(offset.size() == basis.rows, "offset: expected one value for each row of basis");
-    require(bank.rows == 0 || bank.columns == basis.rows,
+    require(bank_.rows == 0 || bank_.columns == basis.rows,
             "bank: expected as many columns as basis has rows");
-    require(bank.rows <= (std::size_t{1} << 30), "bank: too many rows");
     require(top >= 1, "top: expected at least 1");
     require_finite(basis.values, "basis: expected finite values");
     require_finite(offset, "offset: expected finite values");
-    require_finite(bank.values, "bank: expected finite values");
     require_finite(gain, "gain: expected finite values");
     for (const float g : gain) require(g >= 0, "gain: expected values of at least 0");
+    if (bank_.rows > 0) bank = std::make_shared<const Bank>(std::move(bank_));
 }
 
 PatchMap::PatchMap(const Patches& patches, const Tensor& tensor)
@@ -66,21 +64,14 @@ PatchMap::PatchMap(const Patches& patches, const Tensor& tensor)
     require(patches.gain.empty() || patches.gain.size() == size(),
             "patches.gain: expected one value for each position of the tap");
     basis_ = packed(patches.basis, tensor.scale);
-    bank_ = packed(patches.bank, 1.0);
-    half_norms_.assign(padded(patches.bank.rows), std::numeric_limits<float>::infinity());
-    for (std::size_t r = 0; r < patches.bank.rows; ++r) {
-        double square = 0;
-        for (std::size_t i = 0; i < dim_; ++i) {
-            const double v = patches.bank.values[r * dim_ + i];
-            square += v * v;
-        }
-        half_norms_[r] = static_cast<float>(square / 2);
-    }
     const std::size_t n = size();
     widened_.resize(n * tensor.channels);
     projected_.resize(n * columns_);
     descriptors_.resize(n * columns_);
-    rows_.resize(n);
+    if (patches.bank) {
+        search_ = std::make_unique<Search>(*patches.bank, n);
+        matches_.resize(n);
+    }
     distances_.assign(n, std::numeric_limits<float>::quiet_NaN());
     ordered_.resize(n);
 }
@@ -101,9 +92,7 @@ void PatchMap::describe(const void* data) {
 
 Match PatchMap::score(const void* data) {
     describe(data);
-    simd::active().nearest_each(descriptors_.data(), size(), columns_,
-                                {bank_.data(), dim_, half_norms_.size() / kPanel},
-                                half_norms_.data(), rows_.data());
+    search_->run(descriptors_.data(), columns_, matches_.data());
     for (std::size_t p = 0; p < size(); ++p) distances_[p] = distance(p);
     std::copy(distances_.begin(), distances_.end(), ordered_.begin());
     for (const float d : ordered_) {
@@ -120,21 +109,10 @@ Match PatchMap::score(const void* data) {
 }
 
 float PatchMap::distance(std::size_t position) const {
-    const float* q = descriptors_.data() + position * columns_;
-    const std::int64_t found = rows_[position];
-    if (found < 0) {
-        const bool nan = std::any_of(q, q + dim_, [](float v) { return !std::isfinite(v); });
-        return nan ? std::numeric_limits<float>::quiet_NaN()
-                   : std::numeric_limits<float>::infinity();
-    }
-    const float* row = patches_.bank.values.data() + static_cast<std::size_t>(found) * dim_;
-    double square = 0;
-    for (std::size_t i = 0; i < dim_; ++i) {
-        const double d = static_cast<double>(q[i]) - row[i];
-        square += d * d;
-    }
+    const Match& match = matches_[position];
+    if (match.row < 0) return std::numeric_limits<float>::quiet_NaN();
     const double gain = patches_.gain.empty() ? 1.0 : patches_.gain[position];
-    return static_cast<float>(gain * std::sqrt(square));
+    return static_cast<float>(gain * std::sqrt(match.distance));
 }
 
 void PatchMap::copy_descriptors(float* out) const {

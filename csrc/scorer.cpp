@@ -61,9 +61,7 @@ View::View(std::int64_t source_, std::size_t normalize_, std::vector<float> scal
     require(means.rows > 0 || basis.rows == 0, "basis: given without means");
     for (const float v : scale) require(std::isfinite(v), "scale: expected finite values");
     for (const float v : center) require(std::isfinite(v), "center: expected finite values");
-    for (const float v : bank.values) require(std::isfinite(v), "bank: expected finite values");
     for (const float v : contrast) require(std::isfinite(v), "contrast: expected finite values");
-    require(bank.rows <= std::numeric_limits<std::int32_t>::max(), "bank: too many rows");
 }
 
 Scorer::Scorer(const Tensor* logits, const LogitOptions& options, std::vector<Tensor> taps,
@@ -129,12 +127,13 @@ void Scorer::add_view(const View& view, const std::string& name) {
     if (!view.scale.empty()) agrees(view.scale.size(), "scale");
     if (!view.center.empty()) agrees(view.center.size(), "center");
     if (view.gaussian) agrees(view.gaussian->dim(), "means");
-    if (view.bank.rows > 0) agrees(view.bank.columns, "bank");
+    if (view.bank.rows() > 0) agrees(view.bank.columns(), "bank");
     require(view.contrast.empty() || view.contrast.size() == 2 * dim,
             name + ".contrast: expected " + std::to_string(2 * dim) + " values, got " +
                 std::to_string(view.contrast.size()));
-    const std::size_t guards = (view.gaussian ? 1 : 0) + (view.bank.rows > 0 ? 1 : 0) +
-                               (view.contrast.empty() ? 0 : 1);
+    searches_.push_back(view.bank.rows() > 0 ? std::make_unique<Search>(view.bank, 1) : nullptr);
+    const std::size_t guards =
+        (view.gaussian ? 1 : 0) + (searches_.back() ? 1 : 0) + (view.contrast.empty() ? 0 : 1);
     n_scores_ += guards;
     n_indices_ += guards;
     sizes_.push_back(dim);
@@ -206,7 +205,11 @@ void Scorer::score(const void* logits, const void* const* taps, const float* sta
             *indices++ = match.row;
         };
         if (view.gaussian) report(view.gaussian->distance(embedding_.data(), scratch));
-        if (view.bank.rows > 0) report(nearest_row(view.bank, embedding_.data()));
+        if (searches_[v]) {
+            Match match;
+            searches_[v]->run(embedding_.data(), sizes_[v], &match);
+            report(match);
+        }
         if (!view.contrast.empty()) report({contrast(view.contrast, embedding_.data()), -1});
     }
     if (patches_ && patches_->scores()) {

@@ -7,6 +7,11 @@
 
 #include "kernels.hpp"
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 namespace eg::simd {
 namespace scalar {
 extern const Table table;
@@ -25,6 +30,9 @@ extern const Table table;
 namespace neon {
 extern const Table table;
 }
+namespace dotprod {
+extern const Table table;
+}
 #endif
 
 namespace {
@@ -34,6 +42,16 @@ struct Level {
     bool supported;
 };
 
+#if defined(__aarch64__)
+bool has_dotprod() {
+#if defined(__linux__)
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+    return false;
+#endif
+}
+#endif
+
 // __builtin_cpu_supports asks the CPU and, for the wider registers, the operating system.
 std::vector<Level> built_levels() {
 #if defined(__x86_64__)
@@ -41,13 +59,13 @@ std::vector<Level> built_levels() {
     const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
                         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-                        __builtin_cpu_supports("avx512vl");
+                        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
     return {{&scalar::table, true},
             {&sse2::table, true},
             {&avx2::table, avx2},
             {&avx512::table, avx512}};
 #elif defined(__aarch64__)
-    return {{&scalar::table, true}, {&neon::table, true}};
+    return {{&scalar::table, true}, {&neon::table, true}, {&dotprod::table, has_dotprod()}};
 #else
     return {{&scalar::table, true}};
 #endif

@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 SIMD_LEVELS: tuple[str, ...]
 """Levels this machine can run, slowest first: "scalar" (the reference), "sse2" or "neon" (what
-every CPU of the architecture has), "avx2" (with FMA), "avx512" (F, BW, DQ, VL)."""
+every CPU of the architecture has), "avx2" (with FMA), "avx512" (F, BW, DQ, VL, VNNI), "dotprod"
+(NEON with the int8 dot product)."""
 
 STATISTICS: tuple[str, ...]
-"""Names of the 64 values that image_statistics writes, in order; defined in csrc/statistics.cpp."""
+"""Names of the 80 values that image_statistics writes, in order; defined in csrc/statistics.cpp."""
 
 CELLS: int
 """Cells per side of the grid that image_statistics averages over (8)."""
@@ -87,7 +88,9 @@ class View:
     Gaussian (Mahalanobis distance squared to the nearest mean; absent when ``means`` is empty):
         d² = min_m Σ_r gain_r (b_r·(x−μ_m))² + perp · max(0, ‖x−μ_m‖² − Σ_r (b_r·(x−μ_m))²)
         means (M, D), basis (R, D) orthonormal rows, gain (R,).
-    Nearest (squared Euclidean distance to the nearest row; absent when ``bank`` is empty): (N, D).
+    Nearest (squared Euclidean distance in float64 to the nearest row, the first of equals; absent
+        when ``bank`` is empty): (N, D). Exact, though most rows are ruled out by one byte a value
+        (csrc/bank.hpp).
     Contrast (absent when ``contrast`` is empty): Σ_i w_i x_i + w_{D+i} |x_i| over the embedding x,
         contrast (2·D,); its index is −1.
     """

@@ -12,7 +12,14 @@ namespace eg::simd::EG_LEVEL {
 extern const Table table;
 
 void project(const float* rows, std::size_t n_rows, std::size_t dim, const double* x, double* out);
-Nearest nearest(const float* rows, std::size_t n_rows, std::size_t dim, const float* x);
+double squared_distance(const float* a, const float* b, std::size_t dim);
+QueryNorms quantize(const float* x, const double* center, std::size_t dim, double scale, int limit,
+                    std::int16_t* out);
+int narrow_limit();
+void pack_queries(const std::int16_t* integers, std::size_t dim, const QueryBlock& block);
+void estimate(const PackedRows& bank, std::size_t first, std::size_t n, const QueryBlock& block,
+              float* estimates, std::size_t stride, float* least);
+std::size_t at_most(const float* values, std::size_t n, float limit, std::uint32_t* found);
 void pool(const Tensor& tensor, const void* data, const std::size_t* edges_y, std::size_t n_y,
           const std::size_t* edges_x, std::size_t n_x, double* block_sums, double* squares,
           void* scratch);
@@ -20,8 +27,6 @@ void widen(const Tensor& tensor, const void* data, float* out);
 void multiply(const float* rows, std::size_t n, std::size_t stride, std::size_t step,
               const Panels& panels, float* out);
 void average(const float* in, std::size_t height, std::size_t width, std::size_t dim, float* out);
-void nearest_each(const float* rows, std::size_t n, std::size_t stride, const Panels& bank,
-                  const float* half_norms, std::int64_t* found);
 void image_sums(const Image& image, const ImageScratch& scratch, ImageSums& sums);
 
 // Pixels of row y into scratch.planes (3 channels) and luma; adds the hash and the colour sums.

@@ -13,7 +13,6 @@ constexpr std::size_t kLanes = 4, kRows = 2;
 #endif
 constexpr std::size_t kVectors = kPanel / kLanes;
 typedef float Vec __attribute__((vector_size(kLanes * sizeof(float))));
-typedef std::int32_t Indices __attribute__((vector_size(kLanes * sizeof(float))));
 
 struct Rows {
     const float* values;
@@ -36,53 +35,6 @@ void tile(const Rows& a, std::size_t n_k, const float* panel, Vec (*sums)[kVecto
     for (std::size_t i = 0; i < N; ++i) {
         for (std::size_t v = 0; v < kVectors; ++v) sums[i][v] = local[i][v];
     }
-}
-
-// One row's running minimum, a lane for each column of a panel.
-struct Best {
-    Vec value[kVectors];
-    Indices row[kVectors];
-};
-
-// The smallest of the lanes; ties go to the first row.
-std::int64_t smallest(const Best& best) {
-    float least = __builtin_inff();
-    std::int64_t found = -1;
-    for (std::size_t lane = 0; lane < kPanel; ++lane) {
-        const float value = best.value[lane / kLanes][lane % kLanes];
-        const std::int64_t row = best.row[lane / kLanes][lane % kLanes];
-        if (value < least || (value == least && row >= 0 && row < found)) {
-            least = value;
-            found = row;
-        }
-    }
-    return found;
-}
-
-template <std::size_t N>
-void nearest_of(const Rows& a, const Panels& bank, const float* half_norms, std::int64_t* found) {
-    Best best[N];
-    for (Best& b : best) {
-        for (Vec& value : b.value) value = Vec{} + __builtin_inff();
-        for (Indices& row : b.row) row = Indices{} - 1;
-    }
-    Indices lanes;
-    for (std::size_t lane = 0; lane < kLanes; ++lane) lanes[lane] = static_cast<std::int32_t>(lane);
-    for (std::size_t p = 0; p < bank.n; ++p) {
-        Vec sums[N][kVectors], norms[kVectors];
-        tile<N>(a, bank.rows, bank.values + p * bank.rows * kPanel, sums);
-        __builtin_memcpy(norms, half_norms + p * kPanel, sizeof norms);
-        for (std::size_t v = 0; v < kVectors; ++v) {
-            const Indices rows = lanes + static_cast<std::int32_t>(p * kPanel + v * kLanes);
-            for (std::size_t i = 0; i < N; ++i) {
-                const Vec value = norms[v] - sums[i][v];
-                const Indices closer = value < best[i].value[v];
-                best[i].value[v] = closer ? value : best[i].value[v];
-                best[i].row[v] = closer ? rows : best[i].row[v];
-            }
-        }
-    }
-    for (std::size_t i = 0; i < N; ++i) found[i] = smallest(best[i]);
 }
 
 template <typename Stored>
@@ -147,15 +99,6 @@ void average(const float* in, std::size_t height, std::size_t width, std::size_t
             for (std::size_t i = 0; i < dim; ++i) out[i] *= share;
         }
     }
-}
-
-void nearest_each(const float* rows, std::size_t n, std::size_t stride, const Panels& bank,
-                  const float* half_norms, std::int64_t* found) {
-    std::size_t i = 0;
-    for (; i + kRows <= n; i += kRows) {
-        nearest_of<kRows>({rows + i * stride, stride, 1}, bank, half_norms, found + i);
-    }
-    for (; i < n; ++i) nearest_of<1>({rows + i * stride, stride, 1}, bank, half_norms, found + i);
 }
 
 }  // namespace eg::simd::EG_LEVEL

@@ -6,7 +6,8 @@
 
 namespace eg::simd::EG_LEVEL {
 
-const Table table = {EG_TEXT(EG_LEVEL), project,  nearest, pool,         widen,
-                     multiply,          average,  nearest_each, image_sums};
+const Table table = {EG_TEXT(EG_LEVEL), project,  squared_distance, quantize, narrow_limit,
+                     pack_queries,      estimate, at_most,          pool,     widen,
+                     multiply,          average,  image_sums};
 
 }  // namespace eg::simd::EG_LEVEL

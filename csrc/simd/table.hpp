@@ -52,9 +52,28 @@ struct ImageScratch {
     std::uint32_t* histograms;  // 4 x 256
 };
 
-struct Nearest {
-    std::int64_t row;  // -1 when no row is at a finite distance
-    float squared_distance;
+// Rows of a bank as bytes (bank.hpp): panels of kLaneRows rows; of each panel the first four
+// columns of every row, then the next four. A byte is q + 128.
+struct PackedRows {
+    const std::uint8_t* values;
+    const float* squares;
+    const float* scales;
+};
+
+// Vectors that are multiplied with the rows together: 1, 4 or kBlock of them.
+struct QueryBlock {
+    void* values;           // 8 n quads bytes: the integers as the level wants them
+    const float* factors;   // -2 t of each
+    std::int32_t* biases;   // 128 times the sum of each one's integers
+    std::size_t n;
+    std::size_t quads;  // columns / 4, rounded up
+    bool wide;          // integers of 16 bits, n = 1; else of 8
+};
+
+// |y|^2, |f|^2 and t; only |y|^2 is set where it is not below kLargestSquare.
+struct QueryNorms {
+    double square, rest_square;
+    float step;
 };
 
 // A matrix (rows, 16 n) in panels of sixteen columns, each panel row after row.
@@ -69,8 +88,21 @@ struct Table {
     // out[r] = sum_i rows[r*dim + i] * x[i], accumulated in float64.
     void (*project)(const float* rows, std::size_t n_rows, std::size_t dim, const double* x,
                     double* out);
-    // The row with the smallest squared distance in float32; ties go to the first.
-    Nearest (*nearest)(const float* rows, std::size_t n_rows, std::size_t dim, const float* x);
+    // sum (a - b)^2 in float64, the same bits at every level.
+    double (*squared_distance)(const float* a, const float* b, std::size_t dim);
+    // y = (x - center) * scale as integers of at most `limit` and a step.
+    QueryNorms (*quantize)(const float* x, const double* center, std::size_t dim, double scale,
+                           int limit, std::int16_t* out);
+    // The largest integer of vectors that are not wide: 127, or less where sums would overflow.
+    int (*narrow_limit)();
+    // Fills block.values and block.biases from the integers (n, dim).
+    void (*pack_queries)(const std::int16_t* integers, std::size_t dim, const QueryBlock& block);
+    // estimates[i * stride + r] = h of vector i and row r of n panels from the first on;
+    // least[i]: the smallest.
+    void (*estimate)(const PackedRows& bank, std::size_t first, std::size_t n,
+                     const QueryBlock& block, float* estimates, std::size_t stride, float* least);
+    // Indices of the values that are at most the limit, ascending; n is a multiple of kLaneRows.
+    std::size_t (*at_most)(const float* values, std::size_t n, float limit, std::uint32_t* found);
     // Sums of stored values per block and channel, and of their squares per channel.
     // edges_y/edges_x: n_y+1 and n_x+1 ascending limits. block_sums: (n_y*n_x, channels).
     // scratch: 16 * max(channels, width) bytes, aligned to 16.
@@ -86,10 +118,6 @@ struct Table {
     // out = mean of `in` (height, width, dim) over the 3x3 neighbours that lie inside.
     void (*average)(const float* in, std::size_t height, std::size_t width, std::size_t dim,
                     float* out);
-    // For each row the column c of the bank with the smallest half_norms[c] - row . column, in
-    // float32; ties go to the first. -1 when none is finite.
-    void (*nearest_each)(const float* rows, std::size_t n, std::size_t stride, const Panels& bank,
-                         const float* half_norms, std::int64_t* found);
     // Adds up one image; sums and the column buffers of scratch must be zero.
     void (*image_sums)(const Image& image, const ImageScratch& scratch, ImageSums& sums);
 };

@@ -56,16 +56,24 @@ double distance(const float* a, const float* b, std::size_t n) {
     return sum;
 }
 
+Match nearest(const Matrix& rows, const float* x) {
+    const Bank bank(rows);
+    Search search(bank, 1);
+    Match match;
+    search.run(x, rows.columns, &match);
+    return match;
+}
+
 void test_nearest(std::size_t dim) {
-    for (const std::size_t rows : {1, 3, 4, 5, 9}) {
+    for (const std::size_t rows : {1, 3, 31, 32, 33, 70}) {
         const Matrix bank = matrix(rows, dim);
         const std::vector<float> x = normal(dim);
         double best = distance(x.data(), bank.values.data(), dim);
         for (std::size_t r = 1; r < rows; ++r) {
             best = std::min(best, distance(x.data(), bank.values.data() + r * dim, dim));
         }
-        const Match match = nearest_row(bank, x.data());
-        CHECK(check::close(match.distance, best, 1e-5));
+        const Match match = nearest(bank, x.data());
+        CHECK(check::close(match.distance, best, 1e-13));
         CHECK(match.row >= 0 && static_cast<std::size_t>(match.row) < rows);
     }
 }
@@ -73,9 +81,11 @@ void test_nearest(std::size_t dim) {
 void test_nearest_edges() {
     Matrix bank = {{1, 1, 0, 0, 1, 1}, 3, 2};
     const float tie[] = {1, 1}, far[] = {1e30f, 0}, nan[] = {std::nanf(""), 0};
-    CHECK(nearest_row(bank, tie).row == 0);
-    CHECK(nearest_row(bank, far).row == -1 && std::isinf(nearest_row(bank, far).distance));
-    CHECK(nearest_row(bank, nan).row == -1 && std::isnan(nearest_row(bank, nan).distance));
+    CHECK(nearest(bank, tie).row == 0);
+    const float infinite[] = {0, std::numeric_limits<float>::infinity()};
+    CHECK(nearest(bank, far).row == 0 && check::close(nearest(bank, far).distance, 1e60, 1e-6));
+    CHECK(nearest(bank, infinite).row == -1 && std::isinf(nearest(bank, infinite).distance));
+    CHECK(nearest(bank, nan).row == -1 && std::isnan(nearest(bank, nan).distance));
 }
 
 // An axis-aligned basis makes the expected distance a sum over coordinates.
@@ -231,11 +241,11 @@ double patch_distance(const Patches& patches, const std::vector<float>& map, con
         }
     }
     double best = std::numeric_limits<double>::infinity();
-    for (std::size_t r = 0; r < patches.bank.rows; ++r) {
+    for (std::size_t r = 0; r < patches.bank->rows(); ++r) {
         double sum = 0;
         for (std::size_t i = 0; i < dim; ++i) {
             const double d = q[i] / static_cast<double>(n) - patches.offset[i] -
-                             patches.bank.values[r * dim + i];
+                             patches.bank->row(r)[i];
             sum += d * d;
         }
         best = std::min(best, std::sqrt(sum));

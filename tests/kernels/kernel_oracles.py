@@ -57,6 +57,11 @@ def scorer_of(
     )
 
 
+def score_vector(x: npt.NDArray[np.float32], view: _kernels.View) -> Scored:
+    """Score x as if it were the image statistics."""
+    return run(scorer_of(n_statistics=len(x), views=[view]), statistics=x)
+
+
 def logit_scores(logits: Floats, temperature: float, gamma: float, top: int) -> Floats:
     """gen, energy, msp; the complements 1 − p are summed from the other classes."""
     scaled = logits.astype(np.float64) / temperature

@@ -1,4 +1,4 @@
-"""Nearest row and Mahalanobis distance against full-matrix float64 oracles."""
+"""Mahalanobis distance against full-matrix float64 oracles; bad values in both distances."""
 
 from __future__ import annotations
 
@@ -6,16 +6,9 @@ import functools
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from kernel_oracles import SIZES, Scored, mahalanobis, run, scorer_of
+from kernel_oracles import SIZES, mahalanobis, score_vector, scorer_of
 
 from edge_guard._kernels import View
-
-
-def score_vector(x: np.ndarray, view: View) -> Scored:
-    """Score x as if it were the image statistics."""
-    return run(scorer_of(n_statistics=len(x), views=[view]), statistics=x)
 
 
 def fitted(rng: np.random.Generator, n_means: int, rank: int, dim: int) -> dict[str, np.ndarray]:
@@ -71,28 +64,6 @@ def test_mahalanobis_keeps_its_digits_far_from_the_origin(level: str) -> None:
     np.testing.assert_allclose(scored.scores[0], expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("dim", SIZES)
-def test_nearest_row_matches_the_oracle(level: str, dim: int) -> None:
-    rng = np.random.default_rng(dim)
-    for rows in (1, 2, 3, 4, 5, 8, 33):
-        bank = rng.normal(size=(rows, dim)).astype(np.float32)
-        x = rng.normal(size=dim).astype(np.float32)
-        distances = ((x.astype(np.float64) - bank) ** 2).sum(1)
-        scored = score_vector(x, View(-1, bank=bank))
-        assert scored.indices == [-1, int(distances.argmin())]
-        np.testing.assert_allclose(scored.scores, [distances.min()], rtol=1e-12, atol=1e-300)
-
-
-def test_nearest_row_is_exact_on_integers(level: str) -> None:
-    rng = np.random.default_rng(5)
-    bank = rng.integers(-20, 20, (301, 33)).astype(np.float32)
-    for x in rng.integers(-20, 20, (20, 33)).astype(np.float32):
-        distances = ((x - bank) ** 2).sum(1)
-        scored = score_vector(x, View(-1, bank=bank))
-        assert scored.scores[0] == distances.min()
-        assert scored.indices[1] == distances.argmin()  # the first of several
-
-
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("place", [0, 16, 32])
 def test_bad_values_never_match(level: str, bad: float, place: int) -> None:
@@ -131,33 +102,8 @@ def test_contrast_needs_two_weights_a_value() -> None:
         View(-1, contrast=np.full(6, np.inf, np.float32))
 
 
-def test_distances_beyond_float32_are_infinite(level: str) -> None:
-    scored = score_vector(
-        np.array([3e38, 0], np.float32), View(-1, bank=np.zeros((1, 2), np.float32))
-    )
-    assert scored.scores[0] == np.inf
-    assert scored.indices == [-1, -1]
-
-
 def test_zero_vectors(level: str) -> None:
     zeros = np.zeros((2, 17), np.float32)
     scored = score_vector(zeros[0], View(-1, 17, means=zeros, perp=1.0, bank=zeros))
     assert scored.scores.tolist() == [0, 0]
     assert scored.indices == [-1, 0, 0]
-
-
-@given(
-    dim=st.integers(1, 40),
-    rows=st.integers(1, 12),
-    seed=st.integers(0, 2**32 - 1),
-    spread=st.sampled_from([1e-6, 1.0, 1e6]),
-)
-def test_nearest_is_never_farther_than_any_row(
-    dim: int, rows: int, seed: int, spread: float
-) -> None:
-    rng = np.random.default_rng(seed)
-    bank = (rng.normal(size=(rows, dim)) * spread).astype(np.float32)
-    x = (rng.normal(size=dim) * spread).astype(np.float32)
-    distances = ((x.astype(np.float64) - bank) ** 2).sum(1)
-    scored = score_vector(x, View(-1, bank=bank))
-    assert scored.scores[0] <= distances.min() * (1 + 1e-4)

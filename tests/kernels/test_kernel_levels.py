@@ -51,7 +51,7 @@ def test_an_unknown_level_is_refused() -> None:
     assert _kernels.simd_level() == before
 
 
-CALLS = 40
+CALLS = 1000
 
 
 class Running:

@@ -1,0 +1,131 @@
+// Exact nearest neighbours in a bank of rows, most of them ruled out by one byte a value.
+//
+// The answer is brute force's: D_i = sum (x - r_i)^2 in float64 (simd/exact.cpp, the same bits at
+// every level), the smallest wins, the first of equals. A row is left out only where its D is
+// proven to be larger than one already computed.
+//
+// Proof. Centred on c and divided by a power of two so that |u_i| <= 1:
+//   u_i = (r_i - c) / 2^k = s_i q_i + e_i,   q_i whole numbers of -127 ... 127
+//   y   = (x   - c) / 2^k = t p     + f,     p whole numbers (16 bits for one x, 8 or 7 for many)
+//   |y - u_i|^2 = |y|^2 + g_i,  g_i = |u_i|^2 - 2 y.u_i,  and the estimate of g_i is
+//   h_i = |u_i|^2 - 2 t s_i (p.q_i)        with p.q_i exact in 32 bits
+//   g_i - h_i = -2 (t p.e_i + f.u_i),  so by Cauchy and Schwarz, with |t p| <= |y| + |f| = Y,
+//   |g_i - h_i| <= 2 Y |e_i| + 2 |f| |u_i|.
+// h_i is computed in float32: its product is rounded four times, |u_i|^2 once, their sum once, and
+// |2 t s_i (p.q_i)| <= 2 Y (|u_i| + |e_i|), so this adds less than
+//   k (2 Y (|u_i| + |e_i|) + |u_i|^2), k = 2^-20, and 1e-34 for what falls below float32.
+// Together: |g_i - h_i| <= 2 Y E_i + 2 |f| U_i + k U_i^2 + 1e-34 =: b_i, where
+//   U_i >= |u_i|,  E_i >= |e_i| + k (|u_i| + |e_i|).
+// Each D and |y|^2 is off by less than the share w = (columns + 16) 2^-52. Let D be the smallest
+// found so far, over 4^k. Row i is skipped where
+//   h_i - b_i > D (1 + 3 w) - |y|^2 (1 - 3 w),
+// since then |y - u_i|^2 > D (1 + 2 w), and the computed D_i is larger than D.
+//
+// Where this proves little (every row as near as the next, or an x so far out that float64 cannot
+// tell rows apart) more rows are computed exactly, at worst all: brute force and a quarter.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "simd/table.hpp"
+
+namespace eg {
+
+struct Matrix {  // row-major
+    std::vector<float> values;
+    std::size_t rows = 0;
+    std::size_t columns = 0;
+};
+
+struct Match {
+    double distance;   // squared; NaN where x has a NaN, else +inf where it is infinite
+    std::int32_t row;  // -1 where no row is at a finite distance
+};
+
+// Bytes at the start of a page, in large pages where there are enough of them and the system has
+// them: a search that reads a page once otherwise waits for its address.
+class Bytes {
+public:
+    Bytes() = default;
+    Bytes(std::size_t size, std::uint8_t value);
+    std::uint8_t* data() const { return memory_.get(); }
+
+private:
+    struct Free {
+        void operator()(std::uint8_t* memory) const;
+    };
+    std::unique_ptr<std::uint8_t[], Free> memory_;
+};
+
+// Rows and their bytes. Never changes, so any number of searches may share one.
+class Bank {
+public:
+    // Throws std::invalid_argument unless values are finite and rows and columns few enough.
+    explicit Bank(Matrix rows);
+    std::size_t rows() const { return rows_.rows; }
+    std::size_t columns() const { return rows_.columns; }
+    const float* row(std::size_t i) const { return rows_.values.data() + i * rows_.columns; }
+
+private:
+    friend class Search;
+    void set_center();
+    void pack(std::size_t i);
+    void leave_out_repetitions();
+    simd::PackedRows packed_rows() const;
+
+    Matrix rows_;
+    std::size_t quads_ = 0;
+    double scale_ = 1;             // 2^-k
+    std::vector<double> center_;   // c
+    Bytes packed_;
+    std::vector<float> squares_;   // |u_i|^2; +inf for rows that never win
+    std::vector<float> scales_;    // s_i
+    std::vector<float> errors_;    // E_i
+    std::vector<float> norms_;     // U_i
+    double largest_error_ = 0, largest_norm_ = 0;
+};
+
+// Searches a bank for up to `n` vectors at a time; the buffers are its own: one call at a time.
+class Search {
+public:
+    Search(const Bank& bank, std::size_t n);
+    // x: (n, columns), rows `stride` apart. Allocates nothing.
+    void run(const float* x, std::size_t stride, Match* found);
+
+private:
+    struct Query {
+        const float* x;
+        double square, reach, rest;  // |y|^2, 2 Y, 2 |f|
+        double limit;                // what h_i - b_i must not exceed
+        bool searched;
+        Match best;
+    };
+
+    int largest_integer() const;
+    void prepare(const float* x, std::size_t stride);
+    void search_chunk(std::size_t first_panel, std::size_t panels);
+    void consider(Query& query, const float* estimates, std::size_t first, std::size_t n,
+                  float least);
+    void fetch(std::size_t row) const;
+    void compare(Query& query, std::size_t row) const;
+    void compare_all(Query& query) const;
+    double share() const;
+    double bound(const Query& query, double error, double norm) const;
+
+    const Bank* bank_;
+    bool wide_;
+    std::size_t chunk_;  // panels whose estimates are kept at a time
+    std::vector<Query> queries_;
+    std::vector<float> factors_;
+    std::vector<std::int32_t> biases_;
+    std::vector<std::int16_t> integers_;
+    std::vector<std::uint64_t> values_;
+    std::vector<simd::QueryBlock> blocks_;
+    std::vector<float> estimates_;
+    std::vector<std::uint32_t> near_;
+};
+
+}  // namespace eg

@@ -1,0 +1,118 @@
+// The loops of the nearest-neighbour search (bank.hpp): queries to integers, integer products of
+// whole panels of rows, and which estimates are small enough to look at.
+//
+// The products are exact in 32 bits, so every level finds the same estimates up to the rounding
+// of three float operations, for which the proof in bank.hpp allows.
+#include "level.hpp"
+#include "products.hpp"
+
+namespace eg::simd::EG_LEVEL {
+namespace {
+
+constexpr double kSmallestStep = 1e-30;
+
+template <std::size_t N>
+void estimate_block(const PackedRows& bank, std::size_t first, std::size_t n, const QueryBlock& block,
+                    float* estimates, std::size_t stride, float* least) {
+    float lanes[N][kLaneRows];
+    for (auto& query : lanes) {
+        for (float& lane : query) lane = __builtin_inff();
+    }
+    for (std::size_t p = 0; p < n; ++p) {
+        Products products[N];
+        const std::size_t row = (first + p) * kLaneRows;
+        multiply_panel<N>(bank.values + row * 4 * block.quads, block, products);
+        const float *squares = bank.squares + row, *scales = bank.scales + row;
+        for (std::size_t i = 0; i < N; ++i) {
+            const std::int32_t bias = planes::kBias * block.biases[i];
+            const float factor = block.factors[i];
+            float* out = estimates + i * stride + p * kLaneRows;
+#pragma omp simd
+            for (std::size_t r = 0; r < kLaneRows; ++r) {
+                const auto product = static_cast<float>(products[i][r] - bias);
+                const float value = squares[r] + factor * scales[r] * product;
+                out[r] = value;
+                lanes[i][r] = value < lanes[i][r] ? value : lanes[i][r];
+            }
+        }
+    }
+    for (std::size_t i = 0; i < N; ++i) {
+        least[i] = __builtin_inff();
+        for (const float lane : lanes[i]) least[i] = lane < least[i] ? lane : least[i];
+    }
+}
+
+}  // namespace
+
+QueryNorms quantize(const float* x, const double* center, std::size_t dim, double scale, int limit,
+                    std::int16_t* out) {
+    constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer
+    double largest = 0, square = 0;
+#pragma omp simd reduction(max : largest) reduction(+ : square)
+    for (std::size_t i = 0; i < dim; ++i) {
+        const double y = (static_cast<double>(x[i]) - center[i]) * scale;
+        const double size = y < 0 ? -y : y;
+        largest = size > largest ? size : largest;
+        square += y * y;
+    }
+    QueryNorms norms = {square, 0, 0};
+    if (!(square < kLargestSquare)) return norms;  // NaN too
+    norms.step = static_cast<float>(largest / limit);
+    const double step = norms.step;
+    const double inverse = step > kSmallestStep ? 1 / step : 0;
+    double rest = 0;
+#pragma omp simd reduction(+ : rest)
+    for (std::size_t i = 0; i < dim; ++i) {
+        const double y = (static_cast<double>(x[i]) - center[i]) * scale;
+        const double rounded = (y * inverse + kRound) - kRound;
+        const double missing = y - rounded * step;
+        rest += missing * missing;
+        out[i] = static_cast<std::int16_t>(static_cast<std::int32_t>(rounded));
+    }
+    norms.rest_square = rest;
+    return norms;
+}
+
+void pack_queries(const std::int16_t* integers, std::size_t dim, const QueryBlock& block) {
+    const std::size_t n = block.n;
+    __builtin_memset(block.values, 0, 8 * block.quads * n);
+    for (std::size_t i = 0; i < n; ++i) {
+        std::int32_t sum = 0;
+        for (std::size_t c = 0; c < dim; ++c) {
+            const std::int16_t value = integers[i * dim + c];
+            pack_value(block, c / 4 * n + i, c % 4, value);
+            sum += value;
+        }
+        block.biases[i] = 128 * sum;
+    }
+}
+
+void estimate(const PackedRows& bank, std::size_t first, std::size_t n, const QueryBlock& block,
+              float* estimates, std::size_t stride, float* least) {
+    switch (block.n) {
+        case kBlock:
+            return estimate_block<kBlock>(bank, first, n, block, estimates, stride, least);
+        case 4:
+            return estimate_block<4>(bank, first, n, block, estimates, stride, least);
+        default:
+            return estimate_block<1>(bank, first, n, block, estimates, stride, least);
+    }
+}
+
+int narrow_limit() { return planes::kLimit; }
+
+std::size_t at_most(const float* values, std::size_t n, float limit, std::uint32_t* found) {
+    std::size_t count = 0;
+    for (std::size_t start = 0; start < n; start += kLaneRows) {
+        int any = 0;
+#pragma omp simd reduction(| : any)
+        for (std::size_t i = start; i < start + kLaneRows; ++i) any |= values[i] <= limit;
+        if (any == 0) continue;
+        for (std::size_t i = start; i < start + kLaneRows; ++i) {
+            if (values[i] <= limit) found[count++] = static_cast<std::uint32_t>(i);
+        }
+    }
+    return count;
+}
+
+}  // namespace eg::simd::EG_LEVEL
