@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Literal, cast
 
 from edge_guard.backends.spec import TapPlan, TensorSpec
@@ -30,8 +31,13 @@ def tensor_spec(
     Raises
     ------
     ModelError
-        The element type, the batch size or the rank is not supported.
+        The element type, the batch size or the rank is not supported, or the quantization makes no
+        sense.
     """
+    if not (isfinite(scale) and scale > 0):
+        raise ModelError(
+            f"{model}: tensor {name!r} has quantization scale {scale}", "export the model again"
+        )
     if dtype not in DTYPES:
         raise ModelError(
             f"{model}: tensor {name!r} is {dtype}",

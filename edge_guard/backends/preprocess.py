@@ -16,6 +16,9 @@ from edge_guard.types import Array, Image
 
 cv2.setNumThreads(1)
 
+_LEAST_OF_16_BITS = 4096
+"""Below it, 16 bits hold 12 or fewer that nobody scaled."""
+
 
 class Resizer:
     """Gives each frame the model's size, in memory it reuses until the frame's shape changes."""
@@ -243,7 +246,8 @@ def decode_image(data: bytes, name: str = "image") -> Image:
     Raises
     ------
     SourceError
-        It cannot be decoded, or its pixels are neither 8 nor 16 bits.
+        It cannot be decoded, its pixels are neither 8 nor 16 bits, or 16-bit pixels use so little
+        of their range that 8 bits would show nothing: 10 or 12 bits, not scaled.
     """
     buffer = np.frombuffer(data, np.uint8)
     try:
@@ -257,6 +261,11 @@ def decode_image(data: bytes, name: str = "image") -> Image:
             f"{name}: the image cannot be decoded", "the file is damaged or not an image"
         )
     if pixels.dtype == np.uint16:
+        if 0 < (highest := int(pixels.max())) < _LEAST_OF_16_BITS:
+            raise SourceError(
+                f"{name}: its 16-bit pixels reach only {highest} of 65535",
+                "scale 10- or 12-bit pictures to the full range, or save them with 8 bits",
+            )
         pixels = np.right_shift(pixels, 8, dtype=np.uint16).astype(np.uint8)
     if pixels.dtype != np.uint8:
         raise SourceError(f"{name}: {pixels.dtype} pixels", "save the image with 8 or 16 bits")

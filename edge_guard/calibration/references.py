@@ -27,11 +27,15 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One reference image: its name, its label's folder ("" for none), and how to get it."""
+    """One reference image: its name, its label's folder ("" for none), and how to get it.
+
+    ``mode`` names what the file holds beyond 8-bit pixels: "16 bits" or "an alpha channel".
+    """
 
     name: str
     label: str
     load: Callable[[], Image]
+    mode: str = ""
 
 
 def find_references(folder: Path) -> list[Reference]:
@@ -62,7 +66,21 @@ def _reference(path: Path, label: str) -> Reference:
         except OSError as error:
             raise ReferencesError(f"cannot read {path}: {error.strerror}") from None
 
-    return Reference(str(path), label, load)
+    return Reference(str(path), label, load, _mode(path))
+
+
+def _mode(path: Path) -> str:
+    """Return what a PNG holds beyond 8-bit pixels (PNG 1.2, IHDR: bit depth and colour type)."""
+    if path.suffix.lower() != ".png":
+        return ""
+    try:
+        with path.open("rb") as file:
+            header = file.read(26)
+    except OSError:
+        return ""  # load() says so
+    if len(header) < 26 or header[12:16] != b"IHDR":
+        return ""
+    return "16 bits" if header[24] == 16 else "an alpha channel" if header[25] & 4 else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from edge_guard.calibration.outliers import pseudo_outliers
 from edge_guard.calibration.places import choose_map, fit_places, observe_space, search_rows
 from edge_guard.calibration.references import Observations, Observer, Progress, Reference
 from edge_guard.calibration.settings import Settings
-from edge_guard.calibration.suitability import refuse_unsuitable, summary
+from edge_guard.calibration.suitability import modes_said, refuse_unsuitable, summary
 from edge_guard.calibration.truth import refuse_contradiction, truth_from_folders
 from edge_guard.card import Card
 from edge_guard.drift.model import DriftModel
@@ -166,7 +166,7 @@ class Run:
         self, seen: Observations, learnt: _Learnt, guards: GuardSpec, golden: tuple[Golden, ...]
     ) -> Manifest:
         settled, scores = learnt.settled, learnt.fitted.references
-        said = self.said + settled.said
+        said = self.said + modes_said(self.references) + settled.said
         return Manifest(
             format=FORMAT,
             name=self.model.stem,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_guard.calibration.references import Observations
+from edge_guard.calibration.references import Observations, Reference
 from edge_guard.errors import ReferencesError
 from edge_guard.manifest import Promise, References
 from edge_guard.types import Doubles
@@ -84,6 +85,13 @@ def summary(
     )
 
 
+def modes_said(references: Sequence[Reference]) -> tuple[str, ...]:
+    """Return what is left of files that hold more than 8-bit pixels, in words."""
+    modes = Counter(reference.mode for reference in references if reference.mode)
+    kept = {"16 bits": "the upper 8 are used", "an alpha channel": "it is left out"}
+    return tuple(f"{n} references have {mode}: {kept[mode]}" for mode, n in modes.items())
+
+
 def _suspicious(seen: Observations, fused: Doubles) -> tuple[str, ...]:
     """Return the references least like the others."""
     center = np.median(fused)
@@ -99,6 +107,13 @@ def _warnings(seen: Observations, length: float, held: Promise) -> tuple[str, ..
         said.append(
             f"{len(seen.unreadable)} files could not be read, the first is {seen.unreadable[0]}"
         )
+    sizes = Counter(f"{shape[1]}×{shape[0]}" for shape in seen.shapes)
+    if len(sizes) > 1:
+        listed = ", ".join(f"{count} of {size}" for size, count in sizes.most_common(3))
+        said.append(f"the references have {len(sizes)} sizes ({listed} px): frames should have one")
+    gray = sum(len(shape) == 2 for shape in seen.shapes)
+    if 0 < gray < len(seen):
+        said.append(f"{gray} of {len(seen)} references are gray, the others are in colour")
     if length > 1.0:
         said.append(
             f"neighbouring images are alike: {len(seen)} references are worth "
