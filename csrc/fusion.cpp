@@ -9,6 +9,8 @@
 namespace eg {
 namespace {
 
+constexpr double kLoudest = 3;  // no score says more than this
+
 bool all_finite(const std::vector<double>& values) {
     return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
 }
@@ -58,7 +60,7 @@ double Fusion::fuse(const double* scores) const {
     std::size_t members = 0;
     for (std::size_t k = 0; k < center.size(); ++k) {
         const double z = (scores[k] - center[k]) / spread[k];
-        const double a = std::copysign(std::log1p(std::fabs(z)), z);
+        const double a = kLoudest * std::tanh(std::copysign(std::log1p(std::fabs(z)), z) / kLoudest);
         fused += weight[k] * a + tail[k] * (a < 1 ? 0 : a - 1);
         last = a;
         if (!member[k]) continue;

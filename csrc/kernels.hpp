@@ -138,7 +138,7 @@ private:
 };
 
 // ---- fusion ------------------------------------------------------------------------------------
-//   z_k = (s_k - center_k) / spread_k,  a_k = sign(z_k) ln(1 + |z_k|)
+//   z_k = (s_k - center_k) / spread_k,  a_k = 3 tanh(sign(z_k) ln(1 + |z_k|) / 3)
 //   fused = sum weight_k a_k + sum tail_k max(0, a_k - 1) + top1 * max a + top3 * mean of top 3 a
 // max and top 3 over the members (fewer than three: all of them). A solo lets the last score speak
 // for the whole frame where it is loud enough: with a of the last score,

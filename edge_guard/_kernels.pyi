@@ -134,7 +134,7 @@ class Patches:
 class Fusion:
     """How K scores become one.
 
-    z_k = (s_k − center_k) / spread_k,  a_k = sign(z_k)·ln(1 + |z_k|)
+    z_k = (s_k − center_k) / spread_k,  a_k = 3 tanh(sign(z_k)·ln(1 + |z_k|) / 3)
     fused = Σ weight_k a_k + Σ tail_k max(0, a_k − 1)
             + top1 · max a + top3 · mean of the 3 largest a
     with max and top-3 over the scores whose ``member`` is true (fewer than 3: all of them).

@@ -1,12 +1,14 @@
 """One score out of many: squashed robust z-scores, combined with non-negative weights.
 
     z_k   = (s_k − center_k) / spread_k            center = median, spread = q84 − median
-    a_k   = sign(z_k) · ln(1 + |z_k|)
+    a_k   = 3 tanh(sign(z_k) · ln(1 + |z_k|) / 3)
     fused = Σ weight_k a_k + Σ tail_k max(0, a_k − 1) + top1 · max a + top3 · mean of the 3 largest
 
-The squash keeps one enormous z from drowning the rest; the tail terms let a single loud guard be
-heard. A small fault is seen by the feature-map guard alone, and twenty others outvote it: where
-that guard sees such faults better than the rest do, it gets a share of the flags of its own,
+The squash keeps one enormous z from drowning the rest: a rare but good part may be enormously far
+from the usual ones in one kind of statistics, where a foreign one is far in many. The tail terms
+let a single loud guard be heard. A small fault is seen by the feature-map guard alone, and twenty
+others outvote it: where that guard sees such faults better than the rest do, it gets a share of
+the flags of its own,
 
     fused ← softness · ln(exp(fused / softness) + exp((gain a_last + offset) / softness))
 
@@ -23,6 +25,7 @@ import numpy as np
 from edge_guard.types import Array, Doubles
 
 _SPREAD_FLOOR = 1e-6
+_LOUDEST = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,9 @@ def robust_scale(scores: Array) -> tuple[Doubles, Doubles]:
 
 
 def squash(scores: Array, center: Doubles, spread: Doubles) -> Doubles:
-    """Return a = sign(z) ln(1 + |z|) of scores (N, K)."""
+    """Return a, between −3 and 3, of scores (N, K)."""
     z = (np.asarray(scores, np.float64) - center) / spread
-    return np.asarray(np.sign(z) * np.log1p(np.abs(z)))
+    return np.asarray(_LOUDEST * np.tanh(np.sign(z) * np.log1p(np.abs(z)) / _LOUDEST))
 
 
 def terms(a: Doubles) -> Doubles:

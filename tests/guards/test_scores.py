@@ -49,7 +49,7 @@ def test_fusion_is_the_formula() -> None:
     fusion = Fusion(center, spread, weight, tail, 0.7, 0.3)
     for row, fused in zip(scores, fusion.fuse(scores), strict=True):
         z = (row - center) / spread
-        a = np.sign(z) * np.log(1 + abs(z))
+        a = 3 * np.tanh(np.sign(z) * np.log(1 + abs(z)) / 3)
         top = sorted(a)[-3:]
         expected = a @ weight + np.maximum(a - 1, 0) @ tail + 0.7 * max(a) + 0.3 * np.mean(top)
         assert fused == pytest.approx(expected)

@@ -101,7 +101,7 @@ def mahalanobis(x: Floats, means: Floats, precision: Floats) -> Floats:
 
 def fuse(scores: Floats, parts: dict[str, Floats], top1: float, top3: float) -> float:
     z = (scores - parts["center"]) / parts["spread"]
-    a = np.sign(z) * np.log(1 + np.abs(z))
+    a = 3 * np.tanh(np.sign(z) * np.log(1 + np.abs(z)) / 3)
     fused = (parts["weight"] * a).sum() + (parts["tail"] * np.maximum(0, a - 1)).sum()
     members = np.sort(a[parts["member"].astype(bool)])[::-1]
     if len(members):

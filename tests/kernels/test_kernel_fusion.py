@@ -67,7 +67,7 @@ def test_the_last_score_can_speak_for_the_frame(n: int, seed: int, loud: float) 
     scored = run(scorer_for(parts, 0.5, 0.25, [0.0], solo), statistics=x)
     together = fuse(x.astype(np.float64) ** 2, parts, 0.5, 0.25)
     z = (float(x[-1]) ** 2 - parts["center"][-1]) / parts["spread"][-1]
-    alone = gain * np.sign(z) * np.log1p(abs(z)) + offset
+    alone = gain * 3 * np.tanh(np.sign(z) * np.log1p(abs(z)) / 3) + offset
     expected = softness * np.logaddexp(together / softness, alone / softness)
     assert scored.fused == pytest.approx(expected, rel=1e-9, abs=1e-9)
     assert scored.fused >= max(together, alone) - 1e-9
@@ -95,9 +95,11 @@ def identity(n: int = 1) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize(("count", "p_value"), [(0, 0.25), (1, 0.5), (2, 0.75), (3, 1.0)])
 def test_p_value_counts_ties_as_larger(count: int, p_value: float) -> None:
-    fused = float(np.log1p(4.0))
+    x = np.array([2], np.float32)
+    fused = run(scorer_for(identity(), 0, 0, []), statistics=x).fused
+    assert fused == pytest.approx(3 * np.tanh(np.log(5.0) / 3))
     calibration = [fused - 1] * (3 - count) + [fused] * count
-    scored = run(scorer_for(identity(), 0, 0, calibration), statistics=np.array([2], np.float32))
+    scored = run(scorer_for(identity(), 0, 0, calibration), statistics=x)
     assert scored.fused == fused
     assert scored.p_value == p_value
 
