@@ -1,6 +1,6 @@
 # What people and CI run. Each target sets up what it needs first; see tools/setup.sh.
 
-.PHONY: test demo bench docs clean
+.PHONY: test demo bench neon docs clean
 
 # PYTHONSAFEPATH: the installed package is tested, not the folder of the same name.
 test: ## check style and types, run every test
@@ -17,6 +17,10 @@ demo: ## play a guarded line on this machine; ARGS="--seconds 60 --json" for scr
 bench: ## measure kernels, peers and bundles on this machine; ARGS="nearest --json" for parts of it
 	@tools/setup.sh dev
 	.venv/bin/python tools/bench $(ARGS)
+
+neon: ## build the kernels for ARM and run their tests in an emulator
+	@tools/setup.sh dev
+	PYTHONSAFEPATH=1 .venv/bin/pytest tests/kernels/test_kernel_native.py -k neon
 
 docs: ## write the generated parts of the documentation again
 	@tools/setup.sh dev

@@ -61,6 +61,7 @@ Bank::Bank(Matrix rows) : rows_(std::move(rows)), quads_((rows_.columns + 3) / 4
         throw std::invalid_argument("bank: too many rows");
     if (columns() > kMostColumns) throw std::invalid_argument("bank: too many columns");
     if (rows_.rows == 0) return;
+    if (columns() == 0) throw std::invalid_argument("bank: expected at least one column");
     set_center();
     const std::size_t padded = panels_of(rows_.rows) * kLaneRows;
     packed_ = Bytes(padded * 4 * quads_, 128);

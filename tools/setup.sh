@@ -29,6 +29,13 @@ sys.exit(not (pathlib.Path(sysconfig.get_paths()["include"]) / "Python.h").exist
     have chromium || have chromium-browser || have google-chrome || echo chromium
 }
 
+# What the kernels for ARM are tested with on other processors: the tests skip that without them.
+missing_for_arm() {
+    [[ $extra == dev && $(uname -m) != aarch64 ]] || return 0
+    have aarch64-linux-gnu-g++ || echo g++-aarch64-linux-gnu
+    have qemu-aarch64 || echo qemu-user
+}
+
 install_packages() {
     local as_root=()
     if [[ $(id -u) != 0 ]]; then
@@ -36,12 +43,12 @@ install_packages() {
     fi
     if ! have apt-get || { [[ ${#as_root[@]} -gt 0 ]] && ! "${as_root[@]}" true 2>/dev/null; }; then
         echo "setup: not installed: $*. Install with: sudo apt-get install $*" >&2
-        exit 1
+        return 1
     fi
     echo "setup: installing $* with apt-get"
-    "${as_root[@]}" apt-get update -qq
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -qq --no-install-recommends "$@" >/dev/null
+    "${as_root[@]}" apt-get update -qq &&
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -qq --no-install-recommends "$@" >/dev/null
 }
 
 digest() {
@@ -53,7 +60,10 @@ pip_install() {
 }
 
 mapfile -t missing < <(missing_packages | tr ' ' '\n')
-[[ ${#missing[@]} == 0 ]] || install_packages "${missing[@]}"
+[[ ${#missing[@]} == 0 ]] || install_packages "${missing[@]}" || exit 1
+mapfile -t missing < <(missing_for_arm)
+[[ ${#missing[@]} == 0 ]] || install_packages "${missing[@]}" ||
+    echo "setup: THE ARM KERNELS WILL NOT BE TESTED: ${missing[*]} could not be installed" >&2
 
 "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || {
     echo "setup: $("$python" --version) will not do: set PYTHON to a Python 3.11, 3.12 or 3.13" >&2

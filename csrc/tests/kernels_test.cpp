@@ -1,6 +1,7 @@
 // The kernels without Python: every SIMD level against plain loops, on buffers of exactly the size
 // they need (so that a sanitizer sees any overrun), and no allocation once running.
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
@@ -13,7 +14,7 @@
 
 namespace {
 
-std::size_t allocations = 0;
+std::atomic<std::size_t> allocations{0};
 
 }  // namespace
 
@@ -295,6 +296,38 @@ void test_refusals() {
     CHECK(refused([&] { unsorted.validate(); }));
 }
 
+// What must be the same on every processor: hashes of images, nearest rows and their distances.
+void print_digest() {
+    std::uint64_t digest = 0;
+    const auto add = [&](const void* value) {
+        std::uint64_t bits;
+        std::memcpy(&bits, value, sizeof bits);
+        digest = digest * 0x9e3779b97f4a7c15ULL + bits;
+    };
+    for (const std::string& level : simd_levels()) {
+        set_simd_level(level);
+        std::mt19937 portable(11);
+        digest = 0;
+        Matrix bank = {std::vector<float>(300 * 97), 300, 97};
+        for (float& v : bank.values) v = static_cast<float>(portable() % 65536) / 4096 - 8;
+        std::vector<float> x(97);
+        for (int i = 0; i < 20; ++i) {
+            for (float& v : x) v = static_cast<float>(portable() % 65536) / 4096 - 8;
+            const Match match = nearest(bank, x.data());
+            digest += static_cast<std::uint64_t>(match.row);
+            add(&match.distance);
+        }
+        std::vector<std::uint8_t> pixels(40 * 50 * 3);
+        for (auto& pixel : pixels) pixel = static_cast<std::uint8_t>(portable());
+        std::vector<float> statistics(kStatistics.size()), cells(2 * kCells * kCells);
+        const std::uint64_t hash = image_statistics({pixels.data(), 40, 50, 3, 150, 3, 1},
+                                                    statistics.data(), cells.data());
+        add(&hash);
+        std::printf("digest at %s: %016llx\n", level.c_str(),
+                    static_cast<unsigned long long>(digest));
+    }
+}
+
 void test_level() {
     for (const std::size_t size : kSizes) {
         test_patches(size, 1 + size % 33, 1 + size % 97);
@@ -326,6 +359,11 @@ int main() {
     test_logits();
     test_steady_state();
     test_refusals();
-    if (check::failures == 0) std::puts("kernels: all checks passed");
+    print_digest();
+    if (check::failures == 0) {
+        std::printf("kernels: all checks passed at");
+        for (const std::string& level : simd_levels()) std::printf(" %s", level.c_str());
+        std::puts("");
+    }
     return check::failures == 0 ? 0 : 1;
 }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from kernel_oracles import scorer_of
 
 from edge_guard import _kernels
@@ -146,3 +149,40 @@ def test_fitted_arrays_are_copied() -> None:
     values, indices = np.zeros(4), np.zeros(2, np.int32)
     scorer.score(None, (), np.zeros(4, np.float32), values, indices)
     assert values[0] == 0
+
+
+ODD_ARRAYS = st.one_of(
+    st.none(),
+    st.integers(),
+    st.text(max_size=3),
+    st.builds(
+        lambda shape, dtype, step: np.zeros(shape, dtype)[::step],
+        st.lists(st.integers(0, 5), min_size=1, max_size=4),
+        st.sampled_from([np.int8, np.uint8, np.int32, np.float32, np.float64, ">f4", "U1", object]),
+        st.sampled_from([1, 2, -1]),
+    ),
+)
+
+
+@given(name=st.sampled_from(sorted(arguments())), value=ODD_ARRAYS)
+def test_any_other_argument_is_taken_or_refused(name: str, value: object) -> None:
+    """Never read beyond its end, never taken for something else: nothing but these two errors."""
+    given_value = (value,) if name == "taps" else value
+    with contextlib.suppress(ValueError, TypeError):
+        small_scorer().score(**{**arguments(), name: given_value})
+
+
+@given(
+    parts=st.dictionaries(
+        st.sampled_from(["scale", "means", "basis", "gain", "bank", "center", "contrast"]),
+        ODD_ARRAYS,
+    ),
+    source=st.integers(-3, 3),
+    normalize=st.integers(-2, 9),
+)
+def test_any_view_is_built_or_refused(parts: dict[str, Any], source: int, normalize: int) -> None:
+    with contextlib.suppress(ValueError, TypeError):
+        view = View(source, normalize, perp=1.0, **parts)
+        scorer = scorer_of(n_statistics=4, taps=[Tensor("uint8", 2, 2, 1)], views=[view])
+        values, indices = np.zeros(scorer.n_scores + 3), np.zeros(scorer.n_indices, np.int32)
+        scorer.score(None, arguments()["taps"], np.zeros(4, np.float32), values, indices)
