@@ -140,13 +140,13 @@ eg::Patches make_patches(py::ssize_t tap, const py::array& basis, const py::arra
 }
 
 eg::Fusion make_fusion(const py::array& center, const py::array& spread, const py::array& weight,
-                       const py::array& tail, const py::array& member, double top1, double top3,
+                       const py::array& tail, const py::array& knee, double top1, double top3,
                        const py::array& calibration, std::optional<py::array> solo) {
     eg::Fusion fusion{vector_of<double>(center, "center"),
                       vector_of<double>(spread, "spread"),
                       vector_of<double>(weight, "weight"),
                       vector_of<double>(tail, "tail"),
-                      vector_of<bool>(member, "member"),
+                      vector_of<double>(knee, "knee"),
                       top1,
                       top3,
                       vector_of<double>(calibration, "calibration"),
@@ -297,7 +297,7 @@ void bind_scorer(py::module_& m) {
              py::arg("bank") = py::none(), py::arg("top") = 1, py::arg("gain") = py::none());
     py::class_<eg::Fusion>(m, "Fusion")
         .def(py::init(&make_fusion), py::arg("center"), py::arg("spread"), py::arg("weight"),
-             py::arg("tail"), py::arg("member"), py::arg("top1"), py::arg("top3"),
+             py::arg("tail"), py::arg("knee"), py::arg("top1"), py::arg("top3"),
              py::arg("calibration"), py::arg("solo") = py::none());
     py::class_<BoundScorer>(m, "Scorer")
         .def(py::init<const eg::Tensor*, bool, double, double, py::ssize_t, std::vector<eg::Tensor>,

@@ -9,7 +9,7 @@
 namespace eg {
 namespace {
 
-constexpr double kLoudest = 3;  // no score says more than this
+constexpr double kLoudest = 3;  // a score's plain term says no more than this
 
 bool all_finite(const std::vector<double>& values) {
     return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
@@ -38,13 +38,10 @@ void Fusion::validate() const {
     require_finite("spread", spread, center.size());
     require_finite("weight", weight, center.size());
     require_finite("tail", tail, center.size());
-    require(member.size() == center.size(), "member: expected as many values as in center");
+    require_finite("knee", knee, center.size());
     for (const double s : spread) require(s > 0, "spread: expected values above 0");
     require(std::isfinite(top1), "top1: expected a finite value");
     require(std::isfinite(top3), "top3: expected a finite value");
-    const bool any = std::find(member.begin(), member.end(), true) != member.end();
-    require(any || (top1 == 0 && top3 == 0),
-            "member: expected at least one true value for top1 and top3");
     require(all_finite(calibration), "calibration: expected finite values");
     require(std::is_sorted(calibration.begin(), calibration.end()),
             "calibration: expected ascending values");
@@ -57,24 +54,22 @@ void Fusion::validate() const {
 double Fusion::fuse(const double* scores) const {
     constexpr double kLowest = -std::numeric_limits<double>::infinity();
     double fused = 0, last = 0, top[3] = {kLowest, kLowest, kLowest};
-    std::size_t members = 0;
     for (std::size_t k = 0; k < center.size(); ++k) {
         const double z = (scores[k] - center[k]) / spread[k];
-        const double a = kLoudest * std::tanh(std::copysign(std::log1p(std::fabs(z)), z) / kLoudest);
-        fused += weight[k] * a + tail[k] * (a < 1 ? 0 : a - 1);
+        const double a = std::copysign(std::log1p(std::fabs(z)), z);
+        const double b = kLoudest * std::tanh(a / kLoudest);
+        fused += weight[k] * b + tail[k] * (a < knee[k] ? 0 : a - knee[k]);
         last = a;
-        if (!member[k]) continue;
-        ++members;
-        if (a > top[0]) {
-            top[2] = top[1], top[1] = top[0], top[0] = a;
-        } else if (a > top[1]) {
-            top[2] = top[1], top[1] = a;
-        } else if (a > top[2]) {
-            top[2] = a;
+        if (b > top[0]) {
+            top[2] = top[1], top[1] = top[0], top[0] = b;
+        } else if (b > top[1]) {
+            top[2] = top[1], top[1] = b;
+        } else if (b > top[2]) {
+            top[2] = b;
         }
     }
-    if (members > 0) {
-        const std::size_t n = std::min<std::size_t>(members, 3);
+    if (!center.empty()) {
+        const std::size_t n = std::min<std::size_t>(center.size(), 3);
         double sum = 0;
         for (std::size_t i = 0; i < n; ++i) sum += top[i];
         fused += top1 * top[0] + top3 * sum / static_cast<double>(n);

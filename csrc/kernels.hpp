@@ -138,16 +138,16 @@ private:
 };
 
 // ---- fusion ------------------------------------------------------------------------------------
-//   z_k = (s_k - center_k) / spread_k,  a_k = 3 tanh(sign(z_k) ln(1 + |z_k|) / 3)
-//   fused = sum weight_k a_k + sum tail_k max(0, a_k - 1) + top1 * max a + top3 * mean of top 3 a
-// max and top 3 over the members (fewer than three: all of them). A solo lets the last score speak
-// for the whole frame where it is loud enough: with a of the last score,
+//   z_k = (s_k - center_k) / spread_k,  a_k = sign(z_k) ln(1 + |z_k|),  b_k = 3 tanh(a_k / 3)
+//   fused = sum weight_k b_k + sum tail_k max(0, a_k - knee_k)
+//           + top1 * max b + top3 * mean of the top 3 b (fewer than three: all of them)
+// A solo lets the last score speak for the whole frame where it
+// is loud enough: with a of the last score,
 //   fused <- fused + softness ln(1 + exp((gain a + offset - fused) / softness))
 //   p = (1 + #{calibration >= fused}) / (n + 1)
 // A NaN score makes both NaN, whatever its weight.
 struct Fusion {
-    std::vector<double> center, spread, weight, tail;
-    std::vector<bool> member;
+    std::vector<double> center, spread, weight, tail, knee;
     double top1 = 0, top3 = 0;
     std::vector<double> calibration;  // ascending
     std::vector<double> solo;         // gain, offset, softness; empty: none

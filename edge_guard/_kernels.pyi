@@ -134,10 +134,9 @@ class Patches:
 class Fusion:
     """How K scores become one.
 
-    z_k = (s_k − center_k) / spread_k,  a_k = 3 tanh(sign(z_k)·ln(1 + |z_k|) / 3)
-    fused = Σ weight_k a_k + Σ tail_k max(0, a_k − 1)
-            + top1 · max a + top3 · mean of the 3 largest a
-    with max and top-3 over the scores whose ``member`` is true (fewer than 3: all of them).
+    z_k = (s_k − center_k) / spread_k,  a_k = sign(z_k)·ln(1 + |z_k|),  b_k = 3 tanh(a_k / 3)
+    fused = Σ weight_k b_k + Σ tail_k max(0, a_k − knee_k)
+            + top1 · max b + top3 · mean of the 3 largest b (fewer than 3: all of them).
     solo (3,): gain, offset, softness; with a the last score's,
     fused ← fused + softness ln(1 + exp((gain a + offset − fused) / softness))
     p = (1 + #{calibration ≥ fused}) / (n + 1); ``calibration`` sorted ascending, float64.
@@ -149,7 +148,7 @@ class Fusion:
         spread: npt.NDArray[np.float64],
         weight: npt.NDArray[np.float64],
         tail: npt.NDArray[np.float64],
-        member: npt.NDArray[np.bool_],
+        knee: npt.NDArray[np.float64],
         top1: float,
         top3: float,
         calibration: npt.NDArray[np.float64],

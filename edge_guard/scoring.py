@@ -58,6 +58,7 @@ def fusion_arrays(fusion: Fusion) -> dict[str, Array]:
         "fusion.spread": fusion.spread,
         "fusion.weight": fusion.weight,
         "fusion.tail": fusion.tail,
+        "fusion.knee": fusion.knee,
     }
     return arrays if fusion.solo is None else arrays | {"fusion.solo": fusion.solo}
 
@@ -70,7 +71,7 @@ def build_scorer(plan: TapPlan, guards: GuardSpec, arrays: dict[str, Array]) -> 
         arrays["fusion.spread"],
         arrays["fusion.weight"],
         arrays["fusion.tail"],
-        np.ones(len(guards.scores), np.bool_),
+        arrays["fusion.knee"],
         guards.top1,
         guards.top3,
         arrays["fusion.calibration"],

@@ -102,7 +102,7 @@ Fusion fusion(Input& in, std::size_t n) {
     Fusion made;
     made.center = in.doubles(in.near(n)), made.spread = in.doubles(in.near(n));
     made.weight = in.doubles(in.near(n)), made.tail = in.doubles(in.near(n));
-    made.member.assign(in.near(n), in.flag());
+    made.knee = in.doubles(in.near(n));
     made.top1 = in.number(), made.top3 = in.number();
     made.calibration = in.doubles(in.below(4)), made.solo = in.doubles(in.below(5));
     return made;

@@ -207,7 +207,7 @@ void test_steady_state() {
     const Tensor logits = {Dtype::int8, 1, 1, 10}, map = {Dtype::int8, 14, 14, 32};
     Fusion fusion;
     fusion.center.assign(6, 0), fusion.spread.assign(6, 1), fusion.weight.assign(6, 1);
-    fusion.tail.assign(6, 1), fusion.member.assign(6, true), fusion.calibration = {1, 2, 3};
+    fusion.tail.assign(6, 1), fusion.knee.assign(6, 1), fusion.calibration = {1, 2, 3};
     Scorer scorer(&logits, {}, {map}, 0, {tap_view()}, &fusion);
     const std::vector<std::uint8_t> logit_data = bytes(10), map_data = bytes(14 * 14 * 32);
     const void* taps[] = {map_data.data()};

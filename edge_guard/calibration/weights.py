@@ -24,6 +24,9 @@ from edge_guard.types import Array, Doubles
 _LEAST = 1e-9
 """No scale is smaller."""
 
+_USUAL = 0.99
+"""A score is loud beyond this quantile of the references."""
+
 _PRIOR_MEAN_WEIGHT = 2.0
 """Sum of the prior's equal weights."""
 
@@ -49,11 +52,12 @@ def fit_fusion(
         Kinds of small faults, on which the last score may earn a solo; none: no solo.
     """
     center, spread = robust_scale(references)
-    inside = terms(squash(references, center, spread))
-    outside = terms(squash(outliers, center, spread))
+    a = squash(references, center, spread)
+    knee = np.maximum(1.0, np.quantile(a, _USUAL, axis=0))
+    inside, outside = terms(a, knee), terms(squash(outliers, center, spread), knee)
     k = references.shape[1]
     w = separate(inside, outside, kinds, _prior(k), non_negative=True)
-    fusion = Fusion(center, spread, w[:k], w[k : 2 * k], float(w[-2]), float(w[-1]))
+    fusion = Fusion(center, spread, w[:k], w[k : 2 * k], knee, float(w[-2]), float(w[-1]))
     solo = _solo(fusion, references, outliers, [kinds == kind for kind in small])
     return fusion if solo is None else replace(fusion, solo=solo)
 

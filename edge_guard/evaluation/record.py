@@ -103,12 +103,13 @@ def ablation(bundle: Bundle, inside: Judged, outside: Judged) -> dict[str, float
 
 
 def _fusion(bundle: Bundle, kept: npt.NDArray[np.bool_]) -> Fusion:
-    center, spread, weight, tail = (
-        bundle.arrays[f"fusion.{part}"][kept] for part in ("center", "spread", "weight", "tail")
+    center, spread, weight, tail, knee = (
+        bundle.arrays[f"fusion.{part}"][kept]
+        for part in ("center", "spread", "weight", "tail", "knee")
     )
     guards = bundle.manifest.guards
     solo = bundle.arrays.get("fusion.solo") if kept[-1] else None
-    return Fusion(center, spread, weight, tail, guards.top1, guards.top3, solo)
+    return Fusion(center, spread, weight, tail, knee, guards.top1, guards.top3, solo)
 
 
 def _fused(fusion: Fusion, judged: Judged, kept: npt.NDArray[np.bool_]) -> Doubles:

@@ -1,14 +1,15 @@
 """One score out of many: squashed robust z-scores, combined with non-negative weights.
 
     z_k   = (s_k − center_k) / spread_k            center = median, spread = q84 − median
-    a_k   = 3 tanh(sign(z_k) · ln(1 + |z_k|) / 3)
-    fused = Σ weight_k a_k + Σ tail_k max(0, a_k − 1) + top1 · max a + top3 · mean of the 3 largest
+    a_k   = sign(z_k) · ln(1 + |z_k|),  b_k = 3 tanh(a_k / 3)
+    fused = Σ weight_k b_k + Σ tail_k max(0, a_k − knee_k) + top1 · max b + top3 · mean of the 3
+            largest b
 
 The squash keeps one enormous z from drowning the rest: a rare but good part may be enormously far
 from the usual ones in one kind of statistics, where a foreign one is far in many. The tail terms
-let a single loud guard be heard. A small fault is seen by the feature-map guard alone, and twenty
-others outvote it: where that guard sees such faults better than the rest do, it gets a share of
-the flags of its own,
+let a single guard be heard that is louder than it was on good parts. A small fault is seen by the
+feature-map guard alone, and twenty others outvote it: where that guard sees such faults better
+than the rest do, it gets a share of the flags of its own,
 
     fused ← softness · ln(exp(fused / softness) + exp((gain a_last + offset) / softness))
 
@@ -38,8 +39,10 @@ class Fusion:
         (K,), location and positive scale of each score on the references, out of fold.
     weight, tail : Doubles
         (K,), non-negative.
+    knee : Doubles
+        (K,), the a from which on a score counts as loud.
     top1, top3 : float
-        Non-negative weights of the largest a and of the mean of the three largest.
+        Non-negative weights of the largest b and of the mean of the three largest.
     solo : Doubles or None
         (3,): gain, offset and softness by which the last score speaks for the whole frame.
     """
@@ -48,6 +51,7 @@ class Fusion:
     spread: Doubles
     weight: Doubles
     tail: Doubles
+    knee: Doubles
     top1: float
     top3: float
     solo: Doubles | None = None
@@ -60,7 +64,7 @@ class Fusion:
         """Return the fused score (N,) of raw scores (N, K); NaN where any score is NaN."""
         coefficients = np.concatenate([self.weight, self.tail, [self.top1, self.top3]])
         a = self.squash(scores)
-        together = np.asarray(terms(a) @ coefficients)
+        together = np.asarray(terms(a, self.knee) @ coefficients)
         if self.solo is None:
             return together
         gain, offset, softness = self.solo
@@ -78,15 +82,16 @@ def robust_scale(scores: Array) -> tuple[Doubles, Doubles]:
 
 
 def squash(scores: Array, center: Doubles, spread: Doubles) -> Doubles:
-    """Return a, between −3 and 3, of scores (N, K)."""
+    """Return a = sign(z) ln(1 + |z|) of scores (N, K)."""
     z = (np.asarray(scores, np.float64) - center) / spread
-    return np.asarray(_LOUDEST * np.tanh(np.sign(z) * np.log1p(np.abs(z)) / _LOUDEST))
+    return np.asarray(np.sign(z) * np.log1p(np.abs(z)))
 
 
-def terms(a: Doubles) -> Doubles:
-    """Return the (N, 2K + 2) terms that the fusion weights: a, tails, largest, top-3 mean."""
-    ordered = np.sort(a, axis=1)
+def terms(a: Doubles, knee: Doubles) -> Doubles:
+    """Return the (N, 2K + 2) terms that the fusion weighs: b, tails, largest, top-3 mean."""
+    b = _LOUDEST * np.tanh(a / _LOUDEST)
+    ordered = np.sort(b, axis=1)
     return np.concatenate(
-        [a, np.maximum(a - 1.0, 0.0), ordered[:, -1:], ordered[:, -3:].mean(1, keepdims=True)],
+        [b, np.maximum(a - knee, 0.0), ordered[:, -1:], ordered[:, -3:].mean(1, keepdims=True)],
         axis=1,
     )

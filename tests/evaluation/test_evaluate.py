@@ -105,7 +105,7 @@ def test_ablation_leaves_one_guard_out(folder):
     guards, a = bundle.manifest.guards, bundle.arrays
     assert set(found) == set(guards.scores)
     k = 4
-    less = [np.delete(a[f"fusion.{p}"], k) for p in ("center", "spread", "weight", "tail")]
+    less = [np.delete(a[f"fusion.{p}"], k) for p in ("center", "spread", "weight", "tail", "knee")]
     fusion = Fusion(*less, guards.top1, guards.top3)
     x, y = (fusion.fuse(np.delete(j.scores[:, :-1], k, axis=1)) for j in (inside, outside))
     wins = (y[:, None] > x).mean() + 0.5 * (y[:, None] == x).mean()

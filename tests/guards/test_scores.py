@@ -46,12 +46,14 @@ def test_fusion_is_the_formula() -> None:
     scores = rng.normal(size=(40, 4)) * [1, 10, 0.1, 5]
     center, spread = robust_scale(scores)
     weight, tail = np.array([1.0, 0, 2, 0.5]), np.array([0.0, 1, 0, 3])
-    fusion = Fusion(center, spread, weight, tail, 0.7, 0.3)
+    knee = np.array([1.0, 0.5, 1.0, 2.0])
+    fusion = Fusion(center, spread, weight, tail, knee, 0.7, 0.3)
     for row, fused in zip(scores, fusion.fuse(scores), strict=True):
         z = (row - center) / spread
-        a = 3 * np.tanh(np.sign(z) * np.log(1 + abs(z)) / 3)
-        top = sorted(a)[-3:]
-        expected = a @ weight + np.maximum(a - 1, 0) @ tail + 0.7 * max(a) + 0.3 * np.mean(top)
+        a = np.sign(z) * np.log(1 + abs(z))
+        b = 3 * np.tanh(a / 3)
+        top = sorted(b)[-3:]
+        expected = b @ weight + np.maximum(a - knee, 0) @ tail + 0.7 * max(b) + 0.3 * np.mean(top)
         assert fused == pytest.approx(expected)
 
 

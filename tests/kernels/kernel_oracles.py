@@ -101,9 +101,9 @@ def mahalanobis(x: Floats, means: Floats, precision: Floats) -> Floats:
 
 def fuse(scores: Floats, parts: dict[str, Floats], top1: float, top3: float) -> float:
     z = (scores - parts["center"]) / parts["spread"]
-    a = 3 * np.tanh(np.sign(z) * np.log(1 + np.abs(z)) / 3)
-    fused = (parts["weight"] * a).sum() + (parts["tail"] * np.maximum(0, a - 1)).sum()
-    members = np.sort(a[parts["member"].astype(bool)])[::-1]
-    if len(members):
-        fused += top1 * members[0] + top3 * members[:3].mean()
+    a = np.sign(z) * np.log(1 + np.abs(z))
+    b = 3 * np.tanh(a / 3)
+    fused = (parts["weight"] * b).sum() + (parts["tail"] * np.maximum(0, a - parts["knee"])).sum()
+    largest = np.sort(b)[::-1]
+    fused += top1 * largest[0] + top3 * largest[:3].mean()
     return float(fused)
