@@ -26,6 +26,9 @@ _MOST, _FEWEST = 8, 3
 _PIXELS = 500_000
 """Large pictures are fewer: about this many pixels are changed of each kind."""
 
+_PLACES = 10
+"""Dirt and objects are put in so many places."""
+
 MakeChange = Callable[[Floats, Floats, np.random.Generator], Array]
 """(reference, another of the same shape, rng) → changed picture; equal rngs change alike."""
 
@@ -47,6 +50,13 @@ def _offset(levels: float, x: Floats, _: Floats, __: np.random.Generator) -> Arr
 
 def _gain(factor: float, x: Floats, _: Floats, __: np.random.Generator) -> Array:
     return x * np.float32(factor)
+
+
+def _sidelight(levels: float, turns: int, x: Floats, *_: object) -> Array:
+    """One side gains what the other loses."""
+    turned = np.rot90(x, turns)
+    ramp = np.linspace(-levels, levels, turned.shape[0], dtype=np.float32)
+    return np.rot90(turned + ramp.reshape(-1, *(1 for _axis in x.shape[1:])), -turns)
 
 
 def _blur(sigma: float, x: Floats, _: Floats, __: np.random.Generator) -> Array:
@@ -81,8 +91,42 @@ def _patch(levels: float, x: Floats, _: Floats, rng: np.random.Generator) -> Arr
     return np.asarray(x + np.float32(levels) * (inside if x.ndim == 2 else inside[..., None]))
 
 
+def _ring(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
+    """A small thing with edges and a hole: a washer, a nut, a loose part."""
+    rows, columns = np.indices(x.shape[:2], np.float32)
+    middle = np.array(x.shape[:2]) * rng.uniform(0.2, 0.8, 2)
+    away = np.hypot(rows - middle[0], columns - middle[1]) / min(x.shape[:2])
+    outer = rng.uniform(0.05, 0.2)
+    body, hole = away < outer, away < outer * rng.uniform(0.0, 0.6)
+    shades = rng.uniform(0, 255, 2).astype(np.float32)
+    body, hole = (m if x.ndim == 2 else m[..., None] for m in (body, hole))
+    return np.where(hole, shades[1], np.where(body, shades[0], x))
+
+
+def _coarse(levels: int, x: Floats, *_: object) -> Array:
+    """Grey levels are lost: a wrong bit depth, a broken conversion."""
+    step = 256.0 / levels
+    return np.floor(x / step) * step + step / 2
+
+
 def _changes() -> Iterator[tuple[str, str, int, MakeChange]]:
     """Yield family, words, seed and change."""
+    yield from _light()
+    for sigma in (0.5, 0.8, 1.5, 3.0):
+        yield "focus", "less sharp", 0, partial(_blur, sigma)
+    for share in (0.3, 1.0):
+        yield "focus", "sharper", 0, partial(_sharpen, share)
+    for sigma in (1.0, 3.0, 6.0, 12.0):
+        yield "noise", "noisier", 0, partial(_noise, sigma)
+    for order in ((-1, 0, 1), (1, 0, -1), (1, -1, 1), (-1, 1, -1), (0, -1, 1), (1, -1, 0)):
+        for strength in (0.02, 0.08):
+            yield "colour", "the colour is off", 0, partial(_tint, strength, order)
+    yield from _moves()
+    yield from _things()
+    yield from _nameless()
+
+
+def _light() -> Iterator[tuple[str, str, int, MakeChange]]:
     for sign, words in ((1, "more light"), (-1, "less light")):
         for levels in (2, 8, 25):
             yield "illumination", words, 0, partial(_offset, sign * levels)
@@ -91,20 +135,11 @@ def _changes() -> Iterator[tuple[str, str, int, MakeChange]]:
     for name, words in (("lifted", "more light"), ("deepened", "less light")):
         for share in (0.1, 0.4):
             yield "illumination", words, 0, _faint(_GATE[name], share)
-    for seed in range(4):
+    for turns in range(4):
         for share in (0.1, 0.4):
-            yield "illumination", "light from another side", seed, _faint(_GATE["shaded"], share)
-    for sigma in (0.5, 0.8, 1.5, 3.0):
-        yield "focus", "less sharp", 0, partial(_blur, sigma)
-    for share in (0.3, 1.0):
-        yield "focus", "sharper", 0, partial(_sharpen, share)
-    for sigma in (1.0, 3.0, 10.0):
-        yield "noise", "noisier", 0, partial(_noise, sigma)
-    for order in ((-1, 0, 1), (1, 0, -1), (1, -1, 1), (-1, 1, -1), (0, -1, 1), (1, -1, 0)):
-        for strength in (0.02, 0.08):
-            yield "colour", "the colour is off", 0, partial(_tint, strength, order)
-    yield from _moves()
-    yield from _things()
+            yield "illumination", "light from another side", turns, _faint(_GATE["shaded"], share)
+        for levels in (4.0, 12.0):
+            yield "illumination", "light from another side", 0, partial(_sidelight, levels, turns)
 
 
 def _moves() -> Iterator[tuple[str, str, int, MakeChange]]:
@@ -119,18 +154,18 @@ def _moves() -> Iterator[tuple[str, str, int, MakeChange]]:
 
 
 def _things() -> Iterator[tuple[str, str, int, MakeChange]]:
-    for seed in range(8):
-        for share in (0.3, 1.0):
-            yield "dirt", "dirt or something before it", seed, _faint(_GATE["dirty"], share)
-            yield "object", "another object or part", seed, _faint(MAKERS["object"], share)
-        yield "dirt", "dirt or something before it", seed, _GATE["covered"]
-        yield "object", "another object or part", seed, _faint(MAKERS["cut-paste"], 0.8)
-        yield (
-            "object",
-            "another object or part",
-            seed,
-            partial(_patch, (10.0 + 3 * seed) * (-1) ** seed),
-        )
+    for seed in range(_PLACES):
+        for share in (0.5, 1.0):
+            yield "dirt", "dirt, or something out of focus", seed, _faint(_GATE["dirty"], share)
+        things = (MAKERS["object"], _GATE["covered"], _ring, _faint(MAKERS["cut-paste"], 0.8))
+        shade = (10.0 + 2.0 * seed) * (-1.0) ** seed
+        for make in (*things, partial(_patch, shade)):
+            yield "object", "another object or part", seed, make
+
+
+def _nameless() -> Iterator[tuple[str, str, int, MakeChange]]:
+    for levels in (3, 8):
+        yield "other", "", 0, partial(_coarse, levels)
     for name in ("inverted", "stuck", "striped", "compressed"):
         for share in (0.3, 1.0):
             yield "other", "", 0, _faint(_GATE[name], share)

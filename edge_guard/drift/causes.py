@@ -1,13 +1,14 @@
 """What has changed: the known change of the references that moved the channels most alike.
 
-With v = W (mean of x − μ since the change) the change of the image channels in units in which the
-references have no correlation and variance 1, compressed by c(v) = sign(v) ln(1 + |v|), and s_i
+With v = W (look of the mean change), in units in which the references' looks have no correlation
+and variance 1, compressed by c(v) = sign(v) ln(1 + |v|/5), and s_i
 the same of each known change (`edge_guard.calibration.drift_signatures`):
 
     similarity_i = s_i·c(v) / (|s_i| √(|c(v)|² − noise)),    noise = Σ of the variances of the means
 
-so that a change seen in a few frames only is not called unlike because of what they wobble. The
-family is that of the most similar, ``other`` below `LEAST`.
+so that a change seen in a few frames only is not called unlike because of what they wobble. Known
+changes that hardly move the channel which deviates most, or move it the other way, do not explain
+it and are left out. The family is that of the most similar, ``other`` below `LEAST`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,14 @@ LEAST = 0.6
 
 OTHER = SignatureSpec("other", "something that edge-guard has no name for")
 _NOISE_SHARE = 0.9
+_LARGE = 5.0
+"""Deviations from which more is not much news."""
+
+_EXPLAINS = 0.2
+"""A cause moves the most deviating channel by at least this share of what it moves any."""
+
+_VISIBLE = 1.0
+"""A known change that moves no channel by so many deviations of a frame teaches nothing."""
 
 
 class Attribution(NamedTuple):
@@ -34,42 +43,61 @@ class Attribution(NamedTuple):
 
 
 class Causes:
-    """The signatures of one bundle, M of them over K image channels.
+    """The signatures of one bundle: M known changes, each described by D numbers.
 
     Parameters
     ----------
     signatures : tuple of SignatureSpec
         (M,).
     directions : Array
-        (M, K): mean change of each channel, in its own unit.
+        (M, D) of `edge_guard.drift.looks.look`.
     whitener : Array
-        (K, K) W.
+        (D, D) W.
+    scales : Array
+        (K,) standard deviations of a frame's image channels, the first K of D.
     """
 
     def __init__(
-        self, signatures: tuple[SignatureSpec, ...], directions: Array, whitener: Array
+        self,
+        signatures: tuple[SignatureSpec, ...],
+        directions: Array,
+        whitener: Array,
+        scales: Array,
     ) -> None:
-        self._signatures = signatures
+        whole = np.asarray(directions, np.float64)
+        moves = whole[:, : len(scales)] / scales
+        most = np.abs(moves).max(1)
+        kept = most >= _VISIBLE
+        self._signatures = [s for s, keep in zip(signatures, kept, strict=True) if keep]
+        self._shares = moves[kept] / most[kept, None]
         self._whitener = np.asarray(whitener, np.float64)
-        rows = compressed(np.asarray(directions, np.float64) @ self._whitener.T)
+        rows = compressed(whole[kept] @ self._whitener.T)
         self._rows = rows / np.maximum(np.linalg.norm(rows, axis=1), 1e-12)[:, None]
 
-    def attribute(self, change: Doubles, effective: float) -> Attribution:
+    def attribute(
+        self, change: Doubles, effective: float, leading: int, sign: float
+    ) -> Attribution:
         """Return the likeliest cause of a change.
 
         Parameters
         ----------
         change : Doubles
-            (K,) mean of x − μ since the change, units of the channels.
+            (D,) `edge_guard.drift.looks.look` of the mean change.
         effective : float
             Independent frames that the mean is of.
+        leading : int
+            The image channel that deviates most.
+        sign : float
+            Of its deviation.
         """
-        if not self._signatures:
+        explain = self._shares[:, leading] * np.sign(sign) >= _EXPLAINS
+        if not explain.any():
             return Attribution(OTHER, 0.0)
         v = compressed(self._whitener @ change)
         energy = float(v @ v)
-        noise = min(len(v) / max(effective, 1.0), _NOISE_SHARE * energy)
+        noise = min(len(v) / (_LARGE**2 * max(effective, 1.0)), _NOISE_SHARE * energy)
         along = self._rows @ v / max(np.sqrt(energy - noise), 1e-12)
+        along[~explain] = -1.0
         best = int(along.argmax())
         similarity = min(float(along[best]), 1.0)
         found = self._signatures[best] if similarity >= LEAST else OTHER
@@ -77,8 +105,8 @@ class Causes:
 
 
 def compressed(v: Array) -> Doubles:
-    """Return sign(v) ln(1 + |v|): how much of a large change there is says little of its kind."""
-    return np.asarray(np.sign(v) * np.log1p(np.abs(v)))
+    """Return sign(v) ln(1 + |v|/5): how much of a large change there is says little of its kind."""
+    return np.asarray(np.sign(v) * np.log1p(np.abs(v) / _LARGE))
 
 
 def whitener_of(values: Array, scales: Array, shrinkage: float = 0.1) -> Doubles:

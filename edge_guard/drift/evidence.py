@@ -95,7 +95,9 @@ class Witness:
         if self._channels[leading].name in MODEL and quiet:
             return Attribution(_MODEL, 1.0)
         effective = frames / max(correlation_length(c) for c in self._model.image_channels)
-        return self._causes.attribute(look(change, self._model.spread), effective)
+        strongest = int(np.abs(off[: self._image]).argmax())
+        described = look(change, self._model.spread)
+        return self._causes.attribute(described, effective, strongest, float(off[strongest]))
 
     def _size(
         self, family: str, moved: Doubles, errors: Doubles, leading: int

@@ -57,7 +57,8 @@ class DriftModel:
 
     def causes(self) -> Causes:
         """Return what names causes."""
-        return Causes(self.spec.signatures, self.signatures, self.whitener)
+        scales = np.array([c.sd for c in self.image_channels])
+        return Causes(self.spec.signatures, self.signatures, self.whitener, scales)
 
     def arrays(self) -> dict[str, Array]:
         """Return the arrays by their bundle names."""

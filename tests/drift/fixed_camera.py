@@ -1,0 +1,85 @@
+"""A camera over one scene without a model: pictures, and monitors fitted to them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge_guard.calibration.drift_fit import fit_drift
+from edge_guard.calibration.references import Observations, Reference
+from edge_guard.drift.channels import sample
+from edge_guard.drift.model import DriftModel
+from edge_guard.drift.monitor import Monitor, Report
+from edge_guard.gate.gate import Meter
+from edge_guard.types import Frame, Image, Result, Verdict
+
+SIDE = 96
+_ROWS, _COLUMNS = np.indices((SIDE, SIDE))
+
+
+def picture(rng: np.random.Generator, light: float = 0.0) -> Image:
+    """A textured part on a belt, lit with a standard deviation of half a level."""
+    scene = 90.0 + 30.0 * np.sin(_COLUMNS / 5.0) * np.cos(_ROWS / 7.0)
+    scene += 50.0 * (np.hypot(_ROWS - 45, _COLUMNS - 50) < 25)
+    lit = scene + light + rng.normal(0, 0.5) + rng.normal(0, 2.0, scene.shape)
+    return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
+
+
+def pictures(n: int, seed: int) -> list[Image]:
+    rng = np.random.default_rng(seed)
+    return [picture(rng) for _ in range(n)]
+
+
+def fitted(images: list[Image], seed: int = 0) -> DriftModel:
+    meter, n = Meter(), len(images)
+    statistics, cells = [], []
+    for image in images:
+        seen = meter.measure(image)
+        statistics.append(seen.statistics.copy())
+        cells.append(seen.cells.copy())
+    observations = Observations(
+        names=[str(i) for i in range(n)],
+        labels=[""] * n,
+        statistics=np.array(statistics),
+        cells=np.array(cells)[:, 0],
+        reduced=np.zeros((n, 1, 1), np.float32),
+        shapes=[image.shape for image in images],
+        hashes=list(range(n)),
+        embeddings=[],
+        logits=np.zeros((n, 0), np.float32),
+        unreadable=[],
+        textures=np.array(cells)[:, 1],
+        sampled=np.array([sample(image) for image in images]),
+    )
+    references = [Reference(str(i), "", lambda x=x: x) for i, x in enumerate(images)]
+    fused = np.random.default_rng(seed).normal(size=n)
+    return fit_drift(observations, fused, references, fixed=True, seed=seed)
+
+
+class Camera:
+    """Plays pictures to a monitor, ten a second."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        self.monitor = monitor
+        self.sequence = 0
+        self._meter = Meter()
+        self._rng = np.random.default_rng(5)
+
+    def play(self, images: list[Image]) -> list[tuple[int, Report]]:
+        """What the monitor said, with the number of the frame."""
+        said = []
+        for image in images:
+            report = self.show(image)
+            if report:
+                said.append((self.sequence - 1, report))
+        return said
+
+    def show(
+        self, image: Image, sequence: int | None = None, at_ns: int | None = None
+    ) -> Report | None:
+        number = self.sequence if sequence is None else sequence
+        self.sequence = number + 1
+        now = (number + 1) * 100_000_000 if at_ns is None else at_ns
+        seen = self._meter.measure(image)
+        frame = Frame("s", number, image, wall_ns=1_700_000_000_000_000_000 + now, monotonic_ns=now)
+        result = Result(Verdict.ACCEPT, p_value=float(self._rng.uniform(0.001, 1.0)))
+        return self.monitor.update(frame, result, seen.statistics, seen.cells)
