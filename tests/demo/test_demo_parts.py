@@ -11,6 +11,7 @@ from threading import Event as Flag
 import paho.mqtt.client as mqtt
 import pytest
 
+import edge_guard
 from edge_guard.config import load_collector_config, load_device_config
 from edge_guard.demo import assets as demo_assets
 from edge_guard.demo.assets import Assets, Script, ScriptedEvent, assets
@@ -167,6 +168,20 @@ def test_child_that_ends_by_itself_is_reported_with_its_last_words(tmp_path: Pat
     child = Child("broker", ["-c", "print('no such thing'); raise SystemExit(3)"], tmp_path / "log")
     with pytest.raises(LinkError, match="broker ended with code 3: its last words: no such thing"):
         child.wait_for_port(1, 30)
+
+
+def test_a_child_runs_the_installed_package_whatever_lies_in_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoy = tmp_path / "edge_guard"
+    decoy.mkdir()
+    (decoy / "__init__.py").write_text("raise SystemExit('the folder was imported')")
+    monkeypatch.chdir(tmp_path)
+    words = "import edge_guard, sys; sys.exit(edge_guard.__file__)"
+    child = Child("witness", ["-c", words], tmp_path / "witness.log")
+    with pytest.raises(LinkError) as caught:
+        child.wait_for_port(1, 20.0)
+    assert str(Path(edge_guard.__file__).parent) in str(caught.value)
 
 
 def test_children_stop_in_reverse_order_even_after_an_error(tmp_path: Path) -> None:
