@@ -3,18 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
-#include <new>
 #include <numeric>
 #include <stdexcept>
 
 #include "simd.hpp"
-
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
 
 namespace eg {
 namespace {
@@ -24,13 +18,13 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kRounding = 1.0 / (1 << 20);  // k
 constexpr double kTiny = 1e-34;
 constexpr double kSmallestScale = 1e-30;
+constexpr int kZero = 128;        // the byte of q = 0
 constexpr int kMost = 127;        // |q|
 constexpr int kMostWide = 32639;  // |p| whose high byte is at most 127
 constexpr std::size_t kMostColumns = std::size_t{1} << 20;
 constexpr std::size_t kCacheBytes = std::size_t{256} << 10;  // of packed rows searched at a time
 constexpr std::size_t kMostPanels = 1024, kPanelsOfMany = 64;
 constexpr std::size_t kLineFloats = 16;  // of a cache line
-constexpr std::size_t kPage = 4096, kLargePage = std::size_t{2} << 20;
 
 float up(double value) {
     return std::nextafter(static_cast<float>(value), std::numeric_limits<float>::infinity());
@@ -39,19 +33,6 @@ float up(double value) {
 std::size_t panels_of(std::size_t rows) { return (rows + kLaneRows - 1) / kLaneRows; }
 
 }  // namespace
-
-Bytes::Bytes(std::size_t size, std::uint8_t value) {
-    const std::size_t page = size < kLargePage ? kPage : kLargePage;
-    const std::size_t bytes = (size + page - 1) / page * page;
-    memory_.reset(static_cast<std::uint8_t*>(std::aligned_alloc(page, bytes)));
-    if (!memory_) throw std::bad_alloc();
-#ifdef __linux__
-    if (page == kLargePage) madvise(memory_.get(), bytes, MADV_HUGEPAGE);  // a wish: may fail
-#endif
-    std::memset(memory_.get(), value, size);
-}
-
-void Bytes::Free::operator()(std::uint8_t* memory) const { std::free(memory); }
 
 Bank::Bank(Matrix rows) : rows_(std::move(rows)), quads_((rows_.columns + 3) / 4) {
     for (const float v : rows_.values) {
@@ -64,7 +45,8 @@ Bank::Bank(Matrix rows) : rows_(std::move(rows)), quads_((rows_.columns + 3) / 4
     if (columns() == 0) throw std::invalid_argument("bank: expected at least one column");
     set_center();
     const std::size_t padded = panels_of(rows_.rows) * kLaneRows;
-    packed_ = Bytes(padded * 4 * quads_, 128);
+    packed_ = Pages<std::uint8_t>(padded * 4 * quads_);
+    std::memset(packed_.data(), kZero, padded * 4 * quads_);
     squares_.assign(padded, std::numeric_limits<float>::infinity());
     scales_.assign(padded, 0.0f);
     errors_.assign(padded, 0.0f);
@@ -108,7 +90,7 @@ void Bank::pack(std::size_t i) {
         const double e = u - scale * q;
         square += u * u;
         error += e * e;
-        packed[c / 4 * 4 * kLaneRows + c % 4] = static_cast<std::uint8_t>(q + 128);
+        packed[c / 4 * 4 * kLaneRows + c % 4] = static_cast<std::uint8_t>(q + kZero);
     }
     const double norm = std::sqrt(square), rest = std::sqrt(error);
     squares_[i] = static_cast<float>(square);

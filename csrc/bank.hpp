@@ -30,6 +30,7 @@
 #include <memory>
 #include <vector>
 
+#include "pages.hpp"
 #include "simd/table.hpp"
 
 namespace eg {
@@ -43,21 +44,6 @@ struct Matrix {  // row-major
 struct Match {
     double distance;   // squared; NaN where x has a NaN, else +inf where it is infinite
     std::int32_t row;  // -1 where no row is at a finite distance
-};
-
-// Bytes at the start of a page, in large pages where there are enough of them and the system has
-// them: a search that reads a page once otherwise waits for its address.
-class Bytes {
-public:
-    Bytes() = default;
-    Bytes(std::size_t size, std::uint8_t value);
-    std::uint8_t* data() const { return memory_.get(); }
-
-private:
-    struct Free {
-        void operator()(std::uint8_t* memory) const;
-    };
-    std::unique_ptr<std::uint8_t[], Free> memory_;
 };
 
 // Rows and their bytes. Never changes, so any number of searches may share one.
@@ -80,7 +66,7 @@ private:
     std::size_t quads_ = 0;
     double scale_ = 1;             // 2^-k
     std::vector<double> center_;   // c
-    Bytes packed_;
+    Pages<std::uint8_t> packed_;
     std::vector<float> squares_;   // |u_i|^2; +inf for rows that never win
     std::vector<float> scales_;    // s_i
     std::vector<float> errors_;    // E_i

@@ -77,14 +77,16 @@ public:
     // means (M, D), basis (R, D) with orthonormal rows (not checked), gain (R) >= 0, perp >= 0.
     Gaussian(const Matrix& means, const Matrix& basis, std::vector<float> gain, double perp);
     std::size_t dim() const { return center_.size(); }
-    std::size_t scratch_size() const { return dim() + rank_ + n_means_; }
+    std::size_t scratch_size() const { return lines_ * kLineValues + bands_ * kBandRows; }
     Match distance(const float* x, double* scratch) const;
 
 private:
-    std::size_t rank_, n_means_;
+    void append(const Matrix& rows, std::size_t first);
+
+    std::size_t rank_, n_means_, bands_, lines_;
     double perp_;
     std::vector<float> gain_;
-    std::vector<float> rows_;      // basis, then means
+    Pages<float> rows_;            // basis, then means, as simd::Table::project wants them
     std::vector<double> center_;   // mean of the means
     std::vector<double> offsets_;  // (M, R): basis . (mu_m - center)
     std::vector<double> norms_;    // |mu_m - center|^2

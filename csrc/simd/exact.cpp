@@ -1,30 +1,20 @@
 // The squared distance that decides: float64 in sixteen sums of fixed order, compiled without
 // contraction, so that it is the same to the last bit at every level.
-#include "level.hpp"
+#include "doubles.hpp"
 
 namespace eg::simd::EG_LEVEL {
 namespace {
 
 constexpr std::size_t kSums = 16;
-#if defined(__AVX__)
-constexpr std::size_t kLanes = 4;
-#else
-constexpr std::size_t kLanes = 2;
-#endif
-typedef double Sums __attribute__((vector_size(kLanes * sizeof(double))));
-typedef float Values __attribute__((vector_size(kLanes * sizeof(float))));
 
 }  // namespace
 
 double squared_distance(const float* a, const float* b, std::size_t dim) {
-    Sums sums[kSums / kLanes] = {};
+    Doubles sums[kSums / kLanes] = {};
     std::size_t i = 0;
     for (; i + kSums <= dim; i += kSums) {
         for (std::size_t v = 0; v < kSums / kLanes; ++v) {
-            Values x, y;
-            __builtin_memcpy(&x, a + i + v * kLanes, sizeof x);
-            __builtin_memcpy(&y, b + i + v * kLanes, sizeof y);
-            const Sums d = __builtin_convertvector(x, Sums) - __builtin_convertvector(y, Sums);
+            const Doubles d = widened(a + i + v * kLanes) - widened(b + i + v * kLanes);
             sums[v] += d * d;
         }
     }

@@ -11,7 +11,8 @@ namespace eg::simd::EG_LEVEL {
 
 extern const Table table;
 
-void project(const float* rows, std::size_t n_rows, std::size_t dim, const double* x, double* out);
+void project(const float* rows, std::size_t n_bands, std::size_t n_lines, const double* x,
+             double* out);
 double squared_distance(const float* a, const float* b, std::size_t dim);
 QueryNorms quantize(const float* x, const double* center, std::size_t dim, double scale, int limit,
                     std::int16_t* out);

@@ -23,7 +23,7 @@ constexpr std::size_t kQuadBytes = 4 * kLaneRows;  // of a panel: four columns o
 typedef std::int32_t Products[kLaneRows];
 
 void fetch_ahead(const std::uint8_t* from, std::size_t bytes) {
-    for (std::size_t line = 0; line < bytes; line += 64) __builtin_prefetch(from + kAhead + line);
+    for (std::size_t line = 0; line < bytes; line += 64) __builtin_prefetch(from + kAhead + line, 0, 2);
 }
 
 namespace planes {

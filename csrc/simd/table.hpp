@@ -85,8 +85,9 @@ struct Panels {
 
 struct Table {
     const char* name;
-    // out[r] = sum_i rows[r*dim + i] * x[i], accumulated in float64.
-    void (*project)(const float* rows, std::size_t n_rows, std::size_t dim, const double* x,
+    // out[r] = row r . x in float64. rows: bands of kBandRows rows; of each band the first
+    // kLineValues values of every row, then the next.
+    void (*project)(const float* rows, std::size_t n_bands, std::size_t n_lines, const double* x,
                     double* out);
     // sum (a - b)^2 in float64, the same bits at every level.
     double (*squared_distance)(const float* a, const float* b, std::size_t dim);
