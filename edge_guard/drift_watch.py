@@ -52,6 +52,11 @@ class DriftWatch:
             return NONE
         return self._failure or self._monitor.status
 
+    @property
+    def deviations(self) -> dict[str, float]:
+        """How far the channels of the last frame are off, in standard deviations."""
+        return self._monitor.deviations if self._monitor and not self._failure else {}
+
     def take(self, frame: Frame, result: Result, seen: Measurement | None) -> bool:
         """Take one frame in, post what the monitors say; return whether that is news."""
         if self._monitor is None or self._failure:

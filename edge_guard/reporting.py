@@ -12,6 +12,7 @@ import numpy as np
 
 from edge_guard.backends.preprocess import encode_jpeg
 from edge_guard.config import StreamTable
+from edge_guard.drift.histogram import BINS_VERSION
 from edge_guard.drift.monitor import Report
 from edge_guard.drift.summary import Window
 from edge_guard.errors import EdgeGuardError
@@ -104,6 +105,8 @@ class Reporter:
                 labels=dict(window.labels),
                 reasons=dict(window.reasons),
                 statistics=window.statistics(),
+                histograms=window.histograms(),
+                bins=BINS_VERSION,
                 dropped_at_capture=dict(dropped),
                 dropped_from_spool=losses,
             ),

@@ -117,11 +117,12 @@ class Stream:
         """Post the verdict, then count it."""
         self.reporter.verdict(frame, result)
         seen = isinstance(frame, Frame) and not _is_about(result, "gate.format", "watchdog")
-        self._window.add(result, self.inspector.statistics if seen else {})
         if isinstance(frame, Frame) and self._watch.take(
             frame, result, self.inspector.seen if seen else None
         ):
             self._changed()
+        statistics = self.inspector.statistics if seen else {}
+        self._window.add(result, statistics, self._watch.deviations if seen else {})
         with self._mutex:
             self.verdicts[result.verdict.value] += 1
             self._last_frame = rfc3339(frame.wall_ns)

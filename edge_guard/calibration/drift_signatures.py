@@ -56,7 +56,7 @@ def _sidelight(levels: float, turns: int, x: Floats, *_: object) -> Array:
     """One side gains what the other loses."""
     turned = np.rot90(x, turns)
     ramp = np.linspace(-levels, levels, turned.shape[0], dtype=np.float32)
-    return np.rot90(turned + ramp.reshape(-1, *(1 for _axis in x.shape[1:])), -turns)
+    return np.asarray(np.rot90(turned + ramp.reshape(-1, *(1,) * (x.ndim - 1)), -turns))
 
 
 def _blur(sigma: float, x: Floats, _: Floats, __: np.random.Generator) -> Array:
@@ -100,13 +100,13 @@ def _ring(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
     body, hole = away < outer, away < outer * rng.uniform(0.0, 0.6)
     shades = rng.uniform(0, 255, 2).astype(np.float32)
     body, hole = (m if x.ndim == 2 else m[..., None] for m in (body, hole))
-    return np.where(hole, shades[1], np.where(body, shades[0], x))
+    return np.asarray(np.where(hole, shades[1], np.where(body, shades[0], x)))
 
 
 def _coarse(levels: int, x: Floats, *_: object) -> Array:
     """Grey levels are lost: a wrong bit depth, a broken conversion."""
     step = 256.0 / levels
-    return np.floor(x / step) * step + step / 2
+    return np.asarray(np.floor(x / step) * step + step / 2)
 
 
 def _changes() -> Iterator[tuple[str, str, int, MakeChange]]:
@@ -128,7 +128,7 @@ def _changes() -> Iterator[tuple[str, str, int, MakeChange]]:
 
 def _light() -> Iterator[tuple[str, str, int, MakeChange]]:
     for sign, words in ((1, "more light"), (-1, "less light")):
-        for levels in (2, 8, 25):
+        for levels in (2.0, 8.0, 25.0):
             yield "illumination", words, 0, partial(_offset, sign * levels)
         for share in (0.03, 0.1, 0.3):
             yield "illumination", words, 0, partial(_gain, 1 + sign * share)

@@ -67,7 +67,9 @@ class Replay:
         )
         if report:
             self._say(report, frame, msgspec.to_builtins(report.evidence))
-        self._window.add(result, pipeline.statistics if seen else {})
+        self._window.add(
+            result, pipeline.statistics if seen else {}, self._monitor.deviations if seen else {}
+        )
         if self._window.frames == WINDOW_FRAMES:
             self._close_window()
 
@@ -114,6 +116,7 @@ class Replay:
                 "labels": window.labels,
                 "reasons": window.reasons,
                 "statistics": window.statistics(),
+                "histograms": window.histograms(),
             }
         )
         self._number += 1

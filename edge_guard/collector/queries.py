@@ -21,6 +21,7 @@ from edge_guard.collector.schema import (
 from edge_guard.publish.messages import Alarm, Event, State, Summary, decode
 
 MOST_SUMMARIES = 3000
+MOST_ALARMS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,26 @@ class Queries:
         return [
             AlarmRow(row.device_id, row.device, row.occurred_ms, decode(row.body.encode(), Alarm))
             for row in self._all(query)
+        ]
+
+    def drift_alarms(self, device: int, stream: str, since_ms: int) -> list[AlarmRow]:
+        """Return a stream's drift alarms, each word on them, newest first; at most 200.
+
+        The newest is returned however old it is.
+        """
+        query = (
+            select(alarms, devices.c.device)
+            .join(devices, devices.c.id == alarms.c.device_id)
+            .where(alarms.c.device_id == device, alarms.c.stream == stream)
+            .where(alarms.c.alarm == "drift")
+            .order_by(alarms.c.boot_id.desc(), alarms.c.sequence.desc())
+            .limit(MOST_ALARMS)
+        )
+        rows = self._all(query)
+        return [
+            AlarmRow(row.device_id, row.device, row.occurred_ms, decode(row.body.encode(), Alarm))
+            for place, row in enumerate(rows)
+            if place == 0 or row.occurred_ms >= since_ms
         ]
 
     def refusals(self) -> dict[str, int]:

@@ -96,6 +96,7 @@ class Monitor:
         self._names = tuple(c.name for c in channels)
         self._reader = Reader(model.scene, self._names)
         self._mean = np.array([c.mean for c in channels])
+        self._sd = np.array([c.sd for c in channels])
         self._witness = Witness(model)
         self._charts = Charts(channels)
         self._ranks = EDetector(model.spec, model.edges, model.gaps)
@@ -133,9 +134,10 @@ class Monitor:
         return "watching" if self._settling.done else "watching, settling in"
 
     @property
-    def values(self) -> dict[str, float]:
-        """Channels of the last frame by name, as they were used."""
-        return dict(zip(self._names, self._intake.last.tolist(), strict=True))
+    def deviations(self) -> dict[str, float]:
+        """How far each channel of the last frame is off the references, in sd; NaN: no value."""
+        off = (self._intake.last - self._mean) / self._sd
+        return dict(zip(self._names, off.tolist(), strict=True))
 
     def update(
         self, frame: Frame, result: Result, statistics: Array | None, cells: Array | None

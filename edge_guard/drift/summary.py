@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import numpy as np
 
+from edge_guard.drift.histogram import DEVIATION, Counts, Histograms
 from edge_guard.publish.messages import Moments
 from edge_guard.types import Result
+
+NONE: Mapping[str, float] = MappingProxyType({})
 
 
 def merge_moments(a: Moments, b: Moments) -> Moments:
@@ -90,8 +94,14 @@ class Window:
         self.labels: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self._tracks: dict[tuple[str, ...], Track] = {}
+        self._histograms = Histograms()
 
-    def add(self, result: Result, statistics: Mapping[str, float]) -> None:
+    def add(
+        self,
+        result: Result,
+        statistics: Mapping[str, float],
+        deviations: Mapping[str, float] = NONE,
+    ) -> None:
         """Take one frame in.
 
         Parameters
@@ -101,6 +111,9 @@ class Window:
             and ``p_value``.
         statistics : mapping of str to float
             The image's, followed as ``image.NAME``; empty where there was no usable image.
+        deviations : mapping of str to float
+            Of the drift monitors' channels from the references, in standard deviations, followed
+            and counted as ``drift.NAME``.
         """
         self.frames += 1
         self.verdicts[result.verdict.value] += 1
@@ -111,7 +124,15 @@ class Window:
         self._follow("image.", statistics)
         self._follow("score.", result.scores)
         answers = {"confidence": result.confidence, "p_value": result.p_value}
-        self._follow("", {name: value for name, value in answers.items() if value is not None})
+        known = {name: value for name, value in answers.items() if value is not None}
+        self._follow("", known)
+        self._follow(DEVIATION, deviations)
+        self._histograms.add(known)
+        self._histograms.add({DEVIATION + name: value for name, value in deviations.items()})
+
+    def histograms(self) -> dict[str, Counts]:
+        """Return the counts of what is counted in fixed bins."""
+        return self._histograms.counts()
 
     def statistics(self) -> dict[str, Moments]:
         """Return the moments of everything that was followed."""

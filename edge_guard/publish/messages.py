@@ -127,6 +127,10 @@ class Summary(Stamp, frozen=True, kw_only=True):
     dropped_at_capture: dict[str, int]
     dropped_from_spool: dict[str, int]
     """Messages given up under quota since the spool exists, by ``kind/cause``."""
+    histograms: dict[str, tuple[int, ...]] = {}
+    """Integer counts in the fixed bins of `edge_guard.drift.histogram`."""
+    bins: int = 0
+    """Version of those bins; 0 where there are none."""
 
 
 class Moved(msgspec.Struct, frozen=True):

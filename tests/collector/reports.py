@@ -12,11 +12,13 @@ import numpy as np
 
 from edge_guard.publish.messages import (
     Alarm,
+    DriftEvidence,
     Dropped,
     Event,
     FrameResult,
     ImageReference,
     Moments,
+    Moved,
     State,
     StreamState,
     Summary,
@@ -128,6 +130,7 @@ class Reporter:
             statistics=changes.pop("statistics", {"mean": Moments(100, 118.2, 40.0, 110, 126)}),
             dropped_at_capture={},
             dropped_from_spool={},
+            **changes,
         )
         return self.topics.summary(self.stream), encode(summary)
 
@@ -144,6 +147,36 @@ class Reporter:
             evidence={"levels": 2.0},
         )
         return self.topics.alarm(self.stream, "illumination"), encode(alarm)
+
+    def drift(self, state: str = "raised", at: float | None = None, **changes: Any) -> Sent:
+        evidence = DriftEvidence(
+            family="illumination",
+            words=changes.pop("words", "more light"),
+            similarity=0.97,
+            monitor="charts",
+            since_frame=1200,
+            frames=5,
+            size=2.0,
+            error=0.5,
+            unit="grey levels",
+            statistics=(Moved("light", "grey levels", 0.0, 2.0, 4.1),),
+            cells=changes.pop("cells", tuple(2.0 if i % 8 < 4 else -1.0 for i in range(64))),
+            before=changes.pop("before", picture(1)),
+            after=changes.pop("after", picture(2)),
+        )
+        alarm = Alarm(
+            **self.stamp(at),
+            sequence=self.next(),
+            stream=self.stream,
+            alarm="drift",
+            state=state,  # type: ignore[arg-type]
+            cause="illumination",
+            message="illumination: more light, +2.0 ± 0.5 grey levels",
+            since_wall_time=wall(at),
+            evidence={},
+            drift=evidence,
+        )
+        return self.topics.alarm(self.stream, "drift"), encode(alarm)
 
     def dropped(self, *ranges: tuple[int, int], of_boot: str | None = None) -> Sent:
         report = Dropped(

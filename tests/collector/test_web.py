@@ -16,7 +16,7 @@ from reports import FUSED, Reporter, picture
 from resender import wait_until
 from running import Running
 
-from edge_guard.publish.messages import HeatGrid
+from edge_guard.publish.messages import HeatGrid, Moments
 from edge_guard.types import Reason, Verdict
 
 EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
@@ -209,10 +209,49 @@ def test_a_stream_is_charted_and_can_be_narrowed(plant: Plant) -> None:
         d["id"] for d in plant.collector.get("/api/devices") if d["device"] == "cam-chart"
     )
     plant.open(f"/stream/{number}/side%20view?hours=8")
-    plant.browser.wait("document.querySelectorAll('.charts canvas').length === 4")
+    plant.browser.wait("document.querySelectorAll('.charts:not(.drift) canvas').length === 4")
     assert "Frames by verdict" in plant.browser.text()
     plant.open("/stream/999/none")
     assert "There is no device 999." in plant.browser.text()
+
+
+def test_the_drift_of_a_stream_shows_its_cause_before_and_after(plant: Plant) -> None:
+    device = Reporter("cam-drift", boot="drift")
+    now = time.time()
+    steady = {"drift.light": Moments(100, 0.1, 90.0, -2, 2)}
+    off = {"drift.light": Moments(100, 4.1, 90.0, 2, 6)}
+    usual, moved = [0] * 22, [0] * 22
+    usual[10], usual[11], moved[19] = 50, 50, 100
+    plant.send(
+        *(
+            device.summary(
+                now - 120 * n,
+                window=n,
+                statistics=off if n < 10 else steady,
+                histograms={"drift.light": tuple(moved if n < 10 else usual)},
+                bins=1,
+            )
+            for n in range(60)
+        ),
+        device.drift("raised", now - 1200),
+    )
+    plant.wait_stored("cam-drift", 61)
+    number = next(
+        d["id"] for d in plant.collector.get("/api/devices") if d["device"] == "cam-drift"
+    )
+    plant.open(f"/stream/{number}/top?hours=8")
+    plant.browser.wait("document.querySelectorAll('.drift-picture img').length === 2")
+    plant.browser.wait(
+        "[...document.querySelectorAll('.drift-picture img')].every(i => i.naturalWidth === 64)"
+    )
+    plant.browser.wait("document.querySelectorAll('.drift-course canvas').length === 1")
+    text = plant.browser.text()
+    assert "illumination: more light, +2.0 ± 0.5 grey levels" in text
+    assert "0 → 2 grey levels (+4.1 σ)" in text
+    assert "differs: PSI" in text
+    assert plant.browser.evaluate("document.querySelectorAll('.drift-cells rect').length") == 64
+    plant.send(device.drift("cleared"))
+    plant.browser.wait("document.querySelector('.drift-card .mark').innerText === 'cleared'")
 
 
 def test_hostile_words_and_long_names_do_no_harm(plant: Plant) -> None:
@@ -222,9 +261,16 @@ def test_hostile_words_and_long_names_do_no_harm(plant: Plant) -> None:
         device.state(causes=(EVIL,)),
         *device.event(picture(13), reasons=(reason,), label=EVIL, scores={EVIL: 1.0}),
         device.alarm(),
-        device.summary(reasons={EVIL: 1}, verdicts={EVIL: 1, "accept": 2}),
+        device.drift(words=EVIL, cells=(1e300,) * 64, before=EVIL.encode()),
+        device.summary(
+            reasons={EVIL: 1},
+            verdicts={EVIL: 1, "accept": 2},
+            statistics={f"drift.{EVIL}": Moments(1, 1e300, 0.0, 0.0, 1e300)},
+            histograms={f"drift.{EVIL}": (1, 2), "drift.light": (-1,) * 22},
+            bins=1,
+        ),
     )
-    plant.wait_stored(device.device, 3)
+    plant.wait_stored(device.device, 4)
     event = plant.event_id("evil-1")
     number = next(
         d["id"] for d in plant.collector.get("/api/devices") if d["device"] == device.device

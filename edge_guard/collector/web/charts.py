@@ -41,7 +41,7 @@ def verdicts(summaries: Timed, bucket_ms: int) -> dict[str, Any]:
         _bars(name, points(counts[name], _buckets(summaries, bucket_ms), bucket_ms), colour)
         for name, colour in COLOURS.items()
     ]
-    return _chart(series, bucket_ms)
+    return chart(series, bucket_ms)
 
 
 def flagged_share(summaries: Timed, bucket_ms: int) -> dict[str, Any]:
@@ -56,11 +56,11 @@ def flagged_share(summaries: Timed, bucket_ms: int) -> dict[str, Any]:
         for bucket in _buckets(summaries, bucket_ms)
         if frames[bucket]
     ]
-    chart = _chart([_line("flagged", data, "#0072B2")], bucket_ms)
-    chart["legend"]["show"] = False
-    chart["grid"]["top"] = 16
-    chart["yAxis"]["axisLabel"] = {**chart["yAxis"]["axisLabel"], "formatter": "{value} %"}
-    return chart
+    drawn = chart([_line("flagged", data, "#0072B2")], bucket_ms)
+    drawn["legend"]["show"] = False
+    drawn["grid"]["top"] = 16
+    drawn["yAxis"]["axisLabel"] = {**drawn["yAxis"]["axisLabel"], "formatter": "{value} %"}
+    return drawn
 
 
 def reasons(summaries: Timed, bucket_ms: int) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def reasons(summaries: Timed, bucket_ms: int) -> dict[str, Any]:
             strict=False,
         )
     ]
-    return _chart(series, bucket_ms)
+    return chart(series, bucket_ms)
 
 
 def statistic(summaries: Timed, name: str, bucket_ms: int) -> dict[str, Any]:
@@ -93,11 +93,11 @@ def statistic(summaries: Timed, name: str, bucket_ms: int) -> dict[str, Any]:
             n[at // bucket_ms] += moments.n
             total[at // bucket_ms] += moments.n * moments.mean
     data = [[bucket * bucket_ms, total[bucket] / n[bucket]] for bucket in sorted(n)]
-    chart = _chart([_line(name, data, "#0072B2")], bucket_ms)
-    chart["yAxis"]["scale"] = True
-    chart["legend"]["show"] = False
-    chart["grid"] |= {"top": 12}
-    return chart
+    drawn = chart([_line(name, data, "#0072B2")], bucket_ms)
+    drawn["yAxis"]["scale"] = True
+    drawn["legend"]["show"] = False
+    drawn["grid"] |= {"top": 12}
+    return drawn
 
 
 def statistic_names(summaries: Timed) -> list[str]:
@@ -141,7 +141,8 @@ def _line(name: str, data: list[list[float]], colour: str) -> dict[str, Any]:
     }
 
 
-def _chart(series: list[dict[str, Any]], bucket_ms: int) -> dict[str, Any]:
+def chart(series: list[dict[str, Any]], bucket_ms: int) -> dict[str, Any]:
+    """Return the options that all charts over time share."""
     text = {"color": "#1b2733", "fontSize": 13}
     return {
         "animation": False,

@@ -12,6 +12,7 @@ from nicegui import ui
 
 from edge_guard.collector.queries import MOST_SUMMARIES, DeviceRow, Queries
 from edge_guard.collector.web import charts
+from edge_guard.collector.web.drift import DriftPart
 from edge_guard.collector.web.frame import Frame
 from edge_guard.collector.web.marks import box, link
 from edge_guard.collector.web.site import Site
@@ -93,6 +94,7 @@ class _Stream:
                 with box("card chart-card is-wide" if wide else "card chart-card"):
                     ui.label(title).classes("card-title")
                     self._charts.append((ui.echart({}).classes("chart"), option))
+        self._drift = DriftPart()
         with box("section-top") as self._choice_row:
             ui.label("Means of scores and image statistics").classes("section-title")
             self._choice = ui.select([], multiple=True, label="shown", on_change=self._choose)
@@ -109,6 +111,8 @@ class _Stream:
         self._note.set_text(f"Only the newest {count(MOST_SUMMARIES)} summaries are shown.")
         self._note.set_visibility(full)
         self._bucket_ms = charts.bucket_width_ms(summaries)
+        alarms = await asyncio.to_thread(self._queries.drift_alarms, *self._key, since)
+        self._drift.show(summaries, alarms, self._bucket_ms)
         for chart, option in self._charts:
             _draw(chart, option(summaries, self._bucket_ms))
         self._offer(charts.statistic_names(summaries))
