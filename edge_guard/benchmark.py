@@ -55,8 +55,8 @@ def benchmark(
     started = time.perf_counter()
     pipeline = Pipeline(bundle, threads=threads, live=False)
     load_ms = (time.perf_counter() - started) * 1e3
-    images = [decode_image(picture) for picture in bundle.pictures.values()]
     manifest = bundle.manifest
+    images = [decode_image(bundle.pictures[golden.entry]) for golden in manifest.golden]
     if model is None:
         backend = open_backend(
             bundle.model, manifest.plan, kind=manifest.model_kind, threads=threads

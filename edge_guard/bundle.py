@@ -6,6 +6,7 @@ A bundle is one zip file, entries stored and aligned to 64 bytes:
     model.onnx|.tflite   the tapped model
     arrays/NAME.npy      fitted arrays, little endian, C order, never pickled
     golden/N.png         frames with known scores
+    references/N.jpg     small pictures of the references in the nearest-neighbour banks, by row
 
 The zip comment is ``sha256:`` and the digest of everything before it, so that any flipped or
 missing byte is found before a single field is believed.
@@ -29,6 +30,7 @@ from edge_guard.manifest import FORMAT, Manifest
 from edge_guard.types import Array
 
 MAX_BYTES = 1 << 30
+_PICTURES = ("golden/", "references/")
 _ALIGNMENT = 64
 _MARK = b"sha256:"
 _SEAL_BYTES = len(_MARK) + 64
@@ -110,7 +112,7 @@ def read_bundle(path: Path) -> Bundle:
         manifest=manifest,
         model=entries[f"model.{manifest.model_kind}"],
         arrays=arrays,
-        pictures={name: e for name, e in entries.items() if name.startswith("golden/")},
+        pictures={name: e for name, e in entries.items() if name.startswith(_PICTURES)},
         id=_bundle_id(manifest.name, data),
     )
 

@@ -194,6 +194,9 @@ class References(msgspec.Struct, frozen=True):
     accuracy: float | None
     suspicious: tuple[str, ...]
     warnings: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    """Of the references in the nearest-neighbour banks, row after row; ``references/ROW.jpg`` is
+    the small picture, where there is room for it. Empty in bundles of earlier versions."""
 
 
 class Golden(msgspec.Struct, frozen=True):

@@ -156,6 +156,31 @@ def _interpolated(rows: Floats, positions: Floats) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
+class Nearest:
+    """A reference that a flagged frame resembles.
+
+    Attributes
+    ----------
+    name : str
+        Of its file, with the folder of its label.
+    view : str
+        What was compared: the name of a view of the bundle.
+    words : str
+        The same for people, for example "the model's features".
+    entry : str
+        Its small picture in the bundle; empty where the bundle holds none.
+    picture : bytes
+        That picture, a JPEG; empty where the bundle holds none.
+    """
+
+    name: str
+    view: str
+    words: str
+    entry: str = ""
+    picture: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The guard's word on one frame.
 
@@ -177,6 +202,9 @@ class Result:
     heat : Heat or None
         Where a flagged frame is unlike the references; None for accepted and invalid frames, and
         for models without feature maps.
+    nearest : tuple of Nearest
+        Up to three different references that a flagged frame resembles; empty for accepted and
+        invalid frames.
     """
 
     verdict: Verdict
@@ -188,6 +216,7 @@ class Result:
     reasons: tuple[Reason, ...] = ()
     timing_us: Timing = field(default_factory=Timing)
     heat: Heat | None = None
+    nearest: tuple[Nearest, ...] = ()
 
     def heatmap(self) -> Floats | None:
         """Return how unlike the references each pixel is, computed at each call.

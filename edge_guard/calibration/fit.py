@@ -67,11 +67,14 @@ def _columns(pattern: str) -> tuple[int, ...]:
 class FittedView:
     """One view's fitted guards, in its own space.
 
+    rows : array of int
+        (B,), the references in the bank, ascending; the same in all views.
     center, scale : Doubles or None
         For image statistics: x → asinh((x − center) · scale) on the columns of the view.
     """
 
     spec: ViewSpec
+    rows: npt.NDArray[np.intp]
     center: Doubles | None
     scale: Doubles | None
     gaussian: Gaussian | None
@@ -127,19 +130,19 @@ def fit_views(
 ) -> list[FittedView]:
     """Return the guards of each view, fitted on embeddings (N, D_v) and pseudo-outliers'."""
     fitted = []
+    rows = np.sort(rng.permutation(len(predicted))[:BANK_ROWS])
     for view, embedding, outlier in zip(views, embeddings, outliers, strict=True):
         center, scale = (
             _robust_location(embedding[:, view.columns]) if view.columns else (None, None)
         )
         x = _transformed(embedding, view, center, scale)
-        rows = np.sort(rng.permutation(len(x))[:BANK_ROWS])
         classes = predicted if view.source >= 0 else np.zeros_like(predicted)
         gaussian = fit_gaussian(x, classes) if view.gaussian else None
         contrast = None
         if view.contrast:
             contrast = fit_contrast(x, _transformed(outlier, view, center, scale), kinds)
         bank = x[rows] if view.nearest else None
-        fitted.append(FittedView(view, center, scale, gaussian, bank, contrast))
+        fitted.append(FittedView(view, rows, center, scale, gaussian, bank, contrast))
     return fitted
 
 
@@ -182,6 +185,15 @@ class FittedGuards:
     references: Doubles
     raw: Doubles
     places: FittedPlaces | None
+
+    @property
+    def banked(self) -> npt.NDArray[np.intp]:
+        """The references in the nearest-neighbour banks, ascending."""
+        return self.views[0].rows
+
+    def ranks(self) -> Array:
+        """Return those references' raw scores, (B, K) float32, each column ascending."""
+        return np.sort(self.raw[self.banked].astype(np.float32), axis=0)
 
 
 def fit_guards(

@@ -26,6 +26,7 @@ from edge_guard.calibration.folds import Fold, correlation_length, make_folds, s
 from edge_guard.calibration.golden import golden_frames
 from edge_guard.calibration.labelled import Evidence, Settled, settle, with_dials
 from edge_guard.calibration.outliers import pseudo_outliers
+from edge_guard.calibration.pictures import Shown, show
 from edge_guard.calibration.places import choose_map, fit_places, observe_space, search_rows
 from edge_guard.calibration.references import Observations, Observer, Progress, Reference
 from edge_guard.calibration.settings import Settings
@@ -107,12 +108,11 @@ class Run:
         learnt = self._learn(seen)
         guards = self._guards(seen, learnt)
         arrays = self._arrays(seen, learnt)
-        golden, pictures = golden_frames(
-            self._readable(seen), self.backend, self.preprocess, guards, arrays
-        )
-        return Bundle(
-            self._manifest(seen, learnt, guards, golden), self.tapped.model, arrays, pictures
-        )
+        readable = self._readable(seen)
+        golden, pictures = golden_frames(readable, self.backend, self.preprocess, guards, arrays)
+        shown = show([readable[row] for row in learnt.fitted.banked])
+        manifest = self._manifest(seen, learnt, guards, golden, shown)
+        return Bundle(manifest, self.tapped.model, arrays, pictures | shown.pictures)
 
     def _learn(self, seen: Observations) -> _Learnt:
         """Return everything that the references teach."""
@@ -157,16 +157,27 @@ class Run:
             | fusion_arrays(fitted.fusion)
             | learnt.gate_arrays
             | (fitted.places.arrays() if fitted.places else {})
-            | {"fusion.calibration": np.sort(fitted.references)}
+            | {
+                "fusion.calibration": np.sort(fitted.references),
+                "fusion.references": fitted.ranks(),
+            }
             | learnt.settled.arrays
             | learnt.drift.arrays()
         )
 
     def _manifest(
-        self, seen: Observations, learnt: _Learnt, guards: GuardSpec, golden: tuple[Golden, ...]
+        self,
+        seen: Observations,
+        learnt: _Learnt,
+        guards: GuardSpec,
+        golden: tuple[Golden, ...],
+        shown: Shown,
     ) -> Manifest:
         settled, scores = learnt.settled, learnt.fitted.references
-        said = self.said + modes_said(self.references) + settled.said
+        said = self.said + modes_said(self.references) + settled.said + shown.said
+        references = summary(
+            seen, learnt.truth, self.labels, scores, learnt.length, learnt.held, said
+        )
         return Manifest(
             format=FORMAT,
             name=self.model.stem,
@@ -180,9 +191,7 @@ class Run:
             guards=guards,
             promise=learnt.held,
             certificate=settled.certificate,
-            references=summary(
-                seen, learnt.truth, self.labels, scores, learnt.length, learnt.held, said
-            ),
+            references=msgspec.structs.replace(references, names=shown.names),
             golden=golden,
             provenance=self._provenance(),
             confidence=settled.confidence,

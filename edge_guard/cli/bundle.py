@@ -36,9 +36,10 @@ def run(args: argparse.Namespace) -> int:
         from edge_guard.pipeline import Pipeline
 
         Pipeline(bundle, live=False).close()
-        output.record({"type": "verified", "bundle": bundle.id, "golden": len(bundle.pictures)})
+        golden = len(bundle.manifest.golden)
+        output.record({"type": "verified", "bundle": bundle.id, "golden": golden})
         output.text(
-            f"{bundle.id}: every byte is as written, and {len(bundle.pictures)} golden frames "
+            f"{bundle.id}: every byte is as written, and {golden} golden frames "
             "score the same on this device"
         )
         return 0
