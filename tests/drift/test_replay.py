@@ -1,0 +1,91 @@
+"""``inspect --monitor`` on a real bundle: a recording is replayed, alarms and summaries printed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+from tinymodel import LABELS, parts, write_model
+
+from edge_guard.bundle import Bundle, read_bundle, write_bundle
+from edge_guard.calibration.calibrate import calibrate
+from edge_guard.calibration.references import Reference
+from edge_guard.card import Card, InputCard, OutputCard
+from edge_guard.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny")
+    model = write_model(folder / "tiny.onnx")
+    references = [
+        Reference(f"r{i}", "", lambda image=image: image) for i, image in enumerate(parts(120, 0))
+    ]
+    card = Card(InputCard("rgb", "stretch", (0.0,), (255.0,)), OutputCard(labels=LABELS))
+    out = folder / "tiny.guard"
+    calibrate(model, references, out, card=card, labels=LABELS)
+    return out
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    folder = tmp_path / "recording"
+    folder.mkdir()
+    for number, image in enumerate(parts(100, 1)):
+        shown = np.clip(image.astype(int) + 5 * (number >= 60), 0, 255).astype(np.uint8)
+        cv2.imwrite(str(folder / f"{number:04d}.png"), shown)
+    return folder
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict]:
+    assert main(list(arguments)) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_recording_is_replayed(
+    bundle: Path, recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = run(capsys, "inspect", str(bundle), str(recording), "--monitor", "--json")
+    kinds = [line["type"] for line in lines]
+    assert kinds.count("result") == 100 and kinds[-1] == "summary"
+    alarms = [line for line in lines if line["type"] == "alarm"]
+    assert alarms[0]["state"] == "raised" and 60 <= alarms[0]["frame"] < 75
+    last = alarms[-1]["evidence"]
+    assert last["family"] == "illumination" and abs(last["size"] - 5) < 2.5
+    assert kinds.index("alarm") < 80
+    assert sum(lines[-1]["histograms"]["drift.light"]) == 100
+
+
+def test_people_read_sentences(
+    bundle: Path, recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", str(bundle), str(recording), "--monitor"]) == 0
+    told = capsys.readouterr().out
+    assert "illumination: more light, +" in told
+    assert "monitors: 1 alarm(s) in 100 frames, a change lasts" in told
+
+
+def test_what_the_monitors_see_stands_in_the_bundle(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bundle", "show", str(bundle)]) == 0
+    told = capsys.readouterr().out
+    assert "detects a brightness shift of" in told and "one false alarm in 26,000,000" in told
+
+
+def test_a_bundle_without_monitors_is_refused_with_the_remedy(
+    bundle: Path, recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read = read_bundle(bundle)
+    arrays = {name: a for name, a in read.arrays.items() if not name.startswith("drift.")}
+    manifest = msgspec.structs.replace(read.manifest, drift=None)
+    old = tmp_path / "old.guard"
+    write_bundle(Bundle(manifest, read.model, arrays, read.pictures), old)
+    assert main(["inspect", str(old), str(recording)]) == 0
+    capsys.readouterr()
+    assert main(["inspect", str(old), str(recording), "--monitor"]) == 3
+    assert "has no drift monitors: calibrate again" in capsys.readouterr().err
