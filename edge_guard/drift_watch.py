@@ -6,8 +6,9 @@ import logging
 from pathlib import Path
 
 from edge_guard.drift.evidence import sentence
+from edge_guard.drift.incident import Report
 from edge_guard.drift.model import DriftModel
-from edge_guard.drift.monitor import Monitor, Report
+from edge_guard.drift.monitor import Monitor
 from edge_guard.gate.gate import Measurement
 from edge_guard.publish.stamp import rfc3339
 from edge_guard.reporting import Reporter

@@ -13,7 +13,7 @@ import numpy as np
 from edge_guard.backends.preprocess import encode_jpeg
 from edge_guard.config import StreamTable
 from edge_guard.drift.histogram import BINS_VERSION
-from edge_guard.drift.monitor import Report
+from edge_guard.drift.incident import Report
 from edge_guard.drift.summary import Window
 from edge_guard.errors import EdgeGuardError
 from edge_guard.publish.messages import (

@@ -9,7 +9,7 @@ from edge_guard.errors import BundleError
 
 if TYPE_CHECKING:
     from edge_guard.bundle import Bundle
-    from edge_guard.drift.monitor import Report
+    from edge_guard.drift.incident import Report
     from edge_guard.pipeline import Pipeline
     from edge_guard.types import Frame, Result
 

@@ -10,80 +10,37 @@ more than its dead band and three standard errors: less than what raises it.
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
 from math import ceil, isnan
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 import numpy as np
 
+from edge_guard.drift.album import Album, small
 from edge_guard.drift.channels import Reader
 from edge_guard.drift.cusum import Charts
 from edge_guard.drift.edetector import EDetector
 from edge_guard.drift.evidence import Witness, correlation_length, standard_error
 from edge_guard.drift.history import History
+from edge_guard.drift.incident import Incident, Report, Word, is_news
 from edge_guard.drift.intake import Intake
 from edge_guard.drift.memory import read_memory, write_memory
 from edge_guard.drift.model import DriftModel
 from edge_guard.drift.settling import Settling
 from edge_guard.publish.messages import DriftEvidence
-from edge_guard.types import Array, Doubles, Frame, Image, Result
+from edge_guard.types import Array, Doubles, Frame, Result
 
 _SPELL = 20
 _CALM_ERRORS = 3.0
 _CALM_SPELLS = 2
 _SOONEST_UPDATE = 8
-_THUMBNAIL_PX = 96
-_THUMBNAIL_EVERY = 64
-_THUMBNAILS = 24
 _BLOCK_LENGTHS = 5.0
-
-
-class Incident(msgspec.Struct):
-    """A change that lasts."""
-
-    monitor: str
-    leading: int
-    since_frame: int
-    since_wall_ns: int
-    since_count: int
-    """Frames used before it."""
-    took: int
-    """Frames from the change to its alarm."""
-    due: int
-    """Frames used at the next look at its cause."""
-    calm: int = 0
-    spell_end: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a monitor has to say.
-
-    Attributes
-    ----------
-    state : str
-    evidence : DriftEvidence
-        Without pictures.
-    since_wall_ns : int
-        Capture time of about the first changed frame.
-    before, after : Image or None
-        Small pictures of a frame before the change, and of the latest.
-    """
-
-    state: Literal["raised", "updated", "cleared"]
-    evidence: DriftEvidence
-    since_wall_ns: int
-    before: Image | None
-    after: Image | None
 
 
 class Monitor:
     """Watches one stream with the monitors of its bundle. Not for two threads at once.
 
-    Memory: about 0.4 MB and the bundle's arrays, whatever the length of the stream.
+    Memory: about 0.9 MB and the bundle's arrays, whatever the length of the stream.
 
     Parameters
     ----------
@@ -106,8 +63,7 @@ class Monitor:
         self._intake = Intake(self._names)
         self._incident: Incident | None = None
         self._evidence: DriftEvidence | None = None
-        self._stamps: deque[tuple[int, int]] = deque(maxlen=4096)
-        self._thumbnails: deque[tuple[int, Image]] = deque(maxlen=_THUMBNAILS)
+        self._album = Album()
 
     @property
     def skipped(self) -> dict[str, int]:
@@ -222,9 +178,7 @@ class Monitor:
         row[k : -cells.size] = statistics[: len(row) - k - cells.size]
         row[-cells.size :] = cells.ravel()
         self._history.add(row)
-        self._stamps.append((frame.sequence, frame.wall_ns))
-        if self._incident is None and self._history.frames % _THUMBNAIL_EVERY == 1:
-            self._thumbnails.append((self._history.frames, _small(frame.image)))
+        self._album.add(frame, self._history.frames, keep=self._incident is None)
 
     def _watch(self, frame: Frame, x: Doubles, *, charts: bool) -> Report | None:
         ranks = self._ranks.update(x)
@@ -237,8 +191,8 @@ class Monitor:
             leading = self._ranks.leading()
             took = max(self._charts.onset(leading), self._model.spec.channels[leading].block)
         took = min(took, self._history.frames)
-        since = self._stamps[-min(took, len(self._stamps))]
         count = self._history.frames
+        since = self._album.stamp(count, took - 1)
         self._incident = Incident(
             "charts" if charts else "ranks",
             leading,
@@ -263,7 +217,7 @@ class Monitor:
         incident.due = count + (count - incident.since_count)
         before = self._evidence
         report = self._report("updated", frame)
-        return report if before is None or _news(before, report.evidence) else None
+        return report if is_news(before, report.evidence) else None
 
     def _clear(self, frame: Frame) -> Report:
         report = self._report("cleared", frame)
@@ -290,7 +244,7 @@ class Monitor:
             for i, c in enumerate(self._model.spec.channels)
         )
 
-    def _report(self, state: Literal["raised", "updated", "cleared"], frame: Frame) -> Report:
+    def _report(self, state: Word, frame: Frame) -> Report:
         incident = self._incident
         assert incident is not None
         evidence = self._evidence
@@ -300,9 +254,8 @@ class Monitor:
                 means, frames, incident.leading, incident.monitor, incident.since_frame
             )
         self._evidence = evidence
-        earlier = [image for count, image in self._thumbnails if count <= incident.since_count]
-        before = earlier[-1] if earlier else None
-        return Report(state, evidence, incident.since_wall_ns, before, _small(frame.image))
+        before = self._album.before(incident.since_count)
+        return Report(state, evidence, incident.since_wall_ns, before, small(frame.image))
 
     def _settle(self, x: Doubles) -> None:
         """After the first frames, believe them where neighbours are more alike than thought."""
@@ -320,17 +273,3 @@ class _Memory(msgspec.Struct):
     bundle: str
     incident: Incident | None
     evidence: DriftEvidence | None
-
-
-def _small(image: Image) -> Image:
-    step = max(1, -(-max(image.shape[:2]) // _THUMBNAIL_PX))
-    return image[::step, ::step].copy()
-
-
-def _news(before: DriftEvidence, now: DriftEvidence) -> bool:
-    """Return whether people would want to know: another cause, or a size beyond the last error."""
-    if (before.family, before.words) != (now.family, now.words):
-        return True
-    if before.size is None or now.size is None or before.error is None:
-        return before.size != now.size
-    return abs(now.size - before.size) > before.error

@@ -7,8 +7,9 @@ import numpy as np
 from edge_guard.calibration.drift_fit import fit_drift
 from edge_guard.calibration.references import Observations, Reference
 from edge_guard.drift.channels import sample
+from edge_guard.drift.incident import Report
 from edge_guard.drift.model import DriftModel
-from edge_guard.drift.monitor import Monitor, Report
+from edge_guard.drift.monitor import Monitor
 from edge_guard.gate.gate import Meter
 from edge_guard.types import Frame, Image, Result, Verdict
 

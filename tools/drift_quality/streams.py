@@ -12,7 +12,8 @@ from guard_quality.guarded import calibrated
 from drift_quality.changes import Befall, Change
 from drift_quality.scenes import view
 from edge_guard.calibration.settings import Settings
-from edge_guard.drift.monitor import Monitor, Report
+from edge_guard.drift.incident import Report
+from edge_guard.drift.monitor import Monitor
 from edge_guard.drift.spec import DriftSpec
 from edge_guard.pipeline import Pipeline
 from edge_guard.types import Array, Frame, Image, Result
