@@ -1,6 +1,13 @@
 // One image row: made contiguous, hashed, split into planes, turned into luma.
 #include <string.h>
 
+#if defined(EG_SCALAR)
+#elif defined(__SSE2__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
+
 #include "level.hpp"
 
 namespace eg::simd::EG_LEVEL {
@@ -15,26 +22,67 @@ std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
     return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
-std::uint64_t word(const std::uint8_t* bytes) {
-    std::uint64_t value;
-    memcpy(&value, bytes, sizeof value);
-    return value;
+// Words of 64 bits, as many as a register holds; the product of each one's halves, and each with
+// its halves exchanged.
+#if defined(EG_SCALAR)
+typedef std::uint64_t Words;
+Words product(Words v) { return (v & 0xffffffffU) * (v >> 32); }
+Words exchanged(Words v) { return v << 32 | v >> 32; }
+#elif defined(__AVX2__)
+typedef __m256i Words;
+Words product(Words v) { return _mm256_mul_epu32(v, _mm256_srli_epi64(v, 32)); }
+Words exchanged(Words v) { return _mm256_shuffle_epi32(v, 0xb1); }
+#elif defined(__SSE2__)
+typedef __m128i Words;
+Words product(Words v) { return _mm_mul_epu32(v, _mm_srli_epi64(v, 32)); }
+Words exchanged(Words v) { return _mm_shuffle_epi32(v, 0xb1); }
+#elif defined(__ARM_NEON)
+typedef uint64x2_t Words;
+Words product(Words v) { return vmull_u32(vmovn_u64(v), vshrn_n_u64(v, 32)); }
+Words exchanged(Words v) { return vreinterpretq_u64_u32(vrev64q_u32(vreinterpretq_u32_u64(v))); }
+#else
+typedef std::uint64_t Words;
+Words product(Words v) { return (v & 0xffffffffU) * (v >> 32); }
+Words exchanged(Words v) { return v << 32 | v >> 32; }
+#endif
+
+constexpr std::size_t kVectors = kLine / sizeof(Words);
+
+struct Hash {
+    Words sums[kVectors], keys[kVectors], steps[kVectors];
+};
+
+// 64 bytes; the keys move on, so that the order of lines counts.
+void add_line(Hash& hash, const std::uint8_t* line) {
+    for (std::size_t i = 0; i < kVectors; ++i) {
+        Words value;
+        memcpy(&value, line + i * sizeof value, sizeof value);
+        hash.sums[i] += product(value ^ hash.keys[i]) + exchanged(value);
+        hash.keys[i] += hash.steps[i];
+    }
 }
 
-// Multiply-mix of 16 bytes a step in two independent lanes (the scheme of wyhash, Wang Yi 2019).
+// Sums of 32-bit products in eight lanes (the scheme of XXH3, Yann Collet 2019), mixed at the end.
 std::uint64_t hash_bytes(const std::uint8_t* bytes, std::size_t n, std::uint64_t seed) {
-    constexpr std::uint64_t k0 = 0xa0761d6478bd642fULL, k1 = 0xe7037ed1a0b428dbULL;
-    constexpr std::uint64_t k2 = 0x8ebc6af09c88c6e3ULL, k3 = 0x589965cc75374cc3ULL;
-    std::uint64_t first = seed ^ k0, second = seed ^ k2 ^ n;
-    for (; n >= 32; n -= 32, bytes += 32) {
-        first = mix(word(bytes) ^ k0, word(bytes + 8) ^ first);
-        second = mix(word(bytes + 16) ^ k2, word(bytes + 24) ^ second);
-    }
-    std::uint8_t rest[32] = {};
+    static const std::uint64_t kKeys[] = {
+        0xa0761d6478bd642fULL, 0xe7037ed1a0b428dbULL, 0x8ebc6af09c88c6e3ULL, 0x589965cc75374cc3ULL,
+        0x1d8e4e27c47d124fULL, 0xeb44accab455d165ULL, 0x9e3779b97f4a7c15ULL, 0xc2b2ae3d27d4eb4fULL};
+    static const std::uint64_t kSteps[] = {
+        0x9e3779b185ebca87ULL, 0xc2b2ae3d27d4eb4fULL, 0x165667b19e3779f9ULL, 0x85ebca77c2b2ae63ULL,
+        0x27d4eb2f165667c5ULL, 0xff51afd7ed558ccdULL, 0xc4ceb9fe1a85ec53ULL, 0xd6e8feb86659fd93ULL};
+    Hash hash;
+    memcpy(hash.sums, kSteps, sizeof hash.sums);
+    memcpy(hash.keys, kKeys, sizeof hash.keys);
+    memcpy(hash.steps, kSteps, sizeof hash.steps);
+    std::uint64_t mixed = seed ^ n;
+    for (; n >= kLine; n -= kLine, bytes += kLine) add_line(hash, bytes);
+    std::uint8_t rest[kLine] = {};
     memcpy(rest, bytes, n);
-    first = mix(word(rest) ^ k1, word(rest + 8) ^ first);
-    second = mix(word(rest + 16) ^ k3, word(rest + 24) ^ second);
-    return mix(first ^ k1, second ^ k3);
+    add_line(hash, rest);
+    std::uint64_t sums[kLine / sizeof(std::uint64_t)];
+    memcpy(sums, hash.sums, sizeof sums);
+    for (std::size_t i = 0; i < 8; i += 2) mixed = mix(sums[i] ^ mixed, sums[i + 1] ^ kKeys[i]);
+    return mix(mixed, kKeys[7]);
 }
 
 const std::uint8_t* contiguous_row(const Image& image, std::size_t y, std::uint8_t* copy) {
@@ -89,6 +137,14 @@ void add_colours(const ImageScratch& scratch, std::size_t padded, ImageSums& sum
     sums.blue_green_square += bg;
 }
 
+// The next row comes from memory while this one is computed.
+void fetch_row(const Image& image, std::size_t y) {
+    if (y >= image.height) return;
+    const std::uint8_t* row = image.pixels + static_cast<std::ptrdiff_t>(y) * image.row_stride;
+    const auto end = static_cast<std::ptrdiff_t>(image.width) * image.column_stride;
+    for (std::ptrdiff_t i = 0; i < end; i += kLine) __builtin_prefetch(row + i, 0, 2);
+}
+
 }  // namespace
 
 std::int64_t sum_bytes(const std::uint8_t* bytes, const std::uint8_t* zeros, std::size_t n) {
@@ -102,6 +158,7 @@ std::int64_t sum_bytes(const std::uint8_t* bytes, const std::uint8_t* zeros, std
 void load_row(const Image& image, std::size_t y, const ImageScratch& scratch, std::uint8_t* luma,
               ImageSums& sums) {
     const std::uint8_t* row = contiguous_row(image, y, scratch.interleaved);
+    fetch_row(image, y + 1);
     sums.hash = hash_bytes(row, image.width * image.channels, sums.hash);
     if (image.channels == 1) {
         memcpy(luma, row, image.width);

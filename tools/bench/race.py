@@ -51,6 +51,8 @@ class Track:
 
     def __init__(self, seconds: float, model: Callable[[], object]) -> None:
         self._seconds = seconds
+        model()
+        self._model_us = _spread(np.array([_timed(lambda _: model(), i) for i in range(20)]))
         ballast = np.zeros(FLUSH_BYTES // 8)
         self._states: dict[str, Callable[[], object]] = {
             "warm": lambda: None,
@@ -65,8 +67,15 @@ class Track:
             for state, before in self._states.items()
         }
         floor = _spread(np.array([_timed(lambda _: None, i) for i in range(1000)]))
-        record = {"type": "race", "name": race.name, "bytes_read": race.bytes_read}
-        return record | {"floor_us": floor["median_us"], "times": times, "notes": race.notes}
+        return {
+            "type": "race",
+            "name": race.name,
+            "bytes_read": race.bytes_read,
+            "floor_us": floor["median_us"],
+            "model_us": self._model_us["median_us"],
+            "times": times,
+            "notes": race.notes,
+        }
 
     def _timed(self, race: Race, before: Callable[[], object]) -> dict[str, Doubles]:
         """Rounds of every rival in turn, a few calls each, so that all share the same weather."""
