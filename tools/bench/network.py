@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from pathlib import Path
 
@@ -56,9 +57,11 @@ def write(path: Path, classes: int = CLASSES) -> None:
     x = writer.head(x, 1280, classes)
     float_path = path.with_suffix(".float.onnx")
     writer.save(float_path, classes)
+    logging.disable(logging.WARNING)  # it recommends a preparation that this network does not need
     quantization.quantize_static(
         float_path, path, _Images(), quant_format=quantization.QuantFormat.QDQ, per_channel=True
     )
+    logging.disable(logging.NOTSET)
     float_path.unlink()
 
 

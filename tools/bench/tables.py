@@ -49,9 +49,11 @@ def _race(record: dict[str, Any]) -> list[str]:
         lines.append(
             f"  {'fastest peer / edge-guard':<28}" + "".join(f"{cell:>24}" for cell in cells)
         )
+    share = record["times"]["in_situ"][OURS]["median_us"] / record["model_us"]
     facts = [
         f"reads {record['bytes_read'] / 1e6:.2f} MB",
         f"empty call {record['floor_us']:.2f} µs",
+        f"in situ {share:.2%} of the model's {record['model_us'] / 1e3:.1f} ms",
     ]
     facts += [f"{name.replace('_', ' ')} {value:.3g}" for name, value in record["notes"].items()]
     return [*lines, "  " + ", ".join(facts)]
