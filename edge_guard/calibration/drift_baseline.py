@@ -136,7 +136,7 @@ def _fit(series: Series, frames_between_alarms: float, share: float) -> tuple[Ch
             dead_band=float(stats.norm.ppf(_CAREFUL) * sd / np.sqrt(effective)),
             limits=limits,
             shewhart=float(max(shewhart, 1.25 * np.abs(e).max() / innovation)),
-            block=int(np.ceil(_BLOCK_LENGTHS * length)),
+            block=round(_BLOCK_LENGTHS * length),
         ),
         length,
     )

@@ -18,7 +18,7 @@ from edge_guard.drift.causes import whitener_of
 from edge_guard.drift.channels import COLOUR, FLOORS, GEOMETRY, IMAGE, Reader, doubt_of
 from edge_guard.drift.looks import N_CELL_FEATURES, Change, cell_spread, cell_values, look
 from edge_guard.drift.model import DriftModel
-from edge_guard.drift.spec import FRAMES_BETWEEN_ALARMS, DriftSpec
+from edge_guard.drift.spec import FRAMES_BETWEEN_ALARMS, DriftSpec, SignatureSpec
 from edge_guard.guards.logits import logit_scores
 from edge_guard.types import Array, Doubles, Image
 
@@ -28,6 +28,7 @@ _CORRELATED = 1.5
 _PICTURES = 64
 _STATISTIC_FLOOR, _FEATURE_FLOOR = 1e-3, 0.1
 _FEW = 100
+_FEWEST_OF_A_PRODUCT = 10
 _SHORT = timedelta(hours=8)
 """References of less time than a shift do not show what light a day brings."""
 
@@ -73,7 +74,10 @@ def fit_drift(
     cells = _cells(seen)
     spread = cell_spread(cells)
     observer = Observer(Reader(scene, names))
-    specs, directions = signatures(pictures, observer, spread, seed)
+    made, how = signatures(pictures, observer, spread, seed)
+    image = np.stack([one.values for one in series[: len(names)]], axis=1)
+    mixes, shares = _product_mixes(seen, image, spread)
+    specs, directions = made + mixes, np.concatenate([how, *shares])
     effective = len(seen) / float(np.median(lengths))
     spec = DriftSpec(
         frames_between_alarms=frames_between_alarms,
@@ -120,6 +124,30 @@ def _series(
     if seen.logits.shape[1]:
         found.append(Series("doubt", doubt_of(logit_scores(seen.logits)[:, 0]), groups))
     return found
+
+
+def _product_mixes(
+    seen: Observations, image: Doubles, spread: Array
+) -> tuple[tuple[SignatureSpec, ...], list[Doubles]]:
+    """Return how more of one product, a folder of the references, shows."""
+    products = np.array(seen.labels)
+    specs, rows = [], []
+    everything = np.ones(len(seen), np.bool_)
+    for product in sorted(set(products.tolist())):
+        members = products == product
+        if _FEWEST_OF_A_PRODUCT <= members.sum() <= len(seen) - _FEWEST_OF_A_PRODUCT:
+            parts = zip(_means(seen, image, members), _means(seen, image, everything), strict=True)
+            change = Change(*(here - usual for here, usual in parts))
+            specs.append(SignatureSpec("product mix", f"more of “{product}”"))
+            rows.append(look(change, spread)[None])
+    return tuple(specs), rows
+
+
+def _means(seen: Observations, image: Doubles, members: Array) -> tuple[Doubles, Doubles, Doubles]:
+    """Return the mean channels, statistics and cells of some references."""
+    cells = np.stack([seen.cells[members].mean(0), seen.textures[members].mean(0)])
+    statistics = np.asarray(seen.statistics[members, : len(STATISTICS)], np.float64)
+    return image[members].mean(0), statistics.mean(0), cell_values(cells)
 
 
 def _cells(seen: Observations) -> Doubles:

@@ -91,7 +91,7 @@ class Charts:
         self._since[self.level == 0.0] = self._frames
         self._before = d
         jumped = self._confirm(both)
-        return jumped or bool((self.level > self._limit).any())
+        return jumped or bool(np.count_nonzero(self.level > self._limit))
 
     def leading(self) -> tuple[int, int]:
         """Return which channel speaks loudest, and how many frames ago its change came, from 1."""
@@ -138,13 +138,13 @@ class Charts:
     def _confirm(self, both: Doubles) -> bool:
         """Return whether this frame confirms the jump of the one before; note its own jump."""
         jumps = both > self._jump
-        if not (self._may_confirm or jumps.any()):
+        jumping = bool(np.count_nonzero(jumps))
+        if not (self._may_confirm or jumping):
             return False
         self._jumped = (self._jumping > 0.0) & (
             both + self._rho_twice * self._jumping > self._second
         )
         self._jumping = np.where(jumps, both, 0.0)
-        self._may_confirm = True
-        if not jumps.any():
-            self._may_confirm = bool(self._jumped.any())
-        return bool(self._jumped.any())
+        confirmed = bool(self._jumped.any())
+        self._may_confirm = jumping or confirmed
+        return confirmed

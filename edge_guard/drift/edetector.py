@@ -102,7 +102,7 @@ class EDetector:
             self._sum[missing] = 0.0
             self._n[missing] = 0.0
         full = self._n >= self._blocks
-        if not full.any():
+        if not np.count_nonzero(full):
             return False
         channels = np.flatnonzero(full)
         self._bet(channels, self._sum[channels] / self._n[channels])

@@ -7,6 +7,7 @@ the next frame has no neighbour. What lasts makes the monitors blind, and they s
 from __future__ import annotations
 
 from collections import Counter
+from math import isnan
 
 import numpy as np
 
@@ -45,11 +46,14 @@ class Intake:
         self._interval_ns = 0.0
         self.last = np.full(len(names), np.nan)
         self._missing = np.zeros(len(names), np.int64)
+        self._gaps = False
         self._row: Counter[str] = Counter()
 
     @property
     def blind(self) -> str:
         """Why the monitors see nothing, or not all; empty when they do."""
+        if not self._row and not self._gaps:
+            return ""
         for cause, frames in self._row.items():
             if frames >= BLIND_AFTER:
                 return f"{frames} frames in a row {cause}"
@@ -91,8 +95,10 @@ class Intake:
             self.skip("were repetitions of the one before")
             return False
         self.last = x
-        missing = np.isnan(x)
-        self._missing = (self._missing + 1) * missing
+        if isnan(x @ x) or self._gaps:
+            missing = np.isnan(x)
+            self._missing = (self._missing + 1) * missing
+            self._gaps = bool(missing.any())
         if self._row:
             self._row.clear()
         return True

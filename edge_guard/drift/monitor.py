@@ -174,7 +174,7 @@ class Monitor:
 
     def _remember(self, frame: Frame, x: Doubles, statistics: Array, cells: Array) -> None:
         k, row = len(x), self._row
-        row[:k] = x if not isnan(x.sum()) else np.where(np.isnan(x), self._mean, x)
+        row[:k] = x if not isnan(x @ x) else np.where(np.isnan(x), self._mean, x)
         row[k : -cells.size] = statistics[: len(row) - k - cells.size]
         row[-cells.size :] = cells.ravel()
         self._history.add(row)

@@ -17,10 +17,11 @@ SIDE = 96
 _ROWS, _COLUMNS = np.indices((SIDE, SIDE))
 
 
-def picture(rng: np.random.Generator, light: float = 0.0) -> Image:
+def picture(rng: np.random.Generator, light: float = 0.0, product: str = "round") -> Image:
     """A textured part on a belt, lit with a standard deviation of half a level."""
     scene = 90.0 + 30.0 * np.sin(_COLUMNS / 5.0) * np.cos(_ROWS / 7.0)
-    scene += 50.0 * (np.hypot(_ROWS - 45, _COLUMNS - 50) < 25)
+    reach = np.maximum if product == "square" else np.hypot
+    scene += 50.0 * (reach(np.abs(_ROWS - 45), np.abs(_COLUMNS - 50)) < 25)
     lit = scene + light + rng.normal(0, 0.5) + rng.normal(0, 2.0, scene.shape)
     return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
 
@@ -30,7 +31,7 @@ def pictures(n: int, seed: int) -> list[Image]:
     return [picture(rng) for _ in range(n)]
 
 
-def fitted(images: list[Image], seed: int = 0) -> DriftModel:
+def fitted(images: list[Image], seed: int = 0, labels: list[str] | None = None) -> DriftModel:
     meter, n = Meter(), len(images)
     statistics, cells = [], []
     for image in images:
@@ -39,7 +40,7 @@ def fitted(images: list[Image], seed: int = 0) -> DriftModel:
         cells.append(seen.cells.copy())
     observations = Observations(
         names=[str(i) for i in range(n)],
-        labels=[""] * n,
+        labels=labels or [""] * n,
         statistics=np.array(statistics),
         cells=np.array(cells)[:, 0],
         reduced=np.zeros((n, 1, 1), np.float32),

@@ -113,6 +113,18 @@ def test_causes_are_named(model: DriftModel, family: str) -> None:
         assert size is not None and 1.5 < size < 4.5
 
 
+def test_more_of_one_product_is_the_product_mix() -> None:
+    rng = np.random.default_rng(0)
+    products = ["square" if rng.random() < 0.3 else "round" for _ in range(200)]
+    references = [picture(rng, product=product) for product in products]
+    camera = Camera(Monitor(fitted(references, labels=products)))
+    usual = ["square" if rng.random() < 0.3 else "round" for _ in range(100)]
+    assert not camera.play([picture(rng, product=product) for product in usual])
+    said = camera.play([picture(rng, product="square") for _ in range(80)])
+    evidence = said[-1][1].evidence
+    assert (evidence.family, evidence.words) == ("product mix", "more of “square”")
+
+
 def test_what_has_no_name_is_other(model: DriftModel) -> None:
     camera = Camera(Monitor(model))
     camera.play(pictures(20, 13))
