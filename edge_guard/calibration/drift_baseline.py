@@ -33,6 +33,9 @@ _FEW_BLOCKS = 20
 _MOST_EDGES = 63
 _FINE_EDGES = 12
 _LARGEST_RHO = 0.995
+_FEW = 50.0
+"""The largest jump of so few independent references is doubled before it limits jumps; that of
+more, less."""
 
 
 @dataclass(frozen=True, slots=True)

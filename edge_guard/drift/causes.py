@@ -23,7 +23,7 @@ from edge_guard.types import Array, Doubles
 LEAST = 0.6
 """Changes less similar than this to every known one are ``other``."""
 
-OTHER = SignatureSpec("other", "something that edge-guard has no name for")
+OTHER = SignatureSpec("other", "the pictures have changed in a way that has no name here")
 _NOISE_SHARE = 0.9
 _LARGE = 5.0
 """Deviations from which more is not much news."""

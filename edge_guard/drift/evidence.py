@@ -33,6 +33,7 @@ _BAND_OF_ERROR = 0.84
 
 _MOST_STATISTICS = 6
 _MODEL = SignatureSpec("model", "the model is less sure of pictures that look as ever")
+_STRANGER = SignatureSpec("other", "the guards find the frames stranger than the references")
 
 
 class Witness:
@@ -75,7 +76,7 @@ class Witness:
         change = Change(moved[: self._image], means[k : k + s] - self._model.statistics, cells)
         errors = np.array([standard_error(c, frames) for c in self._channels])
         found = self._attribute(change, moved / errors, frames, leading)
-        size, error, unit = self._size(found.cause.family, moved, errors, leading)
+        size, error, unit = self._size(found.cause.family, moved, errors)
         return DriftEvidence(
             family=found.cause.family,
             words=found.cause.words,
@@ -93,18 +94,22 @@ class Witness:
     def _attribute(self, change: Change, off: Doubles, frames: int, leading: int) -> Attribution:
         quiet = bool((np.abs(off[: self._image]) < _QUIET).all())
         if self._channels[leading].name in MODEL and quiet:
-            return Attribution(_MODEL, 1.0)
+            doubts = self._channels[leading].name == "doubt"
+            return Attribution(_MODEL if doubts else _STRANGER, 1.0 if doubts else 0.0)
         effective = frames / max(correlation_length(c) for c in self._model.image_channels)
         strongest = int(np.abs(off[: self._image]).argmax())
         described = look(change, self._model.spread)
         return self._causes.attribute(described, effective, strongest, float(off[strongest]))
 
     def _size(
-        self, family: str, moved: Doubles, errors: Doubles, leading: int
-    ) -> tuple[float, float, str]:
+        self, family: str, moved: Doubles, errors: Doubles
+    ) -> tuple[float | None, float | None, str]:
+        """Return size, error and unit; None where the family has none in this scene."""
         names = [c.name for c in self._channels]
-        told = [names.index(name) for name in SIZES.get(family, ()) if name in names] or [leading]
-        if family == "translation" and len(told) == 2:
+        told = [names.index(name) for name in SIZES.get(family, ()) if name in names]
+        if not told:
+            return None, None, ""
+        if family == "translation":
             size = hypot(*(float(moved[i]) for i in told))
         else:
             told = [max(told, key=lambda i: abs(float(moved[i])))]
@@ -148,15 +153,11 @@ def sentence(evidence: DriftEvidence, since: str) -> str:
         The time, in words.
     """
     what = f"{evidence.family}: {evidence.words}"
-    if evidence.family == "other":
-        what = "the pictures have changed in a way that has no name here"
-    if evidence.family == "model":
+    if evidence.family in ("other", "model"):
         what = evidence.words
     leading = evidence.statistics[0]
-    size = ""
-    if evidence.family in SIZES and evidence.size is not None and evidence.error is not None:
+    size = f" ({leading.name} by {leading.deviations:+.1f} σ)"
+    if evidence.size is not None and evidence.error is not None:
         sign = "" if evidence.family == "translation" else "+"
         size = f", {evidence.size:{sign}.1f} ± {evidence.error:.1f} {evidence.unit}"
-    elif leading:
-        size = f" ({leading.name} by {leading.deviations:+.1f} σ)"
     return f"{what}{size}, since about {since}"

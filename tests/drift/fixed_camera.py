@@ -11,6 +11,7 @@ from edge_guard.drift.incident import Report
 from edge_guard.drift.model import DriftModel
 from edge_guard.drift.monitor import Monitor
 from edge_guard.gate.gate import Meter
+from edge_guard.guards.logits import logit_scores
 from edge_guard.types import Frame, Image, Result, Verdict
 
 SIDE = 96
@@ -47,7 +48,7 @@ def fitted(images: list[Image], seed: int = 0, labels: list[str] | None = None) 
         shapes=[image.shape for image in images],
         hashes=list(range(n)),
         embeddings=[],
-        logits=np.zeros((n, 0), np.float32),
+        logits=np.random.default_rng(seed).normal(0, 6, (n, 3)).astype(np.float32),
         unreadable=[],
         textures=np.array(cells)[:, 1],
         sampled=np.array([sample(image) for image in images]),
@@ -83,5 +84,13 @@ class Camera:
         now = (number + 1) * 100_000_000 if at_ns is None else at_ns
         seen = self._meter.measure(image)
         frame = Frame("s", number, image, wall_ns=1_700_000_000_000_000_000 + now, monotonic_ns=now)
-        result = Result(Verdict.ACCEPT, p_value=float(self._rng.uniform(0.001, 1.0)))
-        return self.monitor.update(frame, result, seen.statistics, seen.cells)
+        return self.monitor.update(frame, judged(self._rng), seen.statistics, seen.cells)
+
+
+def judged(rng: np.random.Generator, p: float | None = None, gen: float | None = None) -> Result:
+    """What a model and its guards say of a frame like the references."""
+    usual = logit_scores(rng.normal(0, 6, (1, 3)))[0, 0]
+    p_value = float(rng.uniform(0.001, 1.0)) if p is None else p
+    return Result(
+        Verdict.ACCEPT, p_value=p_value, scores={"gen": float(usual if gen is None else gen)}
+    )

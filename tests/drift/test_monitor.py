@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from fixed_camera import Camera, fitted, picture, pictures
+from fixed_camera import Camera, fitted, judged, picture, pictures
 
 from edge_guard.calibration.imagined.resample import gaussian_blur
 from edge_guard.drift.evidence import sentence
@@ -141,19 +141,27 @@ def test_one_strange_frame_is_no_drift(model: DriftModel) -> None:
         assert not camera.play(pictures(30, 40 + seed))
 
 
-def test_a_model_that_doubts_pictures_as_ever(model: DriftModel) -> None:
+@pytest.mark.parametrize(
+    ("says", "family", "channel"),
+    [({"p": 0.004}, "other", "unlike"), ({"gen": 2.55}, "model", "doubt")],
+)
+def test_pictures_as_ever_that_model_or_guards_find_stranger(
+    model: DriftModel, says: dict[str, float], family: str, channel: str
+) -> None:
     camera = Camera(Monitor(model))
-    for number, image in enumerate(pictures(60, 15)):
+    rng = np.random.default_rng(15)
+    for number, image in enumerate(pictures(70, 15)):
         seen = camera._meter.measure(image)
-        p = float(np.random.default_rng(number).uniform(0.001, 1.0)) if number < 20 else 0.004
-        frame = Frame("s", number, image)
+        result = judged(rng, **(says if number >= 20 else {}))
         report = camera.monitor.update(
-            frame, Result(Verdict.ACCEPT, p_value=p), seen.statistics, seen.cells
+            Frame("s", number, image), result, seen.statistics, seen.cells
         )
         if report:
             break
-    assert report is not None and report.evidence.family == "model"
-    assert report.evidence.statistics[0].name == "unlike"
+    assert report is not None and report.evidence.family == family
+    assert report.evidence.statistics[0].name == channel
+    assert report.evidence.size is None
+    assert ("the model is less sure" in sentence(report.evidence, "noon")) == (family == "model")
 
 
 def test_the_state_survives_a_restart(model: DriftModel, tmp_path: Path) -> None:

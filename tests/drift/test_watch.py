@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from fixed_camera import fitted, pictures
+from fixed_camera import fitted, judged, pictures
 
 from edge_guard.collector.parse import parse
 from edge_guard.config import StreamTable
@@ -50,8 +50,7 @@ class Line:
         rng = np.random.default_rng(self._number)
         for image in images:
             frame = Frame("top", self._number, image, monotonic_ns=(self._number + 1) * 10**8)
-            result = Result(Verdict.ACCEPT, p_value=float(rng.uniform(0.001, 1)))
-            self.watch.take(frame, result, self._meter.measure(image))
+            self.watch.take(frame, judged(rng), self._meter.measure(image))
             self._number += 1
 
     def alarms(self) -> list[Alarm]:

@@ -71,7 +71,8 @@ def scene(number: int, repeats: int, seed: int) -> Found:
     return found
 
 
-_MIX = Change(MIXED, lambda x, _, __: x, ("product mix", "object"))
+_MIX = Change(MIXED, lambda x, _, __: x, ("product mix", "object", "other"))
+"""The references know one product only, so that ``other`` is as right as another part."""
 
 
 def _mixed(it: Scene, clean: Sequence[Image], rng: np.random.Generator) -> list[Image]:
