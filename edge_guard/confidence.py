@@ -3,7 +3,7 @@
     x = msp     ln p − ln(1 − p), p the largest softmax(l / T)
         gen     −Σ p^γ (1 − p)^γ                                  (Liu et al. 2023)
         pnorm   max l / ‖l‖₂, l centred                           (Cattelan & Silva 2023)
-        probe   ln q − ln(1 − q), q of the model's own answer under softmax(a·l + W z + b)
+        probe   mean of msp and ln q − ln(1 − q), q of the same answer under softmax(a·l + W z + b)
     confidence = σ(y(x)), y piecewise linear through the bundle's knots, strictly ascending
 
 The map never changes the order of x, so a threshold on the confidence is one on x.
@@ -58,7 +58,8 @@ def probe_scores(
 ) -> Doubles:
     """Return x of ``probe``, (N,), from logits (N, C) and pooled taps (N, D)."""
     refined = gain * np.asarray(logits, np.float64) + features @ weight + bias
-    return own_odds(log_softmax(refined), np.asarray(logits).argmax(1))
+    second = own_odds(log_softmax(refined), np.asarray(logits).argmax(1))
+    return (ranking_scores("msp", logits) + second) / 2.0
 
 
 def to_confidence(x: Array, knots: tuple[tuple[float, float], ...]) -> Doubles:

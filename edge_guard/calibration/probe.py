@@ -5,7 +5,8 @@
 minimises  mean of −ln q_truth + λ/2·(‖W‖² + ‖b‖²/100)  on labelled references. The model's own
 logits are the offset, so that few labels leave its order as it is and many may correct it; a layer
 before the head still knows what the head has thrown away (Alain & Bengio 2016, "Understanding
-intermediate layers using linear classifier probes").
+intermediate layers using linear classifier probes"). Frames are ordered by the mean of both
+opinions' log odds: few labels make an unsure probe, and the mean is seldom worse than the head.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Probe:
     bias: Doubles
 
     def scores(self, logits: Array, features: Array) -> Doubles:
-        """Return ln of the odds of the model's own answer, (N,), from logits and pooled taps."""
+        """Return both opinions' mean ln of the odds of the model's answer, (N,)."""
         return probe_scores(logits, features, self.gain, self.weight, self.bias)
 
 
