@@ -17,7 +17,10 @@ from edge_guard.manifest import Manifest
 from edge_guard.types import Array, Box, Doubles, Image, Reason
 
 _LOUD = 3
-"""How many guards a flagged frame's reasons name."""
+"""How many guards a flagged frame's reasons name, one for each thing they speak of."""
+
+_USUAL = 0.05
+"""A p-value above it is worth no reason beside a louder guard's."""
 
 _PURSE = 20.0
 """Looks that can be saved up, or taken in advance by frames that must be looked at."""
@@ -76,6 +79,8 @@ class Decision:
         self._promised = certified >= self._least
         self._purse = ReviewPurse(manifest.dials.review_budget)
         self._names = manifest.guards.scores
+        self._references = arrays.get("fusion.references")
+        self._calibration = arrays["fusion.calibration"]
         self._center, self._spread = arrays["fusion.center"], arrays["fusion.spread"]
         self._gate = gate
 
@@ -104,16 +109,31 @@ class Decision:
         return tuple(reasons.values())
 
     def _evidence(self, scored: Scored) -> tuple[Reason, ...]:
-        """Return the fused flag and the guards that speak loudest for it, as z of references."""
+        """Return the fused flag and the guards that speak loudest for it, rarest first."""
         z = (scored.scores - self._center) / self._spread
-        loud = [int(k) for k in np.argsort(-z)[:_LOUD] if z[k] > 1.0]
-        limit = self._promise.score_limit
-        fused = Reason("fused", "the frame is unlike the references", scored.fused, (None, limit))
-        names = self._names
+        p = [self._rarity(k, score) for k, score in enumerate(scored.scores)]
+        order = sorted(range(len(z)), key=lambda k: (p[k] or 1.0, -z[k]))
+        loudest: dict[str, int] = {}
+        for k in order:
+            if z[k] > 1.0 and (not loudest or (p[k] or 0.0) <= _USUAL):
+                loudest.setdefault(_subject(self._names[k]), k)
+        loud = list(loudest.values())[:_LOUD]
+        rows = 0 if self._references is None else len(self._references)
         return (
-            fused,
-            *(Reason(names[k], in_words(names[k]), float(z[k]), (None, 1.0)) for k in loud),
+            self._reason("fused", len(self._calibration), scored.p_value),
+            *(self._reason(self._names[k], rows, p[k]) for k in loud),
         )
+
+    def _rarity(self, k: int, score: float) -> float | None:
+        """Return a guard's conformal p-value; None for bundles of earlier versions."""
+        if self._references is None:
+            return None
+        return p_value(self._references[:, k], score)
+
+    def _reason(self, name: str, n: int, p: float | None) -> Reason:
+        """Return the reason of a guard with p-value ``p`` among ``n`` references."""
+        rarity = "" if p is None else f": {rarity_in_words(p, n)}"
+        return Reason(name, in_words(name) + rarity, p, (self._promise.p_limit, None))
 
     def _unsure(self, scored: Scored) -> tuple[Reason, ...]:
         confidence = scored.confidence
@@ -173,8 +193,39 @@ def located(reasons: tuple[Reason, ...], hottest: float, place: Box) -> tuple[Re
     return (*others, found)
 
 
+def _subject(name: str) -> str:
+    """Return what a guard's score looks at: a view, or the model's answer."""
+    view, _, method = name.partition(".")
+    return view if method or view == patch.NAME else "answer"
+
+
+def p_value(references: Array, score: float) -> float:
+    """Return (1 + how many references score as high) / (n + 1).
+
+    (Vovk et al. 2005, Algorithmic Learning in a Random World, ch. 2: smoothing left out.)
+
+    Parameters
+    ----------
+    references : Array
+        (n,) float32 scores, ascending.
+    score : float
+    """
+    below = int(np.searchsorted(references, np.float32(score), side="left"))
+    return (1 + len(references) - below) / (len(references) + 1)
+
+
+def rarity_in_words(p: float, n: int) -> str:
+    """Return what a conformal p-value among ``n`` references says, for people."""
+    as_far = max(0, round(p * (n + 1)) - 1)
+    if as_far == 0:
+        return f"rarer than 1 in {n} references"
+    return f"only {as_far} of {n} references {'goes' if as_far == 1 else 'go'} as far"
+
+
 def in_words(name: str) -> str:
     """Return what a guard's score speaks of, for people."""
+    if name == "fused":
+        return "the frame is unlike the references"
     if name == patch.NAME:
         return "a place in the picture is unlike any place of the references"
     view, _, method = name.partition(".")

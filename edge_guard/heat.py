@@ -9,11 +9,12 @@ from edge_guard.types import Array, Box, Heat, Image
 
 LIMIT = 1.0
 """Above it a place is farther from the references than good frames go, as promised."""
-_FAINT = 0.5
+_FAINT = 0.6
 """Heat below it is not painted."""
 _STRONG = 2.0
 """Heat from here on is painted the same."""
-_OPACITY = 0.65
+_OPACITY, _RISE = 0.65, 0.7
+"""Of the strongest heat; what lies below the limit is a hint."""
 _AMBER, _MAGENTA = (0.0, 190.0, 255.0), (150.0, 0.0, 255.0)
 """BGR; also told apart by their lightness."""
 
@@ -61,7 +62,7 @@ def overlay(image: Image, heat: Heat) -> Image:
     gray = image if image.ndim == 3 else np.repeat(image[..., None], 3, 2)
     strength = np.clip((full - _FAINT) / (_STRONG - _FAINT), 0.0, 1.0)[..., None]
     color = (1 - strength) * np.array(_AMBER) + strength * np.array(_MAGENTA)
-    opacity = _OPACITY * np.sqrt(strength)
+    opacity = _OPACITY * strength**_RISE
     painted: Array = gray * (1 - opacity) + color * opacity
     painted[_edge(full > LIMIT)] = 255.0
     return np.rint(painted).astype(np.uint8)

@@ -19,6 +19,7 @@ from edge_guard.confidence import ConfidenceMeter
 from edge_guard.decision import Decision, Scored, located
 from edge_guard.drift.model import read_model
 from edge_guard.errors import BundleError, EdgeGuardError
+from edge_guard.explain import Explainer
 from edge_guard.gate.gate import (
     MIN_SIDE_PX,
     Findings,
@@ -66,6 +67,7 @@ class Pipeline:
         self._meter = Meter()
         self._gate = InputGate(manifest.gate, gate_arrays(bundle.arrays), live=live)
         self._decision = Decision(manifest, bundle.arrays, self._gate)
+        self._explainer = Explainer(manifest, bundle.arrays, bundle.pictures)
         self._confidence = (
             ConfidenceMeter(
                 manifest.confidence, manifest.plan, manifest.guards.views, bundle.arrays
@@ -142,6 +144,8 @@ class Pipeline:
         place = region(heat) if heat else None
         if heat and place:
             reasons = located(reasons, float(heat.cells.max()), place)
+        if reasons:
+            reasons = self._explainer.attributed(reasons, seen.statistics, self._indices)
         done = time.perf_counter()
         index = scored.label_index
         return Result(
@@ -159,6 +163,7 @@ class Pipeline:
                 guards=(done - ran) * 1e6,
             ),
             heat=heat,
+            nearest=self._explainer.nearest(self._indices) if reasons else (),
         )
 
     def label(self, index: int) -> str:

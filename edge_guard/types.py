@@ -139,6 +139,13 @@ class Heat:
         smooth = _interpolated(_interpolated(self.cells, rows).T, columns).T
         return np.where(seen_rows[:, None] & seen_columns, smooth, np.float32(0.0))
 
+    def scaled(self, height: int, width: int) -> Heat:
+        """Return the heat of the same frame at another size, px."""
+        down, across = height / self.height, width / self.width
+        x, y, area_width, area_height = self.area
+        area = (x * across, y * down, area_width * across, area_height * down)
+        return Heat(self.cells, area, height, width)
+
 
 def _positions(size: int, start: float, extent: float, cells: int) -> tuple[Floats, Array]:
     """Return where each pixel lies among the cells' centres, and whether they cover it."""

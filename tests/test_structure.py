@@ -25,7 +25,7 @@ LAYERS = [
     ["card", "config_rules"],
     ["config", "manifest"],
     ["sources", "backends", "gate", "guards", "drift", "publish"],
-    ["bundle", "scoring", "decision", "heat"],
+    ["bundle", "scoring", "decision", "explain", "heat"],
     ["confidence"],
     ["pipeline"],
     ["intake", "reporting"],
@@ -46,7 +46,7 @@ COLLECTOR_SHARES = {"types", "errors", "config", "bundle", "publish.messages", "
 HOMES = {
     "ai_edge_litert": ["backends"],
     "amqtt": ["demo.broker"],
-    "cv2": ["sources", "backends.preprocess"],
+    "cv2": ["sources", "backends.preprocess", "backends.sheet"],
     "fastapi": ["collector.web"],
     "nicegui": ["collector.web"],
     "onnx": ["backends"],

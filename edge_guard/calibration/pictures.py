@@ -48,7 +48,7 @@ def show(references: Sequence[Reference]) -> Shown:
         if jpeg is not None:
             pictures[f"references/{row:05d}.jpg"] = jpeg
     missing = len(references) - len(pictures)
-    said = f"{missing} references have too much detail for a small picture in the bundle"
+    said = f"{missing} references have too much detail for small pictures in the bundle"
     return Shown(tuple(_name(r) for r in references), pictures, (said,) if missing else ())
 
 

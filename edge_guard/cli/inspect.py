@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--heatmaps",
         type=Path,
         metavar="DIR",
-        help="write a PNG of each flagged frame with the places that stand out",
+        help="write a PNG of each flagged frame: as it is, with the places that stand out, and "
+        "beside the references that it resembles",
     )
     parser.add_argument(
         "--monitor",
@@ -98,7 +99,7 @@ def _inspect(
                     heatmaps.write(frame, result)
             verdicts[result.verdict] += 1
             output.record(record(frame.source, frame.sequence, result))
-            _print(output, frame, result)
+            _print(output, frame, result, fully=_is_one_image(address))
             if replay and not isinstance(frame, Damaged):
                 replay.take(frame, result, pipeline)
     finally:
@@ -108,7 +109,7 @@ def _inspect(
 
 
 class Heatmaps:
-    """Pictures of flagged frames with their heat, one PNG each.
+    """Sheets of flagged frames with their heat and the references they resemble, one PNG each.
 
     Parameters
     ----------
@@ -130,15 +131,27 @@ class Heatmaps:
             raise _unwritable(folder, error) from None
 
     def write(self, frame: Frame, result: Result) -> None:
-        """Write the frame's picture where it has heat: accepted and invalid frames have none."""
-        from edge_guard.backends.preprocess import encode_png
+        """Write the frame's sheet where it has heat: accepted and invalid frames have none."""
+        from edge_guard.backends.preprocess import decode_image, encode_png
+        from edge_guard.backends.sheet import Panel, readable, sheet
         from edge_guard.heat import overlay
 
         if result.heat is None:
             return
+        picture = readable(frame.image)
+        painted = overlay(picture, result.heat.scaled(*picture.shape[:2]))
+        panels = [
+            Panel((f"{result.verdict}: {_name(frame)}",), picture),
+            Panel(("outlined: unlike any place of the references",), painted),
+        ]
+        beside = [
+            Panel((f"like {like.name} in", like.words), decode_image(like.picture))
+            for like in result.nearest
+            if like.picture
+        ]
         path = self._folder / f"{self.written:05d}-{Path(frame.source).stem}-{frame.sequence}.png"
         try:
-            path.write_bytes(encode_png(overlay(frame.image, result.heat)))
+            path.write_bytes(encode_png(sheet(panels, beside)))
         except OSError as error:
             raise _unwritable(path, error) from None
         self.written += 1
@@ -167,18 +180,33 @@ def record(source: str, sequence: int, result: Result) -> dict[str, Any]:
         "p_value": result.p_value,
         "scores": result.scores,
         "reasons": result.reasons,
+        "nearest": [
+            {"name": like.name, "entry": like.entry, "view": like.view} for like in result.nearest
+        ],
         "timing_us": result.timing_us,
     }
 
 
-def _print(output: Output, frame: Any, result: Result) -> None:
-    name = frame.source if _is_one_image(frame.source) else f"#{frame.sequence}"
+def _print(output: Output, frame: Any, result: Result, *, fully: bool) -> None:
+    """Print a frame's verdict, and all that explains it where it was asked about alone."""
+    name = frame.source if _is_one_image(frame.source) else _name(frame)
     answer = "" if result.label is None else f"  {result.label}"
     if result.confidence is not None:
         answer += f" {result.confidence:.0%}"
     why = f"  {result.reasons[0].message}" if result.reasons else ""
     verdict = output.paint(f"{result.verdict:<8}", _COLORS[result.verdict])
     output.text(f"{verdict}{name}{answer}{why}")
+    if not fully:
+        return
+    for reason in result.reasons[1:]:
+        output.text(f"{'':<8}{reason.message}")
+    for like in result.nearest:
+        output.text(f"{'':<8}most like {like.name} in {like.words}")
+
+
+def _name(frame: Frame) -> str:
+    """Return a frame's short name: its own file, or its number in the source."""
+    return Path(frame.source).name if _is_one_image(frame.source) else f"#{frame.sequence}"
 
 
 def _is_one_image(source: str) -> bool:

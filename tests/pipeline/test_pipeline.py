@@ -7,46 +7,19 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from tinybundle import CARD, fit, look
 from tinymodel import LABELS, parts, write_model
 
 from edge_guard.backends.preprocess import decode_image, encode_png
-from edge_guard.bundle import Bundle, read_bundle
+from edge_guard.bundle import Bundle
 from edge_guard.calibration.calibrate import calibrate
 from edge_guard.calibration.references import Reference
 from edge_guard.calibration.settings import Settings
-from edge_guard.card import Card, InputCard, OutputCard
 from edge_guard.errors import BundleError, ModelError, ReferencesError
 from edge_guard.gate.gate import Findings
 from edge_guard.guard import load
 from edge_guard.pipeline import Pipeline
-from edge_guard.types import Frame, Result, Verdict
-
-CARD = Card(InputCard("rgb", "stretch", (0.0,), (255.0,)), OutputCard(labels=LABELS))
-
-
-def references(pictures: list[np.ndarray]) -> list[Reference]:
-    return [Reference(f"part {i}", "", lambda p=p: p) for i, p in enumerate(pictures)]
-
-
-def fit(folder: Path, pictures: list[np.ndarray], **model: float) -> Bundle:
-    path = write_model(folder / "tiny.onnx", **model)
-    return calibrate(path, references(pictures), folder / "tiny.guard", card=CARD, labels=LABELS)
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tiny")
-    fit(folder, parts(120, 0))
-    return folder / "tiny.guard"
-
-
-@pytest.fixture(scope="module")
-def bundle(path: Path) -> Bundle:
-    return read_bundle(path)
-
-
-def look(bundle: Bundle, picture: np.ndarray) -> Result:
-    return Pipeline(bundle, live=False).inspect(Frame("s", 0, picture))
+from edge_guard.types import Frame, Verdict
 
 
 def test_good_parts_pass(bundle: Bundle) -> None:
@@ -259,7 +232,9 @@ def test_heatmaps_are_written_for_flagged_frames(path: Path, tmp_path: Path) -> 
     (written,) = out.iterdir()
     assert written.name == "00000-strange-0.png"
     painted = decode_image(written.read_bytes())
-    assert painted.shape == strange.shape
-    assert (painted != strange).any()
+    frame, overlay = painted[28:476, 10:458], painted[28:476, 468:916]  # enlarged sevenfold
+    assert (frame[::7, ::7] == strange).all()
+    assert (frame != overlay).any()
+    assert (painted[:, 926:] > 100).any()  # the nearest references
     (tmp_path / "file").write_text("")
     assert main(["inspect", str(path), *pictures, "--heatmaps", str(tmp_path / "file")]) == 2
