@@ -18,6 +18,7 @@ import numpy as np
 from scipy import stats
 
 from edge_guard.drift.channels import FLOORS, UNITS
+from edge_guard.drift.histogram import DEVIATION_EDGES
 from edge_guard.drift.runlength import CLIP, REFERENCE_VALUES, chart_limits
 from edge_guard.drift.spec import ChannelSpec
 from edge_guard.types import Array, Doubles
@@ -140,9 +141,15 @@ def _fit(series: Series, frames_between_alarms: float, share: float) -> tuple[Ch
             limits=limits,
             shewhart=float(max(shewhart, 1.25 * np.abs(e).max() / innovation)),
             block=round(_BLOCK_LENGTHS * length),
+            counts=_counts(d / sd),
         ),
         length,
     )
+
+
+def _counts(deviations: Doubles) -> tuple[int, ...]:
+    bins = np.searchsorted(DEVIATION_EDGES, deviations, "right")
+    return tuple(np.bincount(bins, minlength=len(DEVIATION_EDGES) + 1).tolist())
 
 
 def _within(x: Doubles, groups: Array) -> Doubles:

@@ -30,6 +30,8 @@ class ChannelSpec(msgspec.Struct, frozen=True):
         Two neighbouring frames further than this many ``sd`` on one side are an alarm.
     block : int
         Frames in a block of `edge_guard.drift.edetector`.
+    counts : tuple of int
+        References by their deviation, in the bins of `edge_guard.drift.histogram`.
     """
 
     name: str
@@ -42,6 +44,7 @@ class ChannelSpec(msgspec.Struct, frozen=True):
     limits: tuple[float, ...]
     shewhart: float
     block: int
+    counts: tuple[int, ...] = ()
 
 
 class SignatureSpec(msgspec.Struct, frozen=True):

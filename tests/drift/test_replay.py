@@ -89,3 +89,44 @@ def test_a_bundle_without_monitors_is_refused_with_the_remedy(
     capsys.readouterr()
     assert main(["inspect", str(old), str(recording), "--monitor"]) == 3
     assert "has no drift monitors: calibrate again" in capsys.readouterr().err
+
+
+def test_production_that_differs_is_told_in_plain_words_with_plots(
+    bundle: Path, recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in sorted(recording.iterdir()):
+        image = cv2.GaussianBlur(cv2.imread(str(path)), (0, 0), 1.0).astype(int) - 17
+        jpeg = cv2.imencode(".jpg", np.clip(image, 0, 255).astype(np.uint8), [1, 20])[1]
+        path.with_suffix(".jpg").write_bytes(jpeg.tobytes())
+        path.unlink()
+    report = tmp_path / "parity.html"
+    command = ("parity", str(bundle), "--production", str(recording), "--report", str(report))
+    (line,) = run(capsys, *command, "--json")
+    words = {d["name"]: d["words"] for d in line["differences"] if d["differs"]}
+    assert 10 < float(words["light"].removesuffix(" grey levels darker")) < 24
+    assert "less sharp" in words["focus"]
+    assert any(remark.startswith("JPEG blocks") for remark in line["remarks"])
+    assert line["at_stake"] and line["n"] == 100
+    page = report.read_text()
+    assert "grey levels darker" in page and page.count("<svg") == len(line["differences"])
+    assert page.count("data:image/") >= 8 and "http" not in page.replace("http://www.w3.org", "")
+    assert main(list(command)) == 0
+    assert "the model's accuracy is at stake" in capsys.readouterr().out
+
+
+def test_production_like_the_references_is_told_as_such(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, image in enumerate(parts(120, 2)):
+        cv2.imwrite(str(tmp_path / f"{number:04d}.png"), image)
+    (line,) = run(capsys, "parity", str(bundle), "--production", str(tmp_path), "--json")
+    assert not line["at_stake"] and line["remarks"] == []
+    assert sum(d["differs"] for d in line["differences"]) <= 1
+
+
+def test_production_without_a_picture_is_refused(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["parity", str(bundle), "--production", str(tmp_path / "none")]) == 5
+    assert main(["parity", str(bundle), "--production", str(tmp_path), "--frames", "0"]) == 2
+    assert "--frames" in capsys.readouterr().err

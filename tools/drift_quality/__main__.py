@@ -40,7 +40,8 @@ def main() -> None:
         if "peers" in arguments.parts:
             from drift_quality import peers
 
-            print(*peers.table(arguments.runs, arguments.seed), sep="\n", end="\n\n")
+            for line in peers.table(arguments.runs, arguments.seed):
+                print(line, flush=True)
     if arguments.json:
         for check in checks:
             print(msgspec.json.encode(asdict(check)).decode())
