@@ -19,17 +19,20 @@ from edge_guard.errors import EdgeGuardError
 from edge_guard.publish.messages import (
     HEAT_UNIT,
     MOST_HEAT_SIDE,
+    MOST_RESEMBLED,
+    MOST_RESEMBLED_BYTES,
     Alarm,
     Event,
     FrameResult,
     HeatGrid,
     ImageReference,
+    Resembled,
     Summary,
 )
 from edge_guard.publish.outbox import Numbered, Outbox, event_id
 from edge_guard.publish.stamp import rfc3339
 from edge_guard.sources.contract import Damaged
-from edge_guard.types import Frame, Heat, Image, Result, Verdict
+from edge_guard.types import Frame, Heat, Image, Nearest, Result, Verdict
 
 DRIFT = "drift"
 """Name of the drift monitors' alarm."""
@@ -203,6 +206,7 @@ class Reporter:
                 image=image,
                 image_dropped=lost,
                 heatmap=None if result.heat is None else heat_grid(result.heat),
+                nearest=tuple(_resembled(like) for like in result.nearest[:MOST_RESEMBLED]),
             )
 
         picture = None if jpeg is None else (self._stream.name, jpeg)
@@ -226,6 +230,11 @@ def heat_grid(heat: Heat) -> HeatGrid:
         cells = np.maximum.reduceat(cells, starts, axis)
     scaled = np.clip(np.rint(cells * HEAT_UNIT), 0, 255).astype(np.uint8)
     return HeatGrid(cells.shape[1], cells.shape[0], scaled.tobytes(), heat.area)
+
+
+def _resembled(like: Nearest) -> Resembled:
+    fits = 0 < len(like.picture) <= MOST_RESEMBLED_BYTES
+    return Resembled(like.name, like.view, like.words, like.picture if fits else None)
 
 
 def _thumbnail(picture: Image | None) -> bytes | None:

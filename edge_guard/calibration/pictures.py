@@ -63,4 +63,5 @@ def small_jpeg(image: Image, most: int) -> bytes | None:
 
 def _name(reference: Reference) -> str:
     file = Path(reference.name).name
-    return f"{reference.label}/{file}" if reference.label else file
+    name = f"{reference.label}/{file}" if reference.label else file
+    return name.encode("utf-8", "replace").decode()  # file names may hold any bytes

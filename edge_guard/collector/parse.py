@@ -18,12 +18,15 @@ from edge_guard.collector.pictures import is_digest, media_type
 from edge_guard.collector.progress import LAST_SEQUENCE
 from edge_guard.publish.messages import (
     MOST_HEAT_SIDE,
+    MOST_RESEMBLED,
+    MOST_RESEMBLED_BYTES,
     SCHEMA_VERSION,
     Alarm,
     Dropped,
     Event,
     FrameResult,
     HeatGrid,
+    Resembled,
     Stamp,
     State,
     Summary,
@@ -223,6 +226,15 @@ def _check_event(event: Event) -> None:
         raise RefusedError("malformed picture reference")
     if event.heatmap is not None and not _is_grid(event.heatmap):
         raise RefusedError("malformed heatmap")
+    if len(event.nearest) > MOST_RESEMBLED or not all(map(_is_resembled, event.nearest)):
+        raise RefusedError("malformed references")
+
+
+def _is_resembled(like: Resembled) -> bool:
+    picture = like.picture
+    return picture is None or (
+        len(picture) <= MOST_RESEMBLED_BYTES and media_type(picture) is not None
+    )
 
 
 def _is_grid(heat: HeatGrid) -> bool:

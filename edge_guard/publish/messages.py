@@ -28,6 +28,8 @@ HEAT_UNIT = 64
 """What a heat grid writes for 1."""
 MOST_HEAT_SIDE = 32
 """Cells along a side of a heat grid."""
+MOST_RESEMBLED, MOST_RESEMBLED_BYTES = 3, 3000
+"""References that an event names, and bytes of each one's picture."""
 
 
 class Stamp(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +65,18 @@ class HeatGrid(msgspec.Struct, frozen=True):
     """x, y, width, height of what the cells cover, in px of the frame; may reach beyond it."""
 
 
+class Resembled(msgspec.Struct, frozen=True):
+    """A reference that a flagged frame resembles."""
+
+    name: str
+    view: str
+    """The view of the bundle in which it is the nearest."""
+    words: str
+    """The same for people."""
+    picture: bytes | None = None
+    """Small JPEG of at most `MOST_RESEMBLED_BYTES`; None where there is none."""
+
+
 class Event(Stamp, frozen=True, kw_only=True):
     """One flagged frame."""
 
@@ -86,6 +100,8 @@ class Event(Stamp, frozen=True, kw_only=True):
     """Why the picture will never come, when the spool had to give it up."""
     heatmap: HeatGrid | None = None
     """None for frames that the model did not see, and for models without feature maps."""
+    nearest: tuple[Resembled, ...] = ()
+    """At most `MOST_RESEMBLED`; empty for frames that the model did not see."""
 
 
 class FrameResult(Stamp, frozen=True, kw_only=True):

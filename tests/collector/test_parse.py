@@ -76,6 +76,19 @@ def test_foreign_topics_are_refused(topic: str, expected: str) -> None:
 GRID = {"width": 2, "height": 2, "cells": "AAAAAA==", "area": [0.0, 0.0, 64.0, 48.0]}
 
 
+LIKE = {"name": "good/7.png", "view": "features", "words": "the model's features"}
+
+
+def test_the_references_that_a_frame_resembles_are_kept() -> None:
+    event, _ = Reporter().event()
+    shown, bare = LIKE | {"picture": "/9j/"}, LIKE
+    message = parse(event[0], changed(event, nearest=[shown, bare]), PREFIX)
+    assert message is not None
+    assert isinstance(message.body, Event)
+    assert [like.picture for like in message.body.nearest] == [b"\xff\xd8\xff", None]
+    assert message.body.nearest[1].words == "the model's features"
+
+
 def test_a_heatmap_is_kept() -> None:
     event, _ = Reporter().event()
     message = parse(event[0], changed(event, heatmap=GRID), PREFIX)
@@ -107,6 +120,10 @@ def test_a_heatmap_is_kept() -> None:
         ({"heatmap": GRID | {"width": 10**9}}, "malformed heatmap"),
         ({"heatmap": GRID | {"area": [0, 0, 0, 48]}}, "malformed heatmap"),
         ({"heatmap": GRID | {"cells": "?"}}, "malformed event"),
+        ({"nearest": [LIKE] * 4}, "malformed references"),
+        ({"nearest": [LIKE | {"picture": "AAAA"}]}, "malformed references"),
+        ({"nearest": [LIKE | {"picture": "/9j/" + "A" * 4000}]}, "malformed references"),
+        ({"nearest": [LIKE | {"picture": "?"}]}, "malformed event"),
     ],
 )
 def test_events_that_lie_or_do_not_fit_are_refused(changes: dict[str, Any], expected: str) -> None:

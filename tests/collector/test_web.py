@@ -16,7 +16,7 @@ from reports import FUSED, Reporter, picture
 from resender import wait_until
 from running import Running
 
-from edge_guard.publish.messages import HeatGrid, Moments
+from edge_guard.publish.messages import HeatGrid, Moments, Resembled
 from edge_guard.types import Reason, Verdict
 
 EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
@@ -200,6 +200,20 @@ def test_the_heat_lies_over_the_picture_and_can_be_taken_off(plant: Plant) -> No
     plant.browser.wait("!document.querySelector('.heat').checkVisibility()")
 
 
+def test_the_references_that_a_frame_resembles_are_shown(plant: Plant) -> None:
+    device = Reporter("cam-like", boot="like")
+    like = Resembled("good/7.png", "features", "the model's features", picture(21, 96, 64))
+    bare = Resembled("good/8.png", "tone", "brightness, contrast and colour")
+    plant.send(*device.event(picture(12), nearest=(like, bare)))
+    plant.wait_stored("cam-like", 1)
+    plant.open(f"/event/{plant.event_id('like-1')}")
+    plant.browser.wait("[...document.querySelectorAll('.nearest img')].some(i => i.naturalWidth)")
+    shown = plant.browser.evaluate("document.querySelector('.nearest').innerText")
+    for words in ("good/7.png", "in the model's features", "good/8.png", "no picture was kept"):
+        assert words in shown
+    assert plant.browser.overflow() == []
+
+
 def test_a_stream_is_charted_and_can_be_narrowed(plant: Plant) -> None:
     device = Reporter("cam-chart", boot="chart", stream="side view")
     now = time.time()
@@ -259,7 +273,13 @@ def test_hostile_words_and_long_names_do_no_harm(plant: Plant) -> None:
     reason = Reason(EVIL, EVIL, 1e300, (None, -1e300), (-5, -5, 2**40, 2**40))
     plant.send(
         device.state(causes=(EVIL,)),
-        *device.event(picture(13), reasons=(reason,), label=EVIL, scores={EVIL: 1.0}),
+        *device.event(
+            picture(13),
+            reasons=(reason,),
+            label=EVIL,
+            scores={EVIL: 1.0},
+            nearest=(Resembled(EVIL, EVIL, EVIL), Resembled(LONG, LONG, LONG, b"\xff\xd8\xff<")),
+        ),
         device.alarm(),
         device.drift(words=EVIL, cells=(1e300,) * 64, before=EVIL.encode()),
         device.summary(

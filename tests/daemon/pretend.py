@@ -11,10 +11,18 @@ import numpy as np
 
 from edge_guard.config import DeviceConfig, DeviceTable, MqttTable, SpoolTable, StreamTable
 from edge_guard.sources import Source
-from edge_guard.types import Frame, Reason, Result, Verdict
+from edge_guard.types import Frame, Nearest, Reason, Result, Verdict
 
 ACCEPTED, FLAGGED, BROKEN, HANGING, FROZEN = 0, 50, 100, 150, 200
 """Gray levels of a picture, and what the guard makes of it."""
+
+NEAREST = (
+    Nearest(
+        "good/7.png", "features", "the model's features", "references/00007.jpg", b"\xff\xd8\xff"
+    ),
+    Nearest("good/9.png", "tone", "brightness", "references/00009.jpg", b"\xff\xd8\xff" * 1001),
+)
+"""The second one's picture is too large to travel."""
 
 TIMING = {"receipt_seconds": 1.0, "reconnect_seconds": (0.1, 0.5)}
 
@@ -36,7 +44,13 @@ class Pretender:
             time.sleep(3600)
         if level == FLAGGED:
             reason = Reason("fused", "unlike the references", 1.0)
-            return Result(Verdict.REVIEW, label="b", scores={"fused": 1.0}, reasons=(reason,))
+            return Result(
+                Verdict.REVIEW,
+                label="b",
+                scores={"fused": 1.0},
+                reasons=(reason,),
+                nearest=NEAREST,
+            )
         if level == FROZEN:
             reason = Reason("gate.frozen", "the picture does not change", 0.0)
             return Result(Verdict.INVALID, reasons=(reason,))

@@ -34,7 +34,7 @@ from edge_guard.config import DeviceConfig
 from edge_guard.daemon import Daemon, Phase
 from edge_guard.errors import SourceError, StoreError
 from edge_guard.intake import Item
-from edge_guard.publish.messages import Alarm, Event, FrameResult, State, Summary, decode
+from edge_guard.publish.messages import Alarm, Event, FrameResult, Resembled, State, Summary, decode
 from edge_guard.types import Result, Verdict
 
 HERE = Path(__file__).parent
@@ -90,6 +90,11 @@ def test_a_folder_is_judged_stored_and_summed_up(broker: Mosquitto, tmp_path: Pa
     assert by_frame[5].image is None
     assert by_frame[5].image_dropped == "undecodable"
     assert by_frame[1].image.width_px == 48
+    assert by_frame[1].nearest == (
+        Resembled("good/7.png", "features", "the model's features", b"\xff\xd8\xff"),
+        Resembled("good/9.png", "tone", "brightness", None),
+    )
+    assert by_frame[3].nearest == ()
     assert collector.pictures[by_frame[1].event_id].startswith(b"\xff\xd8")
     assert summary.frames == 6
     assert summary.verdicts == {"accept": 2, "review": 3, "invalid": 1}

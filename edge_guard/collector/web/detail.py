@@ -18,6 +18,7 @@ from edge_guard.collector.web.marks import (
     picture_address,
     without_picture,
 )
+from edge_guard.collector.web.nearest import nearest_part
 from edge_guard.collector.web.reason import reason_part
 from edge_guard.collector.web.site import Site
 from edge_guard.collector.web.words import moment, moment_of, number, percent
@@ -62,6 +63,8 @@ def _build(row: EventRow) -> None:
                 ui.label("Why it was flagged").classes("card-title")
                 for place, reason in enumerate(event.reasons, start=1):
                     reason_part(place, reason)
+            if event.nearest:
+                nearest_part(event.nearest)
             _answer(event)
     with box("detail-more"):
         _scores(event)
