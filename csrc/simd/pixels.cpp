@@ -27,24 +27,27 @@ std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
 #if defined(EG_SCALAR)
 typedef std::uint64_t Words;
 Words product(Words v) { return (v & 0xffffffffU) * (v >> 32); }
-Words exchanged(Words v) { return v << 32 | v >> 32; }
 #elif defined(__AVX2__)
-typedef __m256i Words;
-Words product(Words v) { return _mm256_mul_epu32(v, _mm256_srli_epi64(v, 32)); }
-Words exchanged(Words v) { return _mm256_shuffle_epi32(v, 0xb1); }
+typedef std::uint64_t Words __attribute__((vector_size(32)));
+Words product(Words v) {
+    return reinterpret_cast<Words>(_mm256_mul_epu32(reinterpret_cast<__m256i>(v),
+                                                    reinterpret_cast<__m256i>(v >> 32)));
+}
 #elif defined(__SSE2__)
-typedef __m128i Words;
-Words product(Words v) { return _mm_mul_epu32(v, _mm_srli_epi64(v, 32)); }
-Words exchanged(Words v) { return _mm_shuffle_epi32(v, 0xb1); }
+typedef std::uint64_t Words __attribute__((vector_size(16)));
+Words product(Words v) {
+    return reinterpret_cast<Words>(
+        _mm_mul_epu32(reinterpret_cast<__m128i>(v), reinterpret_cast<__m128i>(v >> 32)));
+}
 #elif defined(__ARM_NEON)
 typedef uint64x2_t Words;
 Words product(Words v) { return vmull_u32(vmovn_u64(v), vshrn_n_u64(v, 32)); }
-Words exchanged(Words v) { return vreinterpretq_u64_u32(vrev64q_u32(vreinterpretq_u32_u64(v))); }
 #else
 typedef std::uint64_t Words;
 Words product(Words v) { return (v & 0xffffffffU) * (v >> 32); }
-Words exchanged(Words v) { return v << 32 | v >> 32; }
 #endif
+
+Words exchanged(Words v) { return v << 32 | v >> 32; }
 
 constexpr std::size_t kVectors = kLine / sizeof(Words);
 

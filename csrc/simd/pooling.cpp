@@ -95,20 +95,47 @@ double sum_of_squares(const Stored* values, std::size_t n) {
     return total;
 }
 
-// Column sums first, over the rows of a block: the loop over x is then as long as the row.
+struct Span {
+    std::size_t first, end;
+};
+
+// columns[x] = sum of column x over rows of at most kWide values, read kWide at a time: without a
+// remainder, into the row behind.
+template <std::size_t kWide, typename Stored>
+void add_narrow_rows(const Stored* plane, std::size_t width, Span rows,
+                     typename Sums<Stored>::Sum* columns) {
+    using Sum = typename Sums<Stored>::Sum;
+    Sum sums[kWide] = {};
+    for (std::size_t y = rows.first; y < rows.end; ++y) {
+#pragma omp simd
+        for (std::size_t x = 0; x < kWide; ++x) sums[x] += static_cast<Sum>(plane[y * width + x]);
+    }
+    for (std::size_t x = 0; x < width; ++x) columns[x] = sums[x];
+}
+
+// The same; `behind` values follow the plane.
 template <typename Stored>
-void add_plane(const Stored* plane, const Tensor& t, const Blocks& blocks, double* block_sums,
-               void* scratch) {
+void add_rows(const Stored* plane, std::size_t width, Span rows, std::size_t behind,
+              typename Sums<Stored>::Sum* columns) {
+    if (width <= 16 && behind >= 16) return add_narrow_rows<16>(plane, width, rows, columns);
+    if (width <= 32 && behind >= 32) return add_narrow_rows<32>(plane, width, rows, columns);
+    for (std::size_t x = 0; x < width; ++x) columns[x] = 0;
+    for (std::size_t y = rows.first; y < rows.end; ++y) {
+        const Stored* row = plane + y * width;
+#pragma omp simd
+        for (std::size_t x = 0; x < width; ++x)
+            columns[x] += static_cast<typename Sums<Stored>::Sum>(row[x]);
+    }
+}
+
+// Column sums first, over the rows of a block: the loop over x is then as long as the row.
+// `behind`: values of the map behind this plane.
+template <typename Stored>
+void add_plane(const Stored* plane, const Tensor& t, const Blocks& blocks, std::size_t behind,
+               double* block_sums, void* scratch) {
     auto* columns = static_cast<typename Sums<Stored>::Sum*>(scratch);
     for (std::size_t by = 0; by < blocks.n_y; ++by) {
-        for (std::size_t x = 0; x < t.width; ++x) columns[x] = 0;
-        for (std::size_t y = blocks.edges_y[by]; y < blocks.edges_y[by + 1]; ++y) {
-            const Stored* row = plane + y * t.width;
-#pragma omp simd
-            for (std::size_t x = 0; x < t.width; ++x) {
-                columns[x] += static_cast<typename Sums<Stored>::Sum>(row[x]);
-            }
-        }
+        add_rows(plane, t.width, {blocks.edges_y[by], blocks.edges_y[by + 1]}, behind, columns);
         for (std::size_t bx = 0; bx < blocks.n_x; ++bx, block_sums += t.channels) {
             double sum = 0;
             for (std::size_t x = blocks.edges_x[bx]; x < blocks.edges_x[bx + 1]; ++x) {
@@ -130,7 +157,8 @@ void pool_as(const Tensor& t, const void* data, const Blocks& blocks, double* bl
     const std::size_t size = t.height * t.width;
     for (std::size_t c = 0; c < t.channels; ++c) {
         squares[c] += sum_of_squares(values + c * size, size);
-        add_plane(values + c * size, t, blocks, block_sums + c, scratch);
+        add_plane(values + c * size, t, blocks, (t.channels - 1 - c) * size, block_sums + c,
+                  scratch);
     }
 }
 

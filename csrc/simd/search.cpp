@@ -42,6 +42,31 @@ void estimate_block(const PackedRows& bank, std::size_t first, std::size_t n, co
     }
 }
 
+// Bit i: values[i] <= limit, of kLaneRows values.
+std::uint32_t which_at_most(const float* values, float limit) {
+    std::uint32_t set = 0;
+#if defined(__AVX__) && !defined(EG_SCALAR)
+    const __m256 most = _mm256_set1_ps(limit);
+    for (unsigned i = 0; i < kLaneRows; i += 8) {
+        const __m256 below = _mm256_cmp_ps(_mm256_loadu_ps(values + i), most, _CMP_LE_OQ);
+        set |= static_cast<std::uint32_t>(_mm256_movemask_ps(below)) << i;
+    }
+#elif defined(__SSE2__) && !defined(EG_SCALAR)
+    const __m128 most = _mm_set1_ps(limit);
+    for (unsigned i = 0; i < kLaneRows; i += 4) {
+        const __m128 below = _mm_cmple_ps(_mm_loadu_ps(values + i), most);
+        set |= static_cast<std::uint32_t>(_mm_movemask_ps(below)) << i;
+    }
+#else
+    int any = 0;
+#pragma omp simd reduction(| : any)
+    for (std::size_t i = 0; i < kLaneRows; ++i) any |= values[i] <= limit;
+    if (any == 0) return 0;
+    for (unsigned i = 0; i < kLaneRows; ++i) set |= (values[i] <= limit ? 1U : 0U) << i;
+#endif
+    return set;
+}
+
 }  // namespace
 
 QueryNorms quantize(const float* x, const double* center, std::size_t dim, double scale, int limit,
@@ -104,13 +129,9 @@ int narrow_limit() { return planes::kLimit; }
 std::size_t at_most(const float* values, std::size_t n, float limit, std::uint32_t* found) {
     std::size_t count = 0;
     for (std::size_t start = 0; start < n; start += kLaneRows) {
-        int any = 0;
-#pragma omp simd reduction(| : any)
-        for (std::size_t i = start; i < start + kLaneRows; ++i) any |= values[i] <= limit;
-        if (any == 0) continue;
-        for (std::size_t i = start; i < start + kLaneRows; ++i) {
-            if (values[i] <= limit) found[count++] = static_cast<std::uint32_t>(i);
-        }
+        for (std::uint32_t set = which_at_most(values + start, limit); set != 0; set &= set - 1)
+            found[count++] = static_cast<std::uint32_t>(start) +
+                             static_cast<std::uint32_t>(__builtin_ctz(set));
     }
     return count;
 }
