@@ -56,15 +56,16 @@ def _build(row: EventRow) -> None:
         link(f"{row.device} · {event.stream}", _stream_address(row))
         ui.label(moment_of(event.captured_wall_time)).classes("time")
     with box("detail"):
-        with box("detail-picture"):
-            _picture(row)
+        with box("detail-words"):
+            with box("detail-picture"):
+                _picture(row)
+            if event.nearest:
+                nearest_part(event.nearest)
         with box("detail-words"):
             with box("card"):
                 ui.label("Why it was flagged").classes("card-title")
                 for place, reason in enumerate(event.reasons, start=1):
                     reason_part(place, reason)
-            if event.nearest:
-                nearest_part(event.nearest)
             _answer(event)
     with box("detail-more"):
         _scores(event)
