@@ -227,11 +227,11 @@ def in_words(name: str) -> str:
     if name == "fused":
         return "the frame is unlike the references"
     if name == patch.NAME:
-        return "a place in the picture is unlike any place of the references"
+        return "a place in the picture is unlike those of the references"
     view, _, method = name.partition(".")
     if not method:
         return f"the model's answer is unusual ({name})"
     subject = _SUBJECTS.get(view, f"the model's inner layer {view} is")
     return f"{subject} " + (
-        "unlike any reference" if method == "nearest" else "far from the references"
+        "far from even the nearest reference" if method == "nearest" else "far from the references"
     )

@@ -134,15 +134,17 @@ class Heatmaps:
         """Write the frame's sheet where it has heat: accepted and invalid frames have none."""
         from edge_guard.backends.preprocess import decode_image, encode_png
         from edge_guard.backends.sheet import Panel, readable, sheet
-        from edge_guard.heat import overlay
+        from edge_guard.heat import LIMIT, overlay
 
         if result.heat is None:
             return
         picture = readable(frame.image)
         painted = overlay(picture, result.heat.scaled(*picture.shape[:2]))
+        stands_out = bool(result.heat.cells.max() > LIMIT)
+        caption = "outlined: unlike the references" if stands_out else "no place stands out"
         panels = [
             Panel((f"{result.verdict}: {_name(frame)}",), picture),
-            Panel(("outlined: unlike any place of the references",), painted),
+            Panel((caption,), painted),
         ]
         beside = [
             Panel((f"like {like.name} in", like.words), decode_image(like.picture))

@@ -107,3 +107,11 @@ def test_the_heat_travels_as_a_small_grid() -> None:
     cells = np.frombuffer(coarse.cells, np.uint8).reshape(coarse.height, coarse.width)
     assert max(cells.shape) <= MOST_HEAT_SIDE
     assert np.argwhere(cells).tolist() == [[57 // 4, 16]]
+
+
+def test_heat_scales_with_its_frame() -> None:
+    heat = Heat(np.array([[0.0, 2.0]], np.float32), (10.0, 0.0, 40.0, 50.0), 50, 60)
+    twice = heat.scaled(100, 180)
+    assert twice.area == (30.0, 0.0, 120.0, 100.0)
+    assert twice.full().shape == (100, 180)
+    assert region(twice) == (90, 0, 60, 100)
