@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command has it; before NumPy is loaded
+
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -111,19 +111,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def limit_opencv() -> None:
-    """Set what OpenCV reads from the environment once, when it is loaded.
+def limit_libraries() -> None:
+    """Set what OpenCV and NumPy read from the environment once, when they are loaded.
 
     An image larger than 2²⁸ px (three times the largest industrial camera's) is refused before its
-    memory is taken, and OpenCV's own messages stay off stderr. A user's own settings are kept.
+    memory is taken, and OpenCV's own messages stay off stderr. BLAS gets one thread: matrices here
+    are small, and threads that wait for each other on a busy device cost more than forty times what
+    they compute. A user's own settings are kept.
     """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 28))
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 
 def _dispatch(arguments: list[str]) -> int:
     command = next((word for word in arguments if not word.startswith("-")), None)
-    limit_opencv()
+    limit_libraries()
     args = build_parser(command).parse_args(arguments)
     _log_to_stderr(getattr(args, "verbose", 0))
     code: int = import_module(f"edge_guard.cli.{args.command}").run(args)

@@ -168,7 +168,7 @@ def test_an_image_bomb_is_refused_by_the_command(tmp_path):
         + chunk(b"IEND", b"")
     )
     program = (
-        "import edge_guard.cli.main as main, sys; main.limit_opencv()\n"
+        "import edge_guard.cli.main as main, sys; main.limit_libraries()\n"
         "from pathlib import Path; from edge_guard.sources.images import read_image\n"
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))\n"
         "read_image(Path(sys.argv[1]))"
