@@ -27,6 +27,8 @@ class Incident(msgspec.Struct):
     due: int
     """Frames used at the next look at its cause."""
     calm: int = 0
+    """Calm spells in a row."""
+    spell_start: int = 0
     spell_end: int = 0
 
 

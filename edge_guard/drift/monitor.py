@@ -30,7 +30,7 @@ from edge_guard.drift.settling import Settling
 from edge_guard.publish.messages import DriftEvidence
 from edge_guard.types import Array, Doubles, Frame, Result
 
-_SPELL = 20
+_SPELL = 12
 _CALM_ERRORS = 3.0
 _CALM_SPELLS = 2
 _SOONEST_UPDATE = 8
@@ -208,11 +208,17 @@ class Monitor:
         incident, count = self._incident, self._history.frames
         assert incident is not None
         if count >= incident.spell_end:
-            incident.calm = incident.calm + 1 if self._calm() else 0
+            calm = self._calm(count - incident.spell_start)
+            if incident.calm and not calm:  # it is back: the calm between says nothing of it
+                incident.since_count, incident.due = incident.spell_start, count
+            incident.calm = incident.calm + 1 if calm else 0
             if incident.calm >= _CALM_SPELLS:
                 return self._clear(frame)
             self._begin_spell()
         if count < incident.due or incident.calm:
+            return None
+        if self._calm(min(_SPELL, count - incident.since_count)):
+            incident.due = incident.spell_end  # it may be over: what came since would dilute it
             return None
         incident.due = count + (count - incident.since_count)
         before = self._evidence
@@ -229,15 +235,13 @@ class Monitor:
     def _begin_spell(self) -> None:
         assert self._incident is not None
         lengths = [correlation_length(c) for c in self._model.spec.channels]
-        spell = max(
-            _SPELL, 2 * self._incident.took, ceil(_BLOCK_LENGTHS * float(np.median(lengths)))
-        )
-        self._incident.spell_end = self._history.frames + spell
+        patience = ceil(_BLOCK_LENGTHS * float(np.median(lengths)))
+        start = self._history.frames
+        self._incident.spell_start = start
+        self._incident.spell_end = start + max(_SPELL, 2 * self._incident.took, patience)
 
-    def _calm(self) -> bool:
-        """Return whether the last spell looked like the references."""
-        assert self._incident is not None
-        spell = max(_SPELL, 2 * self._incident.took)
+    def _calm(self, spell: int) -> bool:
+        """Return whether the last frames looked like the references."""
         means, frames = self._history.mean(spell)
         return all(
             abs(float(means[i]) - c.mean) <= c.dead_band + _CALM_ERRORS * standard_error(c, frames)

@@ -30,7 +30,7 @@ def brighter(images: list[Image], levels: float) -> list[Image]:
 
 def test_an_untouched_stream_raises_nothing(model: DriftModel) -> None:
     camera = Camera(Monitor(model))
-    assert not camera.play(pictures(600, 1))
+    assert not camera.play(pictures(FRAMES + 20, 1))
     assert camera.monitor.status == "watching"
     assert not camera.monitor.skipped
 
@@ -65,7 +65,7 @@ def test_a_trouble_that_passes_is_cleared_once_and_may_come_again(model: DriftMo
     for seed in (5, 7):
         assert camera.play(brighter(pictures(20, seed), -3))[0][1].state == "raised"
         assert camera.monitor.raised
-        said = camera.play(pictures(250, seed + 1))
+        said = camera.play(pictures(80, seed + 1))
         assert [report.state for _, report in said if report.state != "updated"] == ["cleared"]
         assert not camera.monitor.raised
 
@@ -73,7 +73,7 @@ def test_a_trouble_that_passes_is_cleared_once_and_may_come_again(model: DriftMo
 def test_a_trouble_that_lasts_is_one_alarm(model: DriftModel) -> None:
     camera = Camera(Monitor(model))
     camera.play(pictures(30, 4))
-    said = camera.play(brighter(pictures(600, 9), 2))
+    said = camera.play(brighter(pictures(250, 9), 2))
     assert [report.state for _, report in said].count("raised") == 1
     assert "cleared" not in {report.state for _, report in said}
     assert len(said) < 8

@@ -78,7 +78,7 @@ def test_an_alarm_is_on_the_disk_with_its_evidence_and_small_pictures(
         assert max(shown.shape[:2]) <= 96
     assert line.reporter.alarms() == (f"top: {alarm.message}",)
     assert set(line.watch.deviations) == {c.name for c in model.spec.channels}
-    line.show(pictures(250, 3))
+    line.show(pictures(80, 3))
     (alarm,) = line.alarms()
     assert alarm.state == "cleared" and alarm.message.startswith("over: ")
     assert line.reporter.alarms() == ()
@@ -108,7 +108,7 @@ def test_a_restart_goes_on_with_the_alarm_and_clears_it(
     assert line.watch.status == "a change lasts"
     line.show(brighter(pictures(5, 4), 3))
     assert line.alarms()[0].state == "raised"
-    line.show(pictures(250, 5))
+    line.show(pictures(80, 5))
     assert line.alarms()[0].state == "cleared"
 
 
