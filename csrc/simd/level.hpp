@@ -33,9 +33,9 @@ void image_sums(const Image& image, const ImageScratch& scratch, ImageSums& sums
 // Pixels of row y into scratch.planes (3 channels) and luma; adds the hash and the colour sums.
 void load_row(const Image& image, std::size_t y, const ImageScratch& scratch, std::uint8_t* luma,
               ImageSums& sums);
-// Sum of n bytes, written as absolute differences to zeros: for those every instruction set has one
-// instruction, for a plain sum the compiler widens each byte.
-std::int64_t sum_bytes(const std::uint8_t* bytes, const std::uint8_t* zeros, std::size_t n);
+// Sum of |a - b| of n bytes. Also, with b all zero, the sum of bytes: for absolute differences every
+// instruction set has one instruction, for a plain sum the compiler widens each byte.
+std::int64_t sum_bytes(const std::uint8_t* a, const std::uint8_t* b, std::size_t n);
 // Forward differences of rows `above` and `below` (both of `width` pixels).
 void add_gradients(const std::uint8_t* above, const std::uint8_t* below, std::size_t width,
                    const ImageScratch& scratch, ScaleSums& sums);

@@ -100,6 +100,103 @@ const std::uint8_t* contiguous_row(const Image& image, std::size_t y, std::uint8
     return copy - image.width * image.channels;
 }
 
+#if defined(__AVX2__)
+
+struct Colours {
+    __m256i blue, green, red;
+};
+
+// 32 pixels. Every third byte is a colour's: two blends bring those of a colour together, whatever
+// register they are in, and one shuffle into order.
+Colours split(const std::uint8_t* bgr) {
+    const auto load = [](const std::uint8_t* from) {
+        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    };
+    const __m256i third = _mm256_setr_epi8(0, 0, -1, 0, 0, -1, 0, 0, -1, 0, 0, -1, 0, 0, -1, 0, 0,
+                                           -1, 0, 0, -1, 0, 0, -1, 0, 0, -1, 0, 0, -1, 0, 0);
+    const __m256i second = _mm256_setr_epi8(0, -1, 0, 0, -1, 0, 0, -1, 0, 0, -1, 0, 0, -1, 0, 0, -1,
+                                            0, 0, -1, 0, 0, -1, 0, 0, -1, 0, 0, -1, 0, 0, -1);
+    const __m256i v0 = load(bgr), v1 = load(bgr + 32), v2 = load(bgr + 64);
+    const __m256i low = _mm256_permute2x128_si256(v0, v2, 0x20);
+    const __m256i high = _mm256_permute2x128_si256(v0, v2, 0x31);
+    const auto ordered = [&](__m256i base, __m256i at_third, __m256i at_second, __m128i order) {
+        const __m256i mixed = _mm256_blendv_epi8(base, at_third, third);
+        return _mm256_shuffle_epi8(_mm256_blendv_epi8(mixed, at_second, second),
+                                   _mm256_broadcastsi128_si256(order));
+    };
+    return {
+        ordered(low, high, v1, _mm_setr_epi8(0, 3, 6, 9, 12, 15, 2, 5, 8, 11, 14, 1, 4, 7, 10, 13)),
+        ordered(high, v1, low, _mm_setr_epi8(1, 4, 7, 10, 13, 0, 3, 6, 9, 12, 15, 2, 5, 8, 11, 14)),
+        ordered(v1, low, high, _mm_setr_epi8(2, 5, 8, 11, 14, 1, 4, 7, 10, 13, 0, 3, 6, 9, 12, 15)),
+    };
+}
+
+// Four sums of 64 bits, or eight of 32, which 32768 pixels do not fill: 255^2 * 32768 < 2^31.
+struct Totals {
+    __m256i blue, green, red, chroma, red_green, blue_green;
+};
+
+// One half of the pixels as 16 bits: adds the squared differences, returns the luma.
+__m256i add_half(__m256i b, __m256i g, __m256i r, Totals& totals) {
+    const __m256i rg = _mm256_sub_epi16(r, g), bg = _mm256_sub_epi16(b, g);
+    totals.red_green = _mm256_add_epi32(totals.red_green, _mm256_madd_epi16(rg, rg));
+    totals.blue_green = _mm256_add_epi32(totals.blue_green, _mm256_madd_epi16(bg, bg));
+    const __m256i red = _mm256_mullo_epi16(r, _mm256_set1_epi16(77));
+    const __m256i green = _mm256_mullo_epi16(g, _mm256_set1_epi16(150));
+    const __m256i blue = _mm256_mullo_epi16(b, _mm256_set1_epi16(29));
+    return _mm256_srli_epi16(_mm256_add_epi16(_mm256_add_epi16(red, green), blue), 8);
+}
+
+void add_pixels(const std::uint8_t* bgr, std::uint8_t* luma, Totals& totals) {
+    const __m256i zero = _mm256_setzero_si256();
+    const Colours c = split(bgr);
+    const auto add = [&](__m256i& total, __m256i bytes) {
+        total = _mm256_add_epi64(total, _mm256_sad_epu8(bytes, zero));
+    };
+    add(totals.blue, c.blue);
+    add(totals.green, c.green);
+    add(totals.red, c.red);
+    const __m256i most = _mm256_max_epu8(_mm256_max_epu8(c.blue, c.green), c.red);
+    const __m256i least = _mm256_min_epu8(_mm256_min_epu8(c.blue, c.green), c.red);
+    add(totals.chroma, _mm256_sub_epi8(most, least));
+    const __m256i low = add_half(_mm256_unpacklo_epi8(c.blue, zero),
+                                 _mm256_unpacklo_epi8(c.green, zero),
+                                 _mm256_unpacklo_epi8(c.red, zero), totals);
+    const __m256i high = add_half(_mm256_unpackhi_epi8(c.blue, zero),
+                                  _mm256_unpackhi_epi8(c.green, zero),
+                                  _mm256_unpackhi_epi8(c.red, zero), totals);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(luma), _mm256_packus_epi16(low, high));
+}
+
+template <typename Lane>
+std::int64_t total(__m256i lanes) {
+    Lane values[sizeof lanes / sizeof(Lane)];
+    memcpy(values, &lanes, sizeof lanes);
+    std::int64_t sum = 0;
+    for (const Lane value : values) sum += static_cast<std::int64_t>(value);
+    return sum;
+}
+
+// The last pixels are filled up with black ones, which add nothing.
+void load_colours(const std::uint8_t* bgr, std::size_t width, const ImageScratch&,
+                  std::uint8_t* luma, ImageSums& sums) {
+    constexpr std::size_t kPixels = 32;
+    Totals totals = {};
+    std::size_t x = 0;
+    for (; x + kPixels <= width; x += kPixels) add_pixels(bgr + 3 * x, luma + x, totals);
+    std::uint8_t rest[3 * kPixels] = {};
+    memcpy(rest, bgr + 3 * x, 3 * (width - x));
+    add_pixels(rest, luma + x, totals);
+    sums.blue += total<std::int64_t>(totals.blue);
+    sums.green += total<std::int64_t>(totals.green);
+    sums.red += total<std::int64_t>(totals.red);
+    sums.chroma += total<std::int64_t>(totals.chroma);
+    sums.red_green_square += total<std::int32_t>(totals.red_green);
+    sums.blue_green_square += total<std::int32_t>(totals.blue_green);
+}
+
+#else
+
 void split(const std::uint8_t* bgr, std::size_t width, std::uint8_t* __restrict blue,
            std::uint8_t* __restrict green, std::uint8_t* __restrict red,
            std::uint8_t* __restrict luma) {
@@ -140,6 +237,14 @@ void add_colours(const ImageScratch& scratch, std::size_t padded, ImageSums& sum
     sums.blue_green_square += bg;
 }
 
+void load_colours(const std::uint8_t* bgr, std::size_t width, const ImageScratch& scratch,
+                  std::uint8_t* luma, ImageSums& sums) {
+    split(bgr, width, scratch.planes[0], scratch.planes[1], scratch.planes[2], luma);
+    add_colours(scratch, (width + kLine - 1) & ~(kLine - 1), sums);
+}
+
+#endif
+
 // The next row comes from memory while this one is computed.
 void fetch_row(const Image& image, std::size_t y) {
     if (y >= image.height) return;
@@ -150,11 +255,10 @@ void fetch_row(const Image& image, std::size_t y) {
 
 }  // namespace
 
-std::int64_t sum_bytes(const std::uint8_t* bytes, const std::uint8_t* zeros, std::size_t n) {
+std::int64_t sum_bytes(const std::uint8_t* a, const std::uint8_t* b, std::size_t n) {
     std::uint32_t sum = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-        sum += static_cast<std::uint32_t>(__builtin_abs(bytes[i] - zeros[i]));
-    }
+    for (std::size_t i = 0; i < n; ++i)
+        sum += static_cast<std::uint32_t>(__builtin_abs(a[i] - b[i]));
     return sum;
 }
 
@@ -167,8 +271,7 @@ void load_row(const Image& image, std::size_t y, const ImageScratch& scratch, st
         memcpy(luma, row, image.width);
         return;
     }
-    split(row, image.width, scratch.planes[0], scratch.planes[1], scratch.planes[2], luma);
-    add_colours(scratch, (image.width + kLine - 1) & ~(kLine - 1), sums);
+    load_colours(row, image.width, scratch, luma, sums);
 }
 
 }  // namespace eg::simd::EG_LEVEL

@@ -4,6 +4,10 @@
 // beyond their width, and what was computed there is overwritten before it is summed.
 #include <string.h>
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 #include "level.hpp"
 
 namespace eg::simd::EG_LEVEL {
@@ -18,22 +22,18 @@ std::size_t padded(std::size_t width) { return (width + kLine - 1) & ~(kLine - 1
 
 void add_products(const std::int16_t* gx, const std::int16_t* gy, std::size_t n, ScaleSums& sums) {
     n &= ~(kLine - 1);
-    std::int32_t abs_x = 0, abs_y = 0, xx = 0, yy = 0, xy = 0;
+    std::int32_t xx = 0, yy = 0, xy = 0;
     for (std::size_t x = 0; x < n; ++x) {
         xx += gx[x] * gx[x];
         yy += gy[x] * gy[x];
         xy += gx[x] * gy[x];
     }
-    std::int32_t edges = 0;
+    std::int16_t edges = 0;  // at most kChunk
     for (std::size_t x = 0; x < n; ++x) {
         const auto ax = static_cast<std::int16_t>(gx[x] < 0 ? -gx[x] : gx[x]);
         const auto ay = static_cast<std::int16_t>(gy[x] < 0 ? -gy[x] : gy[x]);
-        abs_x += ax;
-        abs_y += ay;
-        edges += static_cast<std::int16_t>(ax + ay) >= kEdge;
+        edges = static_cast<std::int16_t>(edges + (static_cast<std::int16_t>(ax + ay) >= kEdge));
     }
-    sums.abs_x += abs_x;
-    sums.abs_y += abs_y;
     sums.xx += xx;
     sums.yy += yy;
     sums.xy += xy;
@@ -59,14 +59,25 @@ void label(const std::uint8_t* above, const std::uint8_t* row, const std::uint8_
     }
 }
 
-#if defined(__AVX512BW__)
-constexpr std::size_t kVector = 64;
-#elif defined(__AVX2__)
+#if defined(__AVX2__)
 constexpr std::size_t kVector = 32;
 #else
 constexpr std::size_t kVector = 16;
 #endif
 typedef std::uint8_t Bytes __attribute__((vector_size(kVector)));
+
+std::int64_t sum_of(Bytes bytes) {
+#if defined(__AVX2__)
+    const __m256i sums =
+        _mm256_sad_epu8(reinterpret_cast<__m256i>(bytes), _mm256_setzero_si256());
+    return _mm256_extract_epi64(sums, 0) + _mm256_extract_epi64(sums, 1) +
+           _mm256_extract_epi64(sums, 2) + _mm256_extract_epi64(sums, 3);
+#else
+    std::int64_t sum = 0;
+    for (std::size_t j = 0; j < kVector; ++j) sum += bytes[j];
+    return sum;
+#endif
+}
 
 // Counters of one byte a lane, which the auto-vectoriser would widen to 32 bits.
 void count(const std::uint8_t* labels, std::size_t n, std::int64_t* bins) {
@@ -80,7 +91,7 @@ void count(const std::uint8_t* labels, std::size_t n, std::int64_t* bins) {
                 memcpy(&line, labels + x, sizeof line);
                 counter -= reinterpret_cast<Bytes>(line == k);
             }
-            for (std::size_t j = 0; j < kVector; ++j) bins[k] += counter[j];
+            bins[k] += sum_of(counter);
         }
     }
 }
@@ -96,6 +107,9 @@ void add_gradients(const std::uint8_t* above, const std::uint8_t* below, std::si
         gy[x] = static_cast<std::int16_t>(below[x] - above[x]);
     }
     for (std::size_t x = width - 1; x < n; ++x) gx[x] = gy[x] = 0;
+    // Rows are zero beyond their width, and the last pixel has no difference along the row.
+    sums.abs_x += sum_bytes(above + 1, above, n) - above[width - 1];
+    sums.abs_y += sum_bytes(below, above, n) - __builtin_abs(below[width - 1] - above[width - 1]);
     for (std::size_t x = 0; x < n; x += kChunk) {
         add_products(gx + x, gy + x, n - x < kChunk ? n - x : kChunk, sums);
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bench.features import Features
+from bench.mobilenet import calibrated
 from bench.race import OURS, Race
 from edge_guard import _kernels
 from edge_guard.benchmark import benchmark
@@ -46,9 +49,15 @@ def call_races() -> Iterator[Race]:
 
 
 def bundles(paths: list[Path] | None, frames: int) -> Iterator[dict[str, Any]]:
-    """Yield what ``edge-guard bench`` measures of the shipped bundles, or of the given ones."""
+    """Yield what ``edge-guard bench`` measures: of the given bundles, else of the shipped ones and
+    of one made here for the random MobileNetV2."""
     for path in paths or sorted(MODELS.glob("*.guard")):
         yield benchmark(read_bundle(path), frames=frames, threads=1)
+    if not paths:
+        print("bench: calibrating a MobileNetV2; a minute or two", file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            bundle, model = calibrated(Path(folder))
+            yield benchmark(read_bundle(bundle), frames=frames, threads=1, model=model)
 
 
 def _view(source: int, dim: int) -> _kernels.View:
