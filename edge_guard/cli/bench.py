@@ -45,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
     output.text(f"  guards cost {record['guards_share_of_model']:.1%} of the model's own time")
     output.text(
         f"  {record['guarded_frames_per_second']:.0f} frames a second guarded, "
-        f"{record['share_of_bare_frame_rate']:.0%} of the bare loop's rate"
+        f"{record['share_of_bare_frame_rate']:.0%} of the bare loop's rate, "
+        f"{record['share_of_bare_frame_rate_decoding']:.0%} where frames come as JPEG"
     )
     output.text(
         f"  ready {record['load_ms']:.0f} ms after reading the bundle, "

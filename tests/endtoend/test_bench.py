@@ -46,6 +46,11 @@ def check(record: dict[str, Any]) -> None:
     assert record["share_of_bare_frame_rate"] == pytest.approx(
         record["bare_us"]["median_us"] / record["guarded_us"]["median_us"]
     )
+    decode = record["decode_us"]["median_us"]
+    assert decode > 0
+    assert record["share_of_bare_frame_rate_decoding"] == pytest.approx(
+        (record["bare_us"]["median_us"] + decode) / (record["guarded_us"]["median_us"] + decode)
+    )
     assert record["load_ms"] > 0
     assert record["peak_memory_mib"] > 10
 

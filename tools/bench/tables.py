@@ -69,7 +69,8 @@ def _pipeline(record: dict[str, Any]) -> list[str]:
         f"pipeline {record['bundle']}",
         f"  µs: {stages}; guarded {record['guarded_us']['median_us']:.0f}, "
         f"bare {record['bare_us']['median_us']:.0f}",
-        f"  {record['share_of_bare_frame_rate']:.1%} of the bare frame rate, guards "
+        f"  {record['share_of_bare_frame_rate']:.1%} of the bare frame rate, "
+        f"{record['share_of_bare_frame_rate_decoding']:.1%} with JPEG decoding; guards "
         f"{record['guards_share_of_model']:.2%} of the model, ready in {record['load_ms']:.0f} ms, "
         f"{record['peak_memory_mib']:.0f} MiB at the peak",
     ]
