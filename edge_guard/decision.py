@@ -79,7 +79,8 @@ class Decision:
         self._promised = certified >= self._least
         self._purse = ReviewPurse(manifest.dials.review_budget)
         self._names = manifest.guards.scores
-        self._references = arrays.get("fusion.references")
+        ranks = arrays.get("fusion.references")
+        self._references = None if ranks is None else np.ascontiguousarray(ranks.T)
         self._calibration = arrays["fusion.calibration"]
         self._center, self._spread = arrays["fusion.center"], arrays["fusion.spread"]
         self._gate = gate
@@ -118,7 +119,7 @@ class Decision:
             if z[k] > 1.0 and (not loudest or (p[k] or 0.0) <= _USUAL):
                 loudest.setdefault(_subject(self._names[k]), k)
         loud = list(loudest.values())[:_LOUD]
-        rows = 0 if self._references is None else len(self._references)
+        rows = 0 if self._references is None else self._references.shape[1]
         return (
             self._reason("fused", len(self._calibration), scored.p_value),
             *(self._reason(self._names[k], rows, p[k]) for k in loud),
@@ -128,7 +129,7 @@ class Decision:
         """Return a guard's conformal p-value; None for bundles of earlier versions."""
         if self._references is None:
             return None
-        return p_value(self._references[:, k], score)
+        return p_value(self._references[k], score)
 
     def _reason(self, name: str, n: int, p: float | None) -> Reason:
         """Return the reason of a guard with p-value ``p`` among ``n`` references."""

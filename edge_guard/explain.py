@@ -200,8 +200,9 @@ def contributions(
         (S,), positive where the frame has more of the statistic than what it is compared with.
     """
 
-    def part(name: str) -> Doubles:
-        return np.asarray(arrays[f"{view.name}.{name}"], np.float64)
+    def part(name: str, index: int | None = None) -> Doubles:
+        whole = arrays[f"{view.name}.{name}"]
+        return np.asarray(whole if index is None else whole[index], np.float64)
 
     x = np.arcsinh((np.asarray(statistics, np.float64) - part("center")) * part("scale"))
     method = guard.partition(".")[2]
@@ -209,9 +210,9 @@ def contributions(
         weight, magnitude = np.split(part("contrast"), 2)
         return weight * x + magnitude * np.abs(x), x
     if method == "nearest":
-        offsets = x - part("bank")[row]
+        offsets = x - part("bank", row)
         return offsets**2, offsets
-    offsets = x - part("means")[row]
+    offsets = x - part("means", row)
     basis = part("basis")
     along = basis @ offsets
     solved = basis.T @ (part("gain") * along) + view.perp * (offsets - basis.T @ along)
