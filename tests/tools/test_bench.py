@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import numpy as np
@@ -29,7 +30,7 @@ def test_a_race_is_timed_in_every_state_and_prints_a_row(
 ) -> None:
     ran: list[int] = []
     calls = {OURS: lambda _: None, "slow": lambda _: time.sleep(0.002)}
-    race = Race("nothing at all", calls, 1_000_000, {"wrong": 0})
+    race = Race("nothing at all", calls, 1_000_000, {"wrong": np.float64(0.5)})
     record = Track(0.01, lambda: ran.append(1)).run(race)
     assert set(record["times"]) == {"warm", "cold", "in_situ"}
     assert ran
@@ -41,3 +42,5 @@ def test_a_race_is_timed_in_every_state_and_prints_a_row(
         )
     tables.show(record, as_json=False)
     assert "nothing at all" in capsys.readouterr().out
+    tables.show(record, as_json=True)
+    assert json.loads(capsys.readouterr().out)["notes"] == {"wrong": 0.5}

@@ -16,7 +16,7 @@ ASIDE = (OURS, DESCRIBING, "no-op call")
 def show(record: dict[str, Any], *, as_json: bool) -> None:
     """Print a record as a line of JSON, or for people."""
     if as_json:
-        print(msgspec.json.encode(record).decode(), flush=True)
+        print(msgspec.json.encode(record, enc_hook=float).decode(), flush=True)
         return
     write = {"machine": _machine, "race": _race, "bench": _pipeline}[record["type"]]
     print(*write(record), "", sep="\n", flush=True)
