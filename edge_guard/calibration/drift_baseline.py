@@ -26,6 +26,9 @@ from edge_guard.types import Array, Doubles
 _CAREFUL = 0.8
 """Confidence of each limit."""
 
+_FEW, _CAREFUL_FEW = 20.0, 0.95
+"""With fewer independent references than these the confidence is higher."""
+
 _LIGHT_SHARE = 1 / 3
 """Of the false alarms that are allowed, those of the light: it is what people change."""
 
@@ -34,9 +37,9 @@ _FEW_BLOCKS = 20
 _MOST_EDGES = 63
 _FINE_EDGES = 12
 _LARGEST_RHO = 0.995
-_FEW = 50.0
-"""The largest jump of so few independent references is doubled before it limits jumps; that of
-more, less."""
+_REACH, _FEW_JUMPS = 1.25, 5.0
+"""A jump is beyond this multiple of the references' largest; beyond twice where they are worth five
+independent ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,7 @@ def _fit(series: Series, frames_between_alarms: float, share: float) -> tuple[Ch
     e = np.where(together, d[1:] - rho * d[:-1], d[1:] * np.sqrt(1 - rho**2))
     innovation = _upper_sd(e, n - 1.0, floor * np.sqrt(1 - rho**2))
     innovation *= np.sqrt(_long_run(_within(e, series.groups[1:])))
+    reach = max(_REACH, 1.0 + _FEW_JUMPS / effective)
     limits, shewhart = chart_limits(frames_between_alarms, share)
     return (
         ChannelSpec(
@@ -139,7 +143,7 @@ def _fit(series: Series, frames_between_alarms: float, share: float) -> tuple[Ch
             scales=tuple(_bounded_scale(e, innovation, 2.0 * k) for k in REFERENCE_VALUES),
             dead_band=float(stats.norm.ppf(_CAREFUL) * sd / np.sqrt(effective)),
             limits=limits,
-            shewhart=float(max(shewhart, 1.25 * np.abs(e).max() / innovation)),
+            shewhart=float(max(shewhart, reach * np.abs(e).max() / innovation)),
             block=round(_BLOCK_LENGTHS * length),
             counts=_counts(d / sd),
         ),
@@ -189,7 +193,8 @@ def _integrated(inside: Doubles, groups: Array) -> float:
 
 def _upper_sd(x: Doubles, effective: float, floor: float) -> float:
     freedom = max(effective - 1.0, 1.0)
-    widening = np.sqrt(freedom / stats.chi2.ppf(1.0 - _CAREFUL, freedom))
+    careful = _CAREFUL if effective >= _FEW else _CAREFUL_FEW
+    widening = np.sqrt(freedom / stats.chi2.ppf(1.0 - careful, freedom))
     return max(float(x.std() * widening), floor)
 
 

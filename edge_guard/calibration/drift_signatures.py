@@ -26,7 +26,7 @@ _MOST, _FEWEST = 8, 3
 _PIXELS = 500_000
 """Large pictures are fewer: about this many pixels are changed of each kind."""
 
-_PLACES = 10
+_PLACES = 14
 """Dirt and objects are put in so many places."""
 
 MakeChange = Callable[[Floats, Floats, np.random.Generator], Array]
@@ -155,7 +155,7 @@ def _moves() -> Iterator[tuple[str, str, int, MakeChange]]:
 
 def _things() -> Iterator[tuple[str, str, int, MakeChange]]:
     for seed in range(_PLACES):
-        for share in (0.5, 1.0):
+        for share in (0.4, 0.7, 1.0):
             yield "dirt", "dirt, or something out of focus", seed, _faint(_GATE["dirty"], share)
         things = (MAKERS["object"], _GATE["covered"], _ring, _faint(MAKERS["cut-paste"], 0.8))
         shade = (10.0 + 2.0 * seed) * (-1.0) ** seed

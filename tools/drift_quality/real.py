@@ -28,7 +28,7 @@ class Found:
     clean, false_alarms : int
         Untouched frames, and alarms among them.
     spoilt : int
-        Trials that a false alarm before the change spoilt.
+        Trials that an alarm before the change spoilt, or in which none could follow.
     outcomes : list of Outcome
         Of changes with a name.
     unknown : list of Outcome
@@ -55,16 +55,18 @@ def scene(number: int, repeats: int, seed: int) -> Found:
     camera = Camera(references, seed)
     found = Found(it.name, list(sentences(camera.spec)), clean=len(clean))
     found.false_alarms = camera.false_alarms(clean)
+    starts = _starts(clean, repeats)
+    quiet = [clean[start : start + camera.quiet(clean[start:])] for start in starts]
     for change, of in [(c, found.outcomes) for c in CHANGES] + [
         (c, found.unknown) for c in UNKNOWN
     ]:
         if "colour" in change.name and clean[0].ndim == 2:
             continue
-        for repeat, start in enumerate(_starts(clean, repeats)):
-            _note(found, of, camera.outcome(clean[start:], change, repeat))
+        for repeat, untouched in enumerate(quiet):
+            _note(found, of, camera.outcome(untouched, change, repeat))
     if it.other is not None:
-        for start in _starts(clean, repeats):
-            mixed = _mixed(it, clean[start:], rng)
+        for untouched in quiet:
+            mixed = _mixed(it, untouched, rng)
             _note(found, found.outcomes, camera.outcome(mixed, _MIX, 0))
     found.cost_us = float(np.median(camera.cost_us))
     camera.close()

@@ -88,13 +88,28 @@ class Camera:
         assert self._pipeline.drift is not None
         return Monitor(self._pipeline.drift)
 
+    def quiet(self, clean: Sequence[Image]) -> int:
+        """Return how many frames of an untouched sequence raise no alarm."""
+        monitor = self.monitor()
+        for number, image in enumerate(clean[: BEFORE + AFTER]):
+            if self.play([image], monitor, number):
+                return number
+        return min(len(clean), BEFORE + AFTER)
+
     def outcome(self, clean: Sequence[Image], change: Change, seed: int) -> Outcome | None:
         """Return what comes of a change after `BEFORE` frames; None where an alarm came before.
 
         The cause is that of the last word within twice the delay, at least 24 frames.
+
+        Parameters
+        ----------
+        clean : sequence of Image
+            Frames that raise no alarm untouched (`quiet`).
+        change : Change
+        seed : int
         """
         monitor = self.monitor()
-        if self.play(clean[:BEFORE], monitor):
+        if len(clean) <= BEFORE or self.play(clean[:BEFORE], monitor):
             return None
         first = last = None
         for t, image in enumerate(clean[BEFORE : BEFORE + AFTER]):
