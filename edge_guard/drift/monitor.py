@@ -145,22 +145,22 @@ class Monitor:
 
     def restore(self, path: Path) -> str:
         """Go on from what was saved; return why that is impossible, empty when it is not."""
+        fresh = Monitor(self._model)
         try:
             stored = read_memory(path)
             if stored is None:
                 return "there is no earlier state"
-            memory = msgspec.json.decode(stored[1], type=_Memory)
+            arrays, meta = stored
+            memory = msgspec.json.decode(meta, type=_Memory)
             if memory.bundle != self._model.bundle:
                 return f"the earlier state is of bundle {memory.bundle}"
-            for name, part in self._parts().items():
-                prefix = f"{name}."
-                keys = {
-                    key: key.removeprefix(prefix) for key in stored[0] if key.startswith(prefix)
-                }
-                part.restore({short: stored[0][key] for key, short in keys.items()})
+            for name, part in fresh._parts().items():
+                own = {key: key.removeprefix(f"{name}.") for key in arrays if key.startswith(name)}
+                part.restore({short: arrays[key] for key, short in own.items()})
         except (OSError, ValueError, KeyError, msgspec.MsgspecError) as error:
-            self.__init__(self._model)  # type: ignore[misc]
             return f"the earlier state cannot be used: {error}"
+        self._charts, self._ranks = fresh._charts, fresh._ranks
+        self._settling, self._history = fresh._settling, fresh._history
         self._incident, self._evidence = memory.incident, memory.evidence
         return ""
 
