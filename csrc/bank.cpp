@@ -34,35 +34,38 @@ std::size_t panels_of(std::size_t rows) { return (rows + kLaneRows - 1) / kLaneR
 
 }  // namespace
 
-Bank::Bank(Matrix rows) : rows_(std::move(rows)), quads_((rows_.columns + 3) / 4) {
-    for (const float v : rows_.values) {
+Bank::Bank(const Matrix& rows)
+    : n_rows_(rows.rows), n_columns_(rows.columns), quads_((rows.columns + 3) / 4) {
+    for (const float v : rows.values) {
         if (!std::isfinite(v)) throw std::invalid_argument("bank: expected finite values");
     }
-    if (rows_.rows > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()) - kLaneRows)
+    if (n_rows_ > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()) - kLaneRows)
         throw std::invalid_argument("bank: too many rows");
     if (columns() > kMostColumns) throw std::invalid_argument("bank: too many columns");
-    if (rows_.rows == 0) return;
+    if (n_rows_ == 0) return;
     if (columns() == 0) throw std::invalid_argument("bank: expected at least one column");
+    values_ = Pages<float>(n_rows_ * n_columns_);
+    std::copy(rows.values.begin(), rows.values.end(), values_.data());
     set_center();
-    const std::size_t padded = panels_of(rows_.rows) * kLaneRows;
+    const std::size_t padded = panels_of(n_rows_) * kLaneRows;
     packed_ = Pages<std::uint8_t>(padded * 4 * quads_);
     std::memset(packed_.data(), kZero, padded * 4 * quads_);
     squares_.assign(padded, std::numeric_limits<float>::infinity());
     scales_.assign(padded, 0.0f);
     errors_.assign(padded, 0.0f);
     norms_.assign(padded, 0.0f);
-    for (std::size_t i = 0; i < rows_.rows; ++i) pack(i);
+    for (std::size_t i = 0; i < n_rows_; ++i) pack(i);
     leave_out_repetitions();
 }
 
 // The mean row, and the power of two that brings the longest centred row to at most 1.
 void Bank::set_center() {
     std::vector<double> sums(columns(), 0.0);
-    for (std::size_t i = 0; i < rows_.values.size(); ++i) sums[i % columns()] += rows_.values[i];
-    for (double& sum : sums) sum = static_cast<float>(sum / static_cast<double>(rows_.rows));
+    for (std::size_t i = 0; i < n_rows_ * columns(); ++i) sums[i % columns()] += values_.data()[i];
+    for (double& sum : sums) sum = static_cast<float>(sum / static_cast<double>(n_rows_));
     center_ = std::move(sums);
     double longest = 0;
-    for (std::size_t i = 0; i < rows_.rows; ++i) {
+    for (std::size_t i = 0; i < n_rows_; ++i) {
         double square = 0;
         for (std::size_t c = 0; c < columns(); ++c) {
             const double u = row(i)[c] - center_[c];

@@ -50,10 +50,10 @@ struct Match {
 class Bank {
 public:
     // Throws std::invalid_argument unless values are finite and rows and columns few enough.
-    explicit Bank(Matrix rows);
-    std::size_t rows() const { return rows_.rows; }
-    std::size_t columns() const { return rows_.columns; }
-    const float* row(std::size_t i) const { return rows_.values.data() + i * rows_.columns; }
+    explicit Bank(const Matrix& rows);
+    std::size_t rows() const { return n_rows_; }
+    std::size_t columns() const { return n_columns_; }
+    const float* row(std::size_t i) const { return values_.data() + i * n_columns_; }
 
 private:
     friend class Search;
@@ -62,8 +62,8 @@ private:
     void leave_out_repetitions();
     simd::PackedRows packed_rows() const;
 
-    Matrix rows_;
-    std::size_t quads_ = 0;
+    std::size_t n_rows_, n_columns_, quads_;
+    Pages<float> values_;
     double scale_ = 1;             // 2^-k
     std::vector<double> center_;   // c
     Pages<std::uint8_t> packed_;

@@ -102,7 +102,8 @@ private:
 struct Patches {
     // basis (D, C), offset (D), bank (B, D), gain (H W) not below 0, empty = ones. An empty bank
     // describes and does not score.
-    Patches(std::size_t tap, Matrix basis, std::vector<float> offset, Matrix bank, std::size_t top,
+    Patches(std::size_t tap, Matrix basis, std::vector<float> offset,
+            const Matrix& bank, std::size_t top,
             std::vector<float> gain = {});
 
     std::size_t tap;
@@ -179,7 +180,7 @@ struct View {
     // shouting. contrast: weights of x and of |x|, one after the other, 2 a value; their sum is a
     // score of its own.
     View(std::int64_t source, std::size_t normalize, std::vector<float> scale, const Matrix& means,
-         const Matrix& basis, std::vector<float> gain, double perp, Matrix bank,
+         const Matrix& basis, std::vector<float> gain, double perp, const Matrix& bank,
          std::vector<float> center, std::vector<float> contrast);
 
     std::int64_t source;

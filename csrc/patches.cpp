@@ -38,7 +38,7 @@ std::vector<float> packed(const Matrix& matrix, double factor) {
 
 }  // namespace
 
-Patches::Patches(std::size_t tap_, Matrix basis_, std::vector<float> offset_, Matrix bank_,
+Patches::Patches(std::size_t tap_, Matrix basis_, std::vector<float> offset_, const Matrix& bank_,
                  std::size_t top_, std::vector<float> gain_)
     : tap(tap_),
       basis(std::move(basis_)),
@@ -54,7 +54,7 @@ Patches::Patches(std::size_t tap_, Matrix basis_, std::vector<float> offset_, Ma
     require_finite(offset, "offset: expected finite values");
     require_finite(gain, "gain: expected finite values");
     for (const float g : gain) require(g >= 0, "gain: expected values of at least 0");
-    if (bank_.rows > 0) bank = std::make_shared<const Bank>(std::move(bank_));
+    if (bank_.rows > 0) bank = std::make_shared<const Bank>(bank_);
 }
 
 PatchMap::PatchMap(const Patches& patches, const Tensor& tensor)

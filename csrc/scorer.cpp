@@ -49,12 +49,12 @@ double contrast(const std::vector<float>& weights, const float* x) {
 
 View::View(std::int64_t source_, std::size_t normalize_, std::vector<float> scale_,
            const Matrix& means, const Matrix& basis, std::vector<float> gain, double perp,
-           Matrix bank_, std::vector<float> center_, std::vector<float> contrast_)
+           const Matrix& bank_, std::vector<float> center_, std::vector<float> contrast_)
     : source(source_),
       normalize(normalize_),
       scale(std::move(scale_)),
       center(std::move(center_)),
-      bank(std::move(bank_)),
+      bank(bank_),
       contrast(std::move(contrast_)) {
     require(source >= -1, "source: expected -1 or the index of a tap");
     if (means.rows > 0) gaussian = std::make_unique<Gaussian>(means, basis, std::move(gain), perp);
