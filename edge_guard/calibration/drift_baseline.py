@@ -13,6 +13,7 @@ and by the residuals' long-run variance where AR(1) leaves correlation (Newey & 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from scipy import stats
@@ -32,7 +33,10 @@ _FEW, _CAREFUL_FEW = 20.0, 0.95
 _LIGHT_SHARE = 1 / 3
 """Of the false alarms that are allowed, those of the light: it is what people change."""
 
-_BLOCK_LENGTHS = 5.0
+_BLOCK_LENGTHS = 5
+"""Correlation lengths in a block; whole ones, so that many channels' blocks end together."""
+
+_NEARLY_ONE = 0.1
 _FEW_BLOCKS = 20
 _MOST_EDGES = 63
 _FINE_EDGES = 12
@@ -144,7 +148,7 @@ def _fit(series: Series, frames_between_alarms: float, share: float) -> tuple[Ch
             dead_band=float(stats.norm.ppf(_CAREFUL) * sd / np.sqrt(effective)),
             limits=limits,
             shewhart=float(max(shewhart, reach * np.abs(e).max() / innovation)),
-            block=round(_BLOCK_LENGTHS * length),
+            block=_BLOCK_LENGTHS * max(1, ceil(length - _NEARLY_ONE)),
             counts=_counts(d / sd),
         ),
         length,

@@ -14,7 +14,7 @@ least squares of P − mean P on its own derivatives (Lucas & Kanade 1981, eq. 5
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log, nan
+from math import log, nan, pi, sqrt
 
 import numpy as np
 
@@ -179,9 +179,9 @@ def normal_score(p_value: float) -> float:
     y = 1.0 - 2.0 * p
     ln = log(1.0 - y * y)
     a = 0.147
-    b = 2.0 / (np.pi * a) + ln / 2.0
-    root = (b * b - ln / a) ** 0.5 - b
-    return float(np.copysign((2.0 * root) ** 0.5, y))
+    b = 2.0 / (pi * a) + ln / 2.0
+    z = sqrt(2.0 * (sqrt(b * b - ln / a) - b))
+    return z if y >= 0.0 else -z
 
 
 def doubt_of(gen: Array) -> Doubles:

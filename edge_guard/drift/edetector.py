@@ -135,13 +135,15 @@ class EDetector:
 
     def _bet(self, channels: Array, means: Doubles) -> None:
         """Rank the means of full blocks among the history, and bet on where the next will fall."""
-        bins = (self._edges[channels] <= means[:, None]).sum(1)
-        cumulated = self._weights[channels].cumsum(1)
-        rows = np.arange(len(channels))
-        own, up_to = self._weights[channels, bins], cumulated[rows, bins]
+        weights = self._weights[channels]
+        below = self._edges[channels] <= means[:, None]
+        bins = np.count_nonzero(below, axis=1)
+        own = self._weights[channels, bins]
         new = 1.0 - self._given[channels]
-        p = (up_to - own + self._rng.random(len(channels)) * (own + new)) / (cumulated[:, -1] + new)
+        under = np.einsum("ke,ke->k", weights[:, :-1], below)
+        p = under + self._rng.random(len(channels)) * (own + new)
+        p /= np.einsum("ke->k", weights) + new
         self._weights[channels, bins] += 1.0
-        z = [_normal.inv_cdf(q) for q in np.clip(p, _EDGE, 1.0 - _EDGE).tolist()]
+        z = [_normal.inv_cdf(q) for q in np.minimum(np.maximum(p, _EDGE), 1.0 - _EDGE).tolist()]
         growth = np.exp(_BETS * np.array(z)[:, None] - _HALF_SQUARES)
         self.wealth[channels] = np.minimum((self.wealth[channels] + 1.0) * growth, _ROOF)
