@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from edge_guard.backends.preprocess import decode_image, encode_jpeg
+from edge_guard.calibration.imagined.layout import turned
 from edge_guard.calibration.imagined.resample import gaussian_blur
 from edge_guard.calibration.outliers import MAKERS
 from edge_guard.gate.alignment import reduce
@@ -158,6 +159,10 @@ def _striped(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
     return np.rot90(lines + offsets.reshape(-1, *(1 for _axis in x.shape[1:])), -turns)
 
 
+def _turned(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
+    return turned(x, float(rng.choice([-1, 1])) * _between(rng, 2.0, 30.0))
+
+
 _OTHER = ("cut-paste", "shuffle", "phase scramble", "field", "pattern", "tile", "object")
 
 WAYS: tuple[tuple[Way, Maker], ...] = (
@@ -174,7 +179,7 @@ WAYS: tuple[tuple[Way, Maker], ...] = (
     (Way("noisy", "noise", "the picture is noisier than it should be"), _noisy),
     (Way("compressed", "compression", "the picture is too coarsely compressed"), _compressed),
     (Way("cast", "color", "the colour is off"), _cast),
-    (Way("turned", "alignment", "the camera or part is turned"), MAKERS["rotate"]),
+    (Way("turned", "alignment", "the camera or part is turned"), _turned),
     (Way("moved", "alignment", "the camera or part is displaced"), _moved),
     (Way("covered", "occlusion", "part of the picture is covered or dirty"), _covered),
     (Way("dirty", "occlusion", "part of the picture is covered or dirty"), _dirty),

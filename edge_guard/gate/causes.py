@@ -9,9 +9,10 @@ with the mean μ_w and the covariance Σ_w = ¼ S_w + ¾ S, S_w its own and S th
 their means. The references themselves are one more way, with a covariance of their own. S and
 theirs are shrunk by D / (M + D) towards a multiple of the identity. The way is
 
-    argmax_w  −½ ((x − μ_w)ᵀ Σ_w⁻¹ (x − μ_w) + ln |Σ_w|)
+    argmax_w  −½ (d²_w + ln |Σ_w|),  d²_w = (x − μ_w)ᵀ Σ_w⁻¹ (x − μ_w)
 
-(Friedman 1989, "Regularized discriminant analysis"). Only for frames that are flagged anyway.
+(Friedman 1989, "Regularized discriminant analysis"), unless x is much farther from it than any of
+its own pictures: then nothing known has happened. Only for frames that are flagged anyway.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ _FEWEST = 8
 """A way with fewer pictures than this teaches nothing."""
 
 UNTOUCHED = Way("untouched", "other", "")
+UNKNOWN = Way("unknown", "other", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class CauseModel:
         (W, D, D): R with R Rᵀ = Σ_w⁻¹.
     offsets : Array
         (W,): −½ ln |Σ_w|.
+    limits : Array
+        (W,), the d² beyond which a way explains nothing.
     """
 
     rarity: Array
@@ -57,13 +61,15 @@ class CauseModel:
     means: Array
     roots: Array
     offsets: Array
+    limits: Array
 
     def likeliest(self, spec: CauseSpec, description: Array) -> Way:
-        """Return the way that a description (D,) has most likely come about by."""
+        """Return the way that a description (D,) has most likely come about by, or `UNKNOWN`."""
         x = _standardised(description, self.center, self.scale)
         apart = np.einsum("wd,wde->we", x - self.means, self.roots)
-        likelihood = self.offsets - 0.5 * (apart * apart).sum(1)
-        return spec.ways[int(likelihood.argmax())]
+        distances = (apart * apart).sum(1)
+        way = int((self.offsets - 0.5 * distances).argmax())
+        return spec.ways[way] if distances[way] <= self.limits[way] else UNKNOWN
 
 
 def fit_causes(
@@ -91,17 +97,35 @@ def fit_causes(
     own, x = (_standardised(d, center, scale) for d in (references, made))
     members = [x[[way == kind for way in ways]] for kind in kinds]
     pooled = _covariance(np.concatenate([m - m.mean(0) for m in members]))
-    covariances = [OWN_SHARE * np.cov(m, rowvar=False) + (1 - OWN_SHARE) * pooled for m in members]
+    covariances = [_way_covariance(m, pooled) for m in members]
     factors = [np.linalg.cholesky(c) for c in (*covariances, _covariance(own - own.mean(0)))]
+    roots = [np.linalg.inv(f).T for f in factors]
+    farthest = [_farthest(m, pooled) for m in members]
+    farthest.append(float((((own - own.mean(0)) @ roots[-1]) ** 2).sum(1).max()))
     model = CauseModel(
         rarity=rarity,
         center=center,
         scale=scale,
         means=np.array([m.mean(0) for m in (*members, own)]),
-        roots=np.array([np.linalg.inv(f).T for f in factors], np.float32),
+        roots=np.array(roots, np.float32),
         offsets=np.array([-np.log(np.diag(f)).sum() for f in factors]),
+        limits=np.array(farthest),
     )
     return model, CauseSpec((*kinds, UNTOUCHED))
+
+
+def _way_covariance(members: Doubles, pooled: Doubles) -> Doubles:
+    return np.asarray(OWN_SHARE * np.cov(members, rowvar=False) + (1 - OWN_SHARE) * pooled)
+
+
+def _farthest(members: Doubles, pooled: Doubles) -> float:
+    """Return the largest d² of a way's pictures, each by the way without it."""
+    found = 0.0
+    for i, x in enumerate(members):
+        rest = np.delete(members, i, axis=0)
+        apart = x - rest.mean(0)
+        found = max(found, float(apart @ np.linalg.solve(_way_covariance(rest, pooled), apart)))
+    return found
 
 
 def _standardised(descriptions: Array, center: Array, scale: Array) -> Doubles:

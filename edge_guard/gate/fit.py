@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -94,5 +94,6 @@ def _fit_causes(
     if fitted is None:
         return None, {}
     model, spec = fitted
-    names = ("rarity", "center", "scale", "means", "roots", "offsets")
-    return spec, {f"gate.causes.{name}": np.asarray(getattr(model, name)) for name in names}
+    return spec, {
+        f"gate.causes.{f.name}": np.asarray(getattr(model, f.name)) for f in fields(model)
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import msgspec
 import numpy as np
@@ -88,8 +88,7 @@ def gate_arrays(arrays: dict[str, Array]) -> GateArrays:
     if "gate.cells.center" in arrays:
         cells = CellModel(arrays["gate.cells.center"], arrays["gate.cells.spread"])
     if "gate.causes.means" in arrays:
-        names = ("rarity", "center", "scale", "means", "roots", "offsets")
-        causes = CauseModel(**{name: arrays[f"gate.causes.{name}"] for name in names})
+        causes = CauseModel(**{f.name: arrays[f"gate.causes.{f.name}"] for f in fields(CauseModel)})
     return GateArrays(cells, arrays.get("gate.mean_picture"), causes)
 
 

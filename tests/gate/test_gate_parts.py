@@ -274,6 +274,7 @@ def test_the_likeliest_way_is_that_of_its_neighbours_and_good_pictures_are_untou
     model, spec = fit_causes(references, made, ways, np.zeros(16)) or pytest.fail("enough")
     for way, move in moves.items():
         assert model.likeliest(spec, rng.normal(size=5) + move) == way
+    assert model.likeliest(spec, np.full(5, 1e4)).cause == "other"  # like nothing that is known
     untouched = [model.likeliest(spec, x) for x in rng.normal(size=(50, 5))]
     assert {way.cause for way in untouched} == {"other"}
     assert fit_causes(references, made[:3], ways[:3], np.zeros(16)) is None

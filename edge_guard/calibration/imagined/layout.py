@@ -68,7 +68,12 @@ def zoom(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
 
 def rotate(x: Floats, _: Floats, rng: np.random.Generator) -> Array:
     """Return x turned by 5 to 45 degrees."""
-    angle = np.deg2rad(rng.choice([-1, 1]) * rng.uniform(5, 45))
+    return turned(x, float(rng.choice([-1, 1])) * rng.uniform(5, 45))
+
+
+def turned(x: Floats, degrees: float) -> Array:
+    """Return x turned about its centre, mirrored beyond its edges."""
+    angle = np.deg2rad(degrees)
     rows, columns = np.indices(x.shape[:2], np.float32)
     rows, columns = rows - x.shape[0] / 2, columns - x.shape[1] / 2
     y = np.cos(angle) * rows - np.sin(angle) * columns + x.shape[0] / 2
