@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from edge_guard import _kernels
 from edge_guard.backends.spec import TapPlan, TensorSpec
 from edge_guard.gate.gate import STATISTICS
