@@ -31,6 +31,10 @@ _SCALE_FLOOR = 1e-3
 _FEWEST = 8
 """A way with fewer pictures than this teaches nothing."""
 
+_FARTHER = 1.4
+"""d² over the largest of a way's own pictures, each left out, up to which it explains a frame:
+faults are stronger or weaker on the line than imagined."""
+
 UNTOUCHED = Way("untouched", "other", "")
 UNKNOWN = Way("unknown", "other", "")
 
@@ -109,7 +113,7 @@ def fit_causes(
         means=np.array([m.mean(0) for m in (*members, own)]),
         roots=np.array(roots, np.float32),
         offsets=np.array([-np.log(np.diag(f)).sum() for f in factors]),
-        limits=np.array(farthest),
+        limits=_FARTHER * np.array(farthest),
     )
     return model, CauseSpec((*kinds, UNTOUCHED))
 
