@@ -221,4 +221,7 @@ def _print(output: Output, bundle: Bundle, path: Path) -> None:
         output.text(f"  note: {warning}", color="yellow")
     for name in m.references.suspicious:
         output.text(f"  look at {name}: it is unlike the other references", color="yellow")
+    if m.references.suspicious:
+        words = "take out what is no good production; of what is, add more: the threshold spares it"
+        output.text(f"  {words}, and much else with it", color="yellow")
     output.text(f"next: edge-guard inspect {path} IMAGES")
