@@ -60,11 +60,10 @@ def answers(judged: Judged, truth: npt.NDArray[np.intp]) -> Answers | None:
 
 def inside_record(judged: Judged, answered: Answers | None) -> dict[str, Any]:
     """Return the ``id`` part of the record: images like the references."""
-    flagged = judged.flagged.astype(np.float64)
     return {
-        "n": len(flagged),
-        **_measured("false_flag_rate", np.mean, [flagged]),
-        **_measured("coverage", lambda f: 1.0 - float(np.mean(f)), [flagged]),
+        "n": len(judged.flagged),
+        **_share("false_flag_rate", judged.flagged),
+        **_share("coverage", ~judged.flagged),
         "leading": _counts(judged.leading),
         **_answers_record(answered),
     }
@@ -73,13 +72,12 @@ def inside_record(judged: Judged, answered: Answers | None) -> dict[str, Any]:
 def outside_record(bundle: Bundle, inside: Judged, outside: Judged) -> dict[str, Any]:
     """Return one entry of the ``ood`` part of the record: a foreign set."""
     a, b = inside.fused, outside.fused
-    flagged = outside.flagged.astype(np.float64)
     without = ablation(bundle, inside, outside)
     return {
         "n": len(b),
         **_measured("auroc", auroc, [a, b]),
         **_measured("fpr95", fpr95, [a, b]),
-        **_measured("flag_rate", np.mean, [flagged]),
+        **_share("flag_rate", outside.flagged),
         "leading": _counts(outside.leading),
         "guards": {
             name: {
@@ -128,13 +126,23 @@ def _answers_record(answered: Answers | None) -> dict[str, Any]:
     accepted = correct[answered.accepted]
     both = [np.stack([confidence, correct], axis=1)]
     record = {
-        **_measured("accuracy", np.mean, [correct]),
+        **_share("accuracy", correct),
         **_measured("ece", lambda p: expected_calibration_error(p[:, 0], p[:, 1]), both),
         **_measured("aurc", lambda p: risk_coverage(p[:, 0], p[:, 1]).aurc, both),
         **_measured("augrc", lambda p: risk_coverage(p[:, 0], p[:, 1]).augrc, both),
         "accepted_accuracy": None,
     }
-    return record | (_measured("accepted_accuracy", np.mean, [accepted]) if len(accepted) else {})
+    return record | (_share("accepted_accuracy", accepted) if len(accepted) else {})
+
+
+def _share(name: str, hits: Array) -> dict[str, Any]:
+    """Return a share and its exact 95 % interval (Clopper & Pearson 1934): none of n is not 0."""
+    from scipy.stats import beta
+
+    n, k = len(hits), int(hits.sum())
+    low = float(beta.ppf(0.025, k, n - k + 1)) if k else 0.0
+    high = float(beta.ppf(0.975, k + 1, n - k)) if k < n else 1.0
+    return {name: k / n, f"{name}_interval": (low, high)}
 
 
 def _measured(name: str, statistic: Callable[..., Any], samples: Sequence[Array]) -> dict[str, Any]:

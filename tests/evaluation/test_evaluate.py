@@ -76,6 +76,9 @@ def test_the_record_has_every_figure_with_its_interval(folder, capsys):
     noise = record["ood"]["noise"]
     assert noise["n"] == 31
     assert noise["auroc"] == 1.0
+    assert noise["flag_rate"] == 1.0
+    # all of 31: (1 - 0.95) / 2 = low ** 31 (Clopper & Pearson)
+    assert noise["flag_rate_interval"] == pytest.approx([0.025 ** (1 / 31), 1.0])
     assert sum(noise["leading"].values()) == 31
 
 
