@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from edge_guard.bundle import Bundle
 from edge_guard.calibration.references import Reference
+from edge_guard.calibration.selective import upper_bound
 from edge_guard.calibration.truth import truth_from_folders
 from edge_guard.evaluation.judge import Judged
 from edge_guard.evaluation.metrics import (
@@ -137,12 +138,9 @@ def _answers_record(answered: Answers | None) -> dict[str, Any]:
 
 def _share(name: str, hits: Array) -> dict[str, Any]:
     """Return a share and its exact 95 % interval (Clopper & Pearson 1934): none of n is not 0."""
-    from scipy.stats import beta
-
     n, k = len(hits), int(hits.sum())
-    low = float(beta.ppf(0.025, k, n - k + 1)) if k else 0.0
-    high = float(beta.ppf(0.975, k + 1, n - k)) if k < n else 1.0
-    return {name: k / n, f"{name}_interval": (low, high)}
+    bounds = (1.0 - upper_bound(n - k, n, 0.025), upper_bound(k, n, 0.025))
+    return {name: k / n, f"{name}_interval": bounds}
 
 
 def _measured(name: str, statistic: Callable[..., Any], samples: Sequence[Array]) -> dict[str, Any]:
