@@ -13,6 +13,7 @@ from tinymodel import LABELS, parts, write_model
 from edge_guard.backends.preprocess import decode_image, encode_png
 from edge_guard.bundle import Bundle
 from edge_guard.calibration.calibrate import calibrate
+from edge_guard.calibration.imagined.resample import gaussian_blur
 from edge_guard.calibration.references import Reference
 from edge_guard.calibration.settings import Settings
 from edge_guard.errors import BundleError, ModelError, ReferencesError
@@ -38,7 +39,8 @@ def test_good_parts_pass(bundle: Bundle) -> None:
         (np.zeros_like, "gate.dead"),
         (lambda p: np.clip(p.astype(int) + 60, 0, 255), "gate.exposure"),
         (lambda p: np.clip(p * [0.4, 1.0, 1.0], 0, 255), "gate.color"),
-        (lambda p: np.kron(p[::8, ::8], np.ones((8, 8, 1))), "gate.focus"),
+        (lambda p: gaussian_blur(p.astype(np.float32), 3.0), "gate.focus"),
+        (lambda p: np.kron(p[::8, ::8], np.ones((8, 8, 1))), "gate.stuck"),
         (lambda p: p[:40], "gate.format"),
         (lambda p: p[..., 0], "gate.format"),
     ],
