@@ -63,6 +63,27 @@ class Bundle:
     id: str = ""
 
 
+class Arrays(dict[str, Array]):
+    """A bundle's arrays by name; one that is asked for and missing is an error of the bundle.
+
+    Parameters
+    ----------
+    bundle : str
+        What errors call it.
+    """
+
+    def __init__(self, bundle: str) -> None:
+        super().__init__()
+        self._bundle = bundle
+
+    def __missing__(self, name: str) -> Array:
+        """Raise `BundleError`."""
+        raise BundleError(
+            f"{self._bundle} lacks the array {name}: another version of edge-guard made it",
+            "calibrate again",
+        )
+
+
 def write_bundle(bundle: Bundle, path: Path) -> str:
     """Write a bundle atomically and return its id.
 
@@ -101,11 +122,10 @@ def read_bundle(path: Path) -> Bundle:
         entries = _unpack(data)
         manifest = _manifest(entries.pop("manifest.json", b""))
         _check_entries(entries, manifest)
-        arrays = {
-            name[len("arrays/") : -len(".npy")]: _array(entry)
-            for name, entry in entries.items()
-            if name.startswith("arrays/")
-        }
+        arrays = Arrays(str(path))
+        for name, entry in entries.items():
+            if name.startswith("arrays/"):
+                arrays[name[len("arrays/") : -len(".npy")]] = _array(entry)
     except _DamagedError as damage:
         raise BundleError(f"{path}: {damage}", damage.remedy) from None
     return Bundle(

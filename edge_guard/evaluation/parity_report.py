@@ -12,9 +12,8 @@ import numpy as np
 from edge_guard.backends.preprocess import encode_jpeg, thumbnail
 from edge_guard.bundle import Bundle
 from edge_guard.drift.histogram import DEVIATION_EDGES
-from edge_guard.errors import ConfigError
+from edge_guard.evaluation.page import write_page
 from edge_guard.evaluation.parity import Difference, Parity
-from edge_guard.evaluation.report import STYLE
 from edge_guard.evaluation.svg import COLORS, Axis, Line, chart
 
 _PICTURE_PX = 160
@@ -31,18 +30,7 @@ def write_parity(path: Path, bundle: Bundle, found: Parity) -> None:
     """
     title = f"Production against the references of {bundle.id}"
     body = "\n".join(_body(bundle, found))
-    page = (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n"
-        f"<body><h1>{escape(title)}</h1>\n{body}\n</body></html>\n"
-    )
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"cannot write {path}: {error.strerror}", "name a file in a folder that can be written"
-        ) from None
+    write_page(path, title, body)
 
 
 def sentences(found: Parity) -> Iterator[str]:

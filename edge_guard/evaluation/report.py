@@ -12,30 +12,15 @@ import numpy as np
 
 from edge_guard.backends.preprocess import encode_jpeg, thumbnail
 from edge_guard.bundle import Bundle
-from edge_guard.errors import ConfigError, EdgeGuardError
+from edge_guard.errors import EdgeGuardError
 from edge_guard.evaluation import plots
 from edge_guard.evaluation.judge import Judged
+from edge_guard.evaluation.page import write_page
 from edge_guard.evaluation.record import Answers
 from edge_guard.types import Array
 
 _PICTURES = 12
 _PICTURE_PX = 160
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #111; background: #fff; margin: 2rem auto;
-       max-width: 62rem; padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
-table { border-collapse: collapse; }
-td, th { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #ccc; }
-td:first-child, th:first-child { text-align: left; }
-figure { margin: 0; } figcaption { font-size: .8rem; overflow-wrap: anywhere; }
-.charts, .pictures { display: flex; flex-wrap: wrap; gap: 1rem; }
-.charts figure { flex: 1 1 26rem; max-width: 32rem; } .pictures figure { width: 9.5rem; }
-.pictures img { width: 100%; border: 1px solid #999; image-rendering: pixelated; }
-svg { width: 100%; } svg text { font: 12px system-ui, sans-serif; fill: #222; }
-svg .mid { text-anchor: middle; } svg .end { text-anchor: end; }
-svg .grid { stroke: #ddd; } svg .axis { stroke: #333; fill: none; }
-svg .curve { fill: none; stroke-width: 2; }
-"""
 
 
 def write_report(
@@ -67,18 +52,7 @@ def write_report(
     """
     body = "\n".join(_body(bundle, record, inside, outside, answered))
     title = f"Evaluation of {bundle.id}"
-    page = (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n"
-        f"<body><h1>{escape(title)}</h1>\n{body}\n</body></html>\n"
-    )
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"cannot write {path}: {error.strerror}", "name a file in a folder that can be written"
-        ) from None
+    write_page(path, title, body)
 
 
 def _body(

@@ -154,6 +154,15 @@ def test_pickled_arrays_are_refused(tmp_path: Path) -> None:
         read_bundle(path)
 
 
+def test_an_array_of_another_version_is_named(written: Path) -> None:
+    """Sealed and whole, but made before the array was invented."""
+    arrays = read_bundle(written).arrays
+    assert arrays.get("fusion.unheard") is None
+    with pytest.raises(BundleError, match=r"lacks the array fusion\.unheard") as caught:
+        arrays["fusion.unheard"]
+    assert str(written) in str(caught.value)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"nothing\.guard"):
         read_bundle(tmp_path / "nothing.guard")
