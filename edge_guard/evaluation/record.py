@@ -1,4 +1,4 @@
-"""The evaluation record: every headline figure with its 95 % bootstrap interval."""
+"""The evaluation record: every headline figure with its 95 % interval."""
 
 from __future__ import annotations
 

@@ -65,7 +65,8 @@ def _body(
     promise = bundle.manifest.promise
     yield (
         f"<p>{escape(bundle.manifest.provenance.model_name)}; promised false-flag rate "
-        f"{promise.false_flag_rate:.2%} ({promise.regime}). Intervals are bootstrapped.</p>"
+        f"{promise.false_flag_rate:.2%} ({promise.regime}). "
+        "Intervals of shares are exact, the others are bootstrapped.</p>"
     )
     yield "<h2>Images like the references</h2>"
     yield _table(["figure", "value", "95 % interval"], _headline(record["id"]))
