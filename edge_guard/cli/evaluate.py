@@ -14,7 +14,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.description = (
         "Measures a bundle: how often it flags images like the references (--id), and how well it "
-        "tells foreign images (--ood) from them. 95 % intervals: exact for shares, bootstrapped for the rest."
+        "tells foreign images (--ood) from them. 95 % intervals: exact for "
+        "shares, bootstrapped for the rest."
     )
     parser.add_argument("bundle", type=Path, metavar="X.guard", help="the bundle to measure")
     parser.add_argument(
