@@ -22,7 +22,7 @@ KERNELS = sorted(path for path in (ROOT / "csrc").rglob("*") if path.suffix in {
 LAYERS = [
     ["types", "errors", "_kernels"],
     ["toml_reader", "backends.spec", "gate.spec", "drift.spec", "publish.messages"],
-    ["card", "config_rules"],
+    ["card"],
     ["config", "manifest"],
     ["sources", "backends", "gate", "guards", "drift", "publish"],
     ["bundle", "scoring", "decision", "explain", "heat"],

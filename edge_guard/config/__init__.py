@@ -1,0 +1,30 @@
+"""Device and collector configuration: TOML files as typed, frozen structs.
+
+Every key's meaning, unit and bounds stand here, once: ``docs/configuration.md`` and
+``edge-guard config schema`` are made from them.
+"""
+
+from __future__ import annotations
+
+from edge_guard.config.collector import CollectorConfig, CollectorTable, StoreTable, WebTable
+from edge_guard.config.device import DeviceConfig, DeviceTable, SpoolTable, StreamTable
+from edge_guard.config.loading import find_problems, load_collector_config, load_device_config
+from edge_guard.config.mqtt import MqttTable, TlsTable
+from edge_guard.config.values import Table
+
+__all__ = [
+    "CollectorConfig",
+    "CollectorTable",
+    "DeviceConfig",
+    "DeviceTable",
+    "MqttTable",
+    "SpoolTable",
+    "StoreTable",
+    "StreamTable",
+    "Table",
+    "TlsTable",
+    "WebTable",
+    "find_problems",
+    "load_collector_config",
+    "load_device_config",
+]

@@ -1,0 +1,53 @@
+"""A collector's tables."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from edge_guard.config.mqtt import MqttTable
+from edge_guard.config.values import FilePath, Level, Port, Table
+
+
+class StoreTable(Table, frozen=True):
+    """``[store]``: database and picture folder."""
+
+    url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(sqlite:///.+|postgresql(\+psycopg)?://.+)$(?!\n)",
+            extra={"reason": "is no database: use sqlite:///FILE or postgresql://…"},
+            description="The database: sqlite:///FILE or postgresql://….",
+        ),
+    ] = "sqlite:///collector.sqlite"
+    frames: Annotated[FilePath, Meta(description="Folder for the pictures of flagged frames.")] = (
+        "frames"
+    )
+
+
+class WebTable(Table, frozen=True):
+    """``[web]``: the page."""
+
+    host: Annotated[
+        str, Meta(min_length=1, description="Address to listen on; 0.0.0.0 for all.")
+    ] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="TCP port to listen on.")] = 8080
+    title: Annotated[str, Meta(min_length=1, description="Title of the page.")] = "edge-guard"
+
+
+class CollectorTable(Table, frozen=True):
+    """``[collector]``: who this collector is."""
+
+    id: Annotated[Level, Meta(description="Name of this collector, unique at its broker.")] = (
+        "collector"
+    )
+
+
+class CollectorConfig(Table, frozen=True):
+    """A whole collector configuration file."""
+
+    collector: CollectorTable = CollectorTable()
+    mqtt: MqttTable = MqttTable()
+    store: StoreTable = StoreTable()
+    web: WebTable = WebTable()

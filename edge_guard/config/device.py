@@ -1,0 +1,76 @@
+"""A device's tables."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from edge_guard.config.mqtt import MqttTable
+from edge_guard.config.values import FilePath, Level, Seconds, Table
+
+
+class DeviceTable(Table, frozen=True):
+    """``[device]``: who this device is."""
+
+    id: Annotated[Level, Meta(description="Name of this device, unique on its line.")]
+    site: Annotated[Level, Meta(description="The plant.")] = "site"
+    line: Annotated[Level, Meta(description="The line in the plant.")] = "line"
+
+
+class StreamTable(Table, frozen=True):
+    """One ``[[stream]]``: a source guarded by a bundle."""
+
+    name: Annotated[Level, Meta(description="Name of the stream, unique on the device.")]
+    source: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="Camera index or device path, rtsp://, rtsps://, http:// or https:// "
+            "address, video file, image, or folder of images.",
+        ),
+    ]
+    bundle: Annotated[FilePath, Meta(description="The .guard file that guards the stream.")]
+    publish: Annotated[
+        Literal["flagged", "all"],
+        Meta(description="Which frames are reported one by one: those not accepted, or all."),
+    ] = "flagged"
+    watch: Annotated[
+        bool, Meta(description="Folder only: when all is read, keep looking for new files.")
+    ] = False
+    frames_per_second: Annotated[
+        Annotated[float, Meta(gt=0, le=1000)] | None,
+        Meta(description="File or folder only: pace. Left out: as fast as it is read."),
+    ] = None
+    loop: Annotated[bool, Meta(description="File or folder only: start again at its end.")] = False
+    threads: Annotated[int, Meta(ge=1, le=256, description="Threads of the model's runtime.")] = 1
+    summary_seconds: Annotated[Seconds, Meta(description="Length of a summary's window.")] = 60.0
+    model_timeout_seconds: Annotated[
+        Seconds, Meta(description="A model that takes longer counts as hung.")
+    ] = 10.0
+    jpeg_quality: Annotated[
+        int, Meta(ge=1, le=100, description="Quality of the pictures of flagged frames.")
+    ] = 90
+
+
+class SpoolTable(Table, frozen=True):
+    """``[spool]``: the durable queue on the device's disk."""
+
+    path: Annotated[FilePath, Meta(description="Its folder.")] = "spool"
+    max_bytes: Annotated[
+        int,
+        Meta(
+            ge=1_000_000,
+            le=1 << 50,
+            description="Quota. When it is reached, pictures go before events, oldest first.",
+        ),
+    ] = 2_000_000_000
+
+
+class DeviceConfig(Table, frozen=True):
+    """A whole device configuration file."""
+
+    device: DeviceTable
+    stream: tuple[StreamTable, ...]
+    mqtt: MqttTable = MqttTable()
+    spool: SpoolTable = SpoolTable()

@@ -1,0 +1,117 @@
+"""Reads and checks configuration files; paths in them become absolute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from edge_guard.config.collector import CollectorConfig
+from edge_guard.config.device import DeviceConfig, StreamTable
+from edge_guard.config.mqtt import MqttTable
+from edge_guard.config.rules import device_problems, mqtt_problems
+from edge_guard.config.values import Table
+from edge_guard.errors import ConfigError
+from edge_guard.toml_reader import Document, Problem, convert, read_document
+
+T = TypeVar("T", bound=Table)
+C = TypeVar("C", DeviceConfig, CollectorConfig)
+_DEVICE_KEYS = frozenset({"device", "stream", "spool"})
+_COLLECTOR_KEYS = frozenset({"collector", "store", "web"})
+
+
+def load_device_config(path: str | Path) -> DeviceConfig:
+    """Return a device's configuration; relative paths in it start at the file's folder.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read or has problems: the first one, and how many more.
+    """
+    config, base = _load(Path(path), DeviceConfig)
+    return msgspec.structs.replace(
+        config,
+        stream=tuple(_resolve_stream(stream, base) for stream in config.stream),
+        mqtt=_resolve_mqtt(config.mqtt, base),
+        spool=_resolve(config.spool, base, "path"),
+    )
+
+
+def load_collector_config(path: str | Path) -> CollectorConfig:
+    """Return a collector's configuration; relative paths in it start at the file's folder.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read or has problems: the first one, and how many more.
+    """
+    config, base = _load(Path(path), CollectorConfig)
+    store = _resolve(config.store, base, "frames")
+    scheme, mark, file = store.url.partition("sqlite:///")
+    if mark and file != ":memory:":
+        store = msgspec.structs.replace(store, url=f"{scheme}{mark}{base / file}")
+    return msgspec.structs.replace(config, mqtt=_resolve_mqtt(config.mqtt, base), store=store)
+
+
+def find_problems(path: Path) -> list[Problem]:
+    """Return everything wrong with a device's or collector's configuration, in line order.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read or is not TOML.
+    """
+    document = read_document(path)
+    if document.data.keys() & _DEVICE_KEYS:
+        return _checked(document, DeviceConfig)[1]
+    if document.data.keys() & _COLLECTOR_KEYS:
+        return _checked(document, CollectorConfig)[1]
+    reason = "neither a device's nor a collector's: it has no [device] and no [store]"
+    return [Problem(None, "", reason)]
+
+
+def _checked(document: Document, kind: type[C]) -> tuple[C | None, list[Problem]]:
+    config, problems = convert(document, kind)
+    rules = device_problems if kind is DeviceConfig else mqtt_problems
+    problems += rules(document)
+    return config, sorted(problems, key=lambda problem: problem.line or 0)
+
+
+def _load(path: Path, kind: type[C]) -> tuple[C, Path]:
+    config, problems = _checked(read_document(path), kind)
+    if config is None or problems:
+        more = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise ConfigError(
+            problems[0].sentence(path) + more, f"'edge-guard config check {path}' lists all"
+        )
+    return config, path.absolute().parent
+
+
+def _resolve(table: T, base: Path, *keys: str) -> T:
+    """Return the table with its relative paths made absolute."""
+    given = {key: getattr(table, key) for key in keys}
+    return msgspec.structs.replace(
+        table, **{key: str(base / path) for key, path in given.items() if path is not None}
+    )
+
+
+def _resolve_stream(stream: StreamTable, base: Path) -> StreamTable:
+    no_path = "://" in stream.source or (stream.source.isascii() and stream.source.isdigit())
+    return _resolve(stream, base, *(["bundle"] if no_path else ["bundle", "source"]))
+
+
+def _resolve_mqtt(mqtt: MqttTable, base: Path) -> MqttTable:
+    mqtt = _resolve(mqtt, base, "password_file")
+    if mqtt.tls is None:
+        return mqtt
+    tls = _resolve(mqtt.tls, base, "ca_file", "certificate_file", "key_file")
+    return msgspec.structs.replace(mqtt, tls=tls)

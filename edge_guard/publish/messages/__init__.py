@@ -1,0 +1,65 @@
+"""Every message between device and collector: payload types, topics, encoding.
+
+The identity of a stored message is (device, boot_id, sequence): ``sequence`` counts from 1 in each
+boot and is taken inside the spool's transaction. A message with a picture counts as stored when
+both it and its picture are. Wall time is for people: nothing is ordered or deduplicated by it.
+
+A collector takes a sequence as done, and counts it in its receipts, when it is stored or when a
+``Dropped`` message names it. What is stored wins: a report of a stored sequence changes nothing,
+and a message that arrives after its report is stored. An event that arrives again with
+``image_dropped`` waits for its picture no longer. What arrives again is in the next receipt again:
+the device may not have seen the last one. Receipts are taken back by nobody: a device
+forgets what they cover, so they are sent after the database commit only. Messages come in any
+order; an alarm is as new as its (boot, sequence), whatever arrives last.
+"""
+
+from __future__ import annotations
+
+from edge_guard.publish.messages.alarm import Alarm, DriftEvidence, Moved
+from edge_guard.publish.messages.event import (
+    HEAT_UNIT,
+    MOST_HEAT_SIDE,
+    MOST_RESEMBLED,
+    MOST_RESEMBLED_BYTES,
+    Event,
+    FrameResult,
+    HeatGrid,
+    ImageReference,
+    Resembled,
+)
+from edge_guard.publish.messages.receipt import BootReceipt, Dropped, Receipt
+from edge_guard.publish.messages.stamp import SCHEMA_VERSION, Stamp, decode, encode
+from edge_guard.publish.messages.state import State, StreamState
+from edge_guard.publish.messages.summary import Moments, Summary
+from edge_guard.publish.messages.topics import PREFIX, Topics
+
+SpooledMessage = Event | FrameResult | Summary | Alarm | Dropped
+
+__all__ = [
+    "HEAT_UNIT",
+    "MOST_HEAT_SIDE",
+    "MOST_RESEMBLED",
+    "MOST_RESEMBLED_BYTES",
+    "PREFIX",
+    "SCHEMA_VERSION",
+    "Alarm",
+    "BootReceipt",
+    "DriftEvidence",
+    "Dropped",
+    "Event",
+    "FrameResult",
+    "HeatGrid",
+    "ImageReference",
+    "Moments",
+    "Moved",
+    "Receipt",
+    "Resembled",
+    "SpooledMessage",
+    "Stamp",
+    "State",
+    "StreamState",
+    "Summary",
+    "Topics",
+    "decode",
+    "encode",
+]

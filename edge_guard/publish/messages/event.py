@@ -1,0 +1,87 @@
+"""One frame's messages: an event for a flagged one, a result where all are wanted."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edge_guard.publish.messages.stamp import Stamp
+from edge_guard.types import Reason, Timing, Verdict
+
+HEAT_UNIT = 64
+"""What a heat grid writes for 1."""
+MOST_HEAT_SIDE = 32
+"""Cells along a side of a heat grid."""
+MOST_RESEMBLED, MOST_RESEMBLED_BYTES = 3, 3000
+"""References that an event names, and bytes of each one's picture."""
+
+
+class ImageReference(msgspec.Struct, frozen=True):
+    """The picture that belongs to an event and travels on ``image/{stream}/{event_id}``."""
+
+    sha256: str
+    size_bytes: int
+    width_px: int
+    height_px: int
+
+
+class HeatGrid(msgspec.Struct, frozen=True):
+    """Where a flagged frame is unlike the references, coarsely."""
+
+    width: int
+    height: int
+    cells: bytes
+    """Row after row, one byte each: 64 is 1, the distance that good frames exceed anywhere no more
+    often than promised; 255 is that or more."""
+    area: tuple[float, float, float, float]
+    """x, y, width, height of what the cells cover, in px of the frame; may reach beyond it."""
+
+
+class Resembled(msgspec.Struct, frozen=True):
+    """A reference that a flagged frame resembles."""
+
+    name: str
+    view: str
+    """The view of the bundle in which it is the nearest."""
+    words: str
+    """The same for people."""
+    picture: bytes | None = None
+    """Small JPEG of at most `MOST_RESEMBLED_BYTES`; None where there is none."""
+
+
+class Event(Stamp, frozen=True, kw_only=True):
+    """One flagged frame."""
+
+    event_id: str
+    """``{boot_id}-{sequence}``."""
+    sequence: int
+    stream: str
+    frame_sequence: int
+    captured_wall_time: str
+    source: str
+    verdict: Verdict
+    label: str | None
+    confidence: float | None
+    p_value: float | None
+    scores: dict[str, float]
+    reasons: tuple[Reason, ...]
+    timing_us: Timing
+    bundle: str
+    image: ImageReference | None
+    image_dropped: str | None = None
+    """Why the picture will never come, when the spool had to give it up."""
+    heatmap: HeatGrid | None = None
+    """None for frames that the model did not see, and for models without feature maps."""
+    nearest: tuple[Resembled, ...] = ()
+    """At most `MOST_RESEMBLED`; empty for frames that the model did not see."""
+
+
+class FrameResult(Stamp, frozen=True, kw_only=True):
+    """One frame's verdict, for streams with ``publish = "all"``."""
+
+    sequence: int
+    stream: str
+    frame_sequence: int
+    verdict: Verdict
+    label: str | None
+    confidence: float | None
+    p_value: float | None

@@ -1,0 +1,39 @@
+"""The device as it is now."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from edge_guard.publish.messages.stamp import Stamp
+
+
+class StreamState(msgspec.Struct, frozen=True):
+    """One stream, as it is now."""
+
+    name: str
+    state: str
+    """``starting``, ``running``, ``retrying``, ``frozen``, ``ended``, ``failed``."""
+    cause: str
+    bundle: str
+    last_frame_wall_time: str | None
+    frames: int
+    frames_per_second: float
+    verdicts: dict[str, int]
+    dropped: dict[str, int]
+    monitors: str = ""
+    """What the drift monitors do, in words; empty where the device does not say."""
+
+
+class State(Stamp, frozen=True, kw_only=True):
+    """The device, as it is now; retained. ``offline`` is also the last will."""
+
+    state: Literal["online", "degraded", "offline"]
+    causes: tuple[str, ...]
+    version: str
+    streams: tuple[StreamState, ...] = ()
+    produced: int = 0
+    """Highest sequence of this boot."""
+    backlog: int = 0
+    """Messages in the spool that wait for a receipt."""
