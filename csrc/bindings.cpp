@@ -124,12 +124,13 @@ std::shared_ptr<eg::View> make_view(std::int64_t source, py::ssize_t normalize,
                                     std::optional<py::array> basis, std::optional<py::array> gain,
                                     double perp, std::optional<py::array> bank,
                                     std::optional<py::array> center,
-                                    std::optional<py::array> contrast) {
+                                    std::optional<py::array> contrast,
+                                    std::optional<py::array> columns) {
     return std::make_shared<eg::View>(
         source, at_least(0, normalize, "normalize"), vector_of<float>(scale, "scale"),
         matrix_of(means, "means"), matrix_of(basis, "basis"), vector_of<float>(gain, "gain"), perp,
         matrix_of(bank, "bank"), vector_of<float>(center, "center"),
-        vector_of<float>(contrast, "contrast"));
+        vector_of<float>(contrast, "contrast"), vector_of<std::int32_t>(columns, "columns"));
 }
 
 eg::Patches make_patches(py::ssize_t tap, const py::array& basis, const py::array& offset,
@@ -276,10 +277,46 @@ eg::Image image_of(const py::array& image) {
 
 std::uint64_t image_statistics(const py::array& image, py::array statistics, py::array cells) {
     const eg::Image view = image_of(image);
-    auto* values = output<float>(statistics, "statistics", eg::kStatistics.size());
+    auto* values = output<float>(statistics, "statistics",
+                                 eg::kStatistics.size() + eg::kLevels.size());
     auto* grid = output<float>(cells, "cells", 2 * eg::kCells * eg::kCells);
     const py::gil_scoped_release release;
     return eg::image_statistics(view, values, grid);
+}
+
+constexpr std::size_t kCellCount = eg::kCells * eg::kCells;
+
+bool within(const py::array& values, const py::array& columns, const py::array& low,
+            const py::array& high) {
+    const auto n = static_cast<std::size_t>(columns.size());
+    const auto n_values = static_cast<std::size_t>(values.size());
+    const auto* at = input<std::int32_t>(columns, "columns", n);
+    for (std::size_t i = 0; i < n; ++i) {
+        if (at[i] < 0 || static_cast<std::size_t>(at[i]) >= n_values)
+            throw py::value_error("columns: " + std::to_string(at[i]) + " is no value");
+    }
+    return eg::within(input<float>(values, "values", n_values), at, input<double>(low, "low", n),
+                      input<double>(high, "high", n), n);
+}
+
+py::tuple scene_light(const py::array& means, const py::array& center, const py::array& spread,
+                      double floor) {
+    const eg::SceneLight light = eg::scene_light(input<float>(means, "means", kCellCount),
+                                                 input<double>(center, "center", kCellCount),
+                                                 input<double>(spread, "spread", kCellCount), floor);
+    return py::make_tuple(light.shift, light.worst);
+}
+
+double median_change(const py::array& a, const py::array& b) {
+    return eg::median_change(input<float>(a, "a", kCellCount), input<float>(b, "b", kCellCount));
+}
+
+void bind_gate(py::module_& m) {
+    m.def("within", &within, py::arg("values"), py::arg("columns"), py::arg("low"),
+          py::arg("high"));
+    m.def("scene_light", &scene_light, py::arg("means"), py::arg("center"), py::arg("spread"),
+          py::arg("floor"));
+    m.def("median_change", &median_change, py::arg("a"), py::arg("b"));
 }
 
 void bind_scorer(py::module_& m) {
@@ -291,7 +328,8 @@ void bind_scorer(py::module_& m) {
         py::init(&make_view), py::arg("source"), py::arg("normalize") = 0,
         py::arg("scale") = py::none(), py::arg("means") = py::none(), py::arg("basis") = py::none(),
         py::arg("gain") = py::none(), py::arg("perp") = 0.0, py::arg("bank") = py::none(),
-        py::arg("center") = py::none(), py::arg("contrast") = py::none());
+        py::arg("center") = py::none(), py::arg("contrast") = py::none(),
+        py::arg("columns") = py::none());
     py::class_<eg::Patches>(m, "Patches")
         .def(py::init(&make_patches), py::arg("tap"), py::arg("basis"), py::arg("offset"),
              py::arg("bank") = py::none(), py::arg("top") = 1, py::arg("gain") = py::none());
@@ -328,10 +366,12 @@ PYBIND11_MODULE(_kernels, m) {
     eg::simd_level();  // a wrong EDGE_GUARD_SIMD fails the import, by name
     m.attr("SIMD_LEVELS") = py::tuple(py::cast(eg::simd_levels()));
     m.attr("STATISTICS") = py::tuple(py::cast(eg::kStatistics));
+    m.attr("LEVELS") = py::tuple(py::cast(eg::kLevels));
     m.attr("CELLS") = eg::kCells;
     m.def("simd_level", &eg::simd_level);
     m.def("set_simd_level", &eg::set_simd_level, py::arg("level"));
     m.def("image_statistics", &image_statistics, py::arg("image"), py::arg("statistics"),
           py::arg("cells"));
+    bind_gate(m);
     bind_scorer(m);
 }

@@ -166,8 +166,9 @@ struct Fusion {
 // Named values of one image and a kCells x kCells grid of its luma; definitions in statistics.cpp.
 // height and width from 16 to kMaxSide. A constant image gives finite values.
 extern const std::vector<std::string> kStatistics;
-// statistics: kStatistics.size(); cells: (2, kCells, kCells), luma mean then standard deviation.
-// Returns a hash of size and pixels, equal for equal images whatever their strides.
+extern const std::vector<std::string> kLevels;
+// statistics: kStatistics.size() + kLevels.size(); cells: (2, kCells, kCells), luma mean then
+// standard deviation. Returns a hash, equal for equal images whatever their strides.
 std::uint64_t image_statistics(const Image& image, float* statistics, float* cells);
 
 // ---- scorer ------------------------------------------------------------------------------------
@@ -178,10 +179,11 @@ struct View {
     // zero block stays zero); 0: none. scale: factors applied afterwards, empty = ones. center:
     // where given, the embedding is asinh((x - center) * scale), which keeps heavy tails from
     // shouting. contrast: weights of x and of |x|, one after the other, 2 a value; their sum is a
-    // score of its own.
+    // score of its own. columns: those of its source that it reads, empty = all.
     View(std::int64_t source, std::size_t normalize, std::vector<float> scale, const Matrix& means,
          const Matrix& basis, std::vector<float> gain, double perp, const Matrix& bank,
-         std::vector<float> center, std::vector<float> contrast);
+         std::vector<float> center, std::vector<float> contrast,
+         std::vector<std::int32_t> columns = {});
 
     std::int64_t source;
     std::size_t normalize;
@@ -190,6 +192,7 @@ struct View {
     std::unique_ptr<const Gaussian> gaussian;  // null without means
     Bank bank;                                 // no rows: no nearest-neighbour guard
     std::vector<float> contrast;               // empty: no such guard
+    std::vector<std::int32_t> columns;         // empty: all
 };
 
 // All guards of one frame. Buffers are its own: one call at a time.
@@ -240,5 +243,20 @@ private:
     std::vector<float> embedding_;
     std::vector<unsigned char> scratch_;
 };
+
+// ---- the input gate -----------------------------------------------------------------------------
+// Whether low[i] <= values[columns[i]] <= high[i] for all n; NaN is outside.
+bool within(const float* values, const std::int32_t* columns, const double* low,
+            const double* high, std::size_t n);
+
+// shift = median of (means - center); worst = max |means - center - shift| / (spread + floor).
+struct SceneLight {
+    double shift, worst;
+};
+// Arrays of kCells * kCells finite values.
+SceneLight scene_light(const float* means, const double* center, const double* spread,
+                       double floor);
+// Median of |a - b| of kCells * kCells finite values.
+double median_change(const float* a, const float* b);
 
 }  // namespace eg

@@ -43,4 +43,12 @@ constexpr std::size_t kBlock = 12;       // vectors that are searched for togeth
 constexpr double kLargestSquare = 1e30;  // |y|^2 up to which a search estimates
 constexpr std::size_t kDiagonals = 511;  // |diagonal difference| of a 2x2 block: 0..510
 
+// Which rows of a large image are measured (simd/image.cpp).
+constexpr std::size_t kSampledFrom = 256;  // rows; of smaller images every one is
+constexpr std::size_t kHashStep = 2;       // every other row: the hash
+constexpr std::size_t kToneStep = 4;       // every fourth row: places, rows, columns
+constexpr std::size_t kColourStep = 2;     // every other one of these: grey levels, colours
+constexpr std::size_t kTextureBand = 8;    // rows on end: gradients, patterns, noise
+constexpr std::size_t kTextureRows = 64;   // about so many of these
+
 }  // namespace eg

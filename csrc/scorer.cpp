@@ -49,13 +49,15 @@ double contrast(const std::vector<float>& weights, const float* x) {
 
 View::View(std::int64_t source_, std::size_t normalize_, std::vector<float> scale_,
            const Matrix& means, const Matrix& basis, std::vector<float> gain, double perp,
-           const Matrix& bank_, std::vector<float> center_, std::vector<float> contrast_)
+           const Matrix& bank_, std::vector<float> center_, std::vector<float> contrast_,
+           std::vector<std::int32_t> columns_)
     : source(source_),
       normalize(normalize_),
       scale(std::move(scale_)),
       center(std::move(center_)),
       bank(bank_),
-      contrast(std::move(contrast_)) {
+      contrast(std::move(contrast_)),
+      columns(std::move(columns_)) {
     require(source >= -1, "source: expected -1 or the index of a tap");
     if (means.rows > 0) gaussian = std::make_unique<Gaussian>(means, basis, std::move(gain), perp);
     require(means.rows > 0 || basis.rows == 0, "basis: given without means");
@@ -121,6 +123,12 @@ void Scorer::add_view(const View& view, const std::string& name) {
                                  " values a row, got " + std::to_string(size));
     };
     require(dim > 0, name + ": its source has no values");
+    for (const std::int32_t column : view.columns) {
+        require(column >= 0 && static_cast<std::size_t>(column) < dim,
+                name + ".columns: " + std::to_string(column) + " is not one of the " +
+                    std::to_string(dim) + " values");
+    }
+    if (!view.columns.empty()) dim = view.columns.size();
     require(view.normalize == 0 || dim % view.normalize == 0,
             name + ".normalize: " + std::to_string(view.normalize) + " does not divide " +
                 std::to_string(dim));
@@ -166,12 +174,14 @@ void Scorer::embed_view(std::size_t v, const float* statistics, float* out) cons
     const View& view = *views_[v];
     const float* source =
         view.source < 0 ? statistics : pooled_[static_cast<std::size_t>(view.source)].data();
-    std::copy_n(source, sizes_[v], out);
+    if (view.columns.empty()) std::copy_n(source, sizes_[v], out);
+    for (std::size_t i = 0; i < view.columns.size(); ++i) out[i] = source[view.columns[i]];
     if (view.normalize > 0) normalize_blocks(out, sizes_[v], view.normalize);
     for (std::size_t i = 0; i < view.center.size(); ++i) out[i] -= view.center[i];
     for (std::size_t i = 0; i < view.scale.size(); ++i) out[i] *= view.scale[i];
     if (!view.center.empty())
-        std::transform(out, out + sizes_[v], out, [](float x) { return std::asinh(x); });
+        std::transform(out, out + sizes_[v], out,
+                       [](float x) { return x == 0 ? x : std::asinh(x); });
 }
 
 void Scorer::embed(const void* const* taps, const float* statistics, float* out) {

@@ -31,11 +31,13 @@ private:
 
 std::size_t lay_out(unsigned char* memory, std::size_t n, simd::ImageScratch& views) {
     Arena arena(memory);
-    views.interleaved = arena.take<std::uint8_t>(3 * n);
+    for (auto& row : views.interleaved) row = arena.take<std::uint8_t>(3 * n);
     for (auto& plane : views.planes) plane = arena.take<std::uint8_t>(n);
     for (auto& scale : views.rows) {
         for (auto& row : scale) row = arena.take<std::uint8_t>(n);
     }
+    views.single = arena.take<std::uint8_t>(n);
+    views.half = arena.take<std::uint8_t>(n);
     views.zeros = arena.take<std::uint8_t>(n);
     views.labels = arena.take<std::uint8_t>(n);
     views.column_change = arena.take<std::uint8_t>(n);

@@ -6,6 +6,7 @@ gate → not sure enough → worth what the review budget leaves. No reason at a
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,7 +90,7 @@ class Decision:
         self, image: Image, seen: Measurement, found: Findings, scored: Scored
     ) -> tuple[Reason, ...]:
         """Return why a person must look, leading reason first; empty to accept."""
-        if not np.isfinite(scored.fused):
+        if not math.isfinite(scored.fused):
             return (Reason("score", "the frame could not be scored: a value is not finite", None),)
         reasons = found.doubts
         if scored.fused > self._promise.score_limit:

@@ -7,6 +7,7 @@ An invalid frame skips the model. Whatever cannot be scored goes to a person, ne
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
@@ -153,7 +154,7 @@ class Pipeline:
             label=None if index is None else self.label(index),
             label_index=index,
             confidence=scored.confidence,
-            p_value=scored.p_value if np.isfinite(scored.fused) else None,
+            p_value=scored.p_value if math.isfinite(scored.fused) else None,
             scores=self._named_scores(scored),
             reasons=reasons,
             timing_us=Timing(
@@ -184,7 +185,7 @@ class Pipeline:
             scores=self._values[:k].copy(),
             fused=float(self._values[k]),
             p_value=float(self._values[k + 1]),
-            confidence=confidence if np.isfinite(confidence) else None,
+            confidence=confidence if math.isfinite(confidence) else None,
             label_index=top if top >= 0 else None,
         )
 
@@ -205,7 +206,8 @@ class Pipeline:
 
     def _named_scores(self, scored: Scored) -> dict[str, float]:
         named_scores = dict(zip(self.manifest.guards.scores, scored.scores.tolist(), strict=True))
-        return named_scores | {"fused": scored.fused}
+        named_scores["fused"] = scored.fused
+        return named_scores
 
     def _check_runtime(self) -> None:
         made, here = self.manifest.runtime, self._backend.runtime

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from edge_guard import _kernels
 from edge_guard.backends.spec import TapPlan, TensorSpec
 from edge_guard.gate.gate import STATISTICS
@@ -79,8 +81,18 @@ def build_scorer(plan: TapPlan, guards: GuardSpec, arrays: dict[str, Array]) -> 
 
 
 def _view(view: ViewSpec, arrays: dict[str, Array]) -> _kernels.View:
+    """Statistics that a view gives no weight are not read: their columns are all zero."""
+    columns = None
+    scale = arrays.get(f"{view.name}.scale")
+    if view.source < 0 and not view.normalize and scale is not None and scale.any():
+        columns = np.flatnonzero(scale).astype(np.int32)
+
     def part(name: str) -> Array | None:
-        return arrays.get(f"{view.name}.{name}")
+        found = arrays.get(f"{view.name}.{name}")
+        if found is None or columns is None:
+            return found
+        each = np.r_[columns, columns + N_STATISTICS] if name == "contrast" else columns
+        return np.ascontiguousarray(found[..., each])
 
     return _kernels.View(
         view.source,
@@ -88,11 +100,12 @@ def _view(view: ViewSpec, arrays: dict[str, Array]) -> _kernels.View:
         scale=part("scale"),
         means=part("means"),
         basis=part("basis"),
-        gain=part("gain"),
+        gain=arrays.get(f"{view.name}.gain"),
         perp=view.perp,
         bank=part("bank"),
         center=part("center"),
         contrast=part("contrast"),
+        columns=columns,
     )
 
 

@@ -30,9 +30,19 @@ void multiply(const float* rows, std::size_t n, std::size_t stride, std::size_t 
 void average(const float* in, std::size_t height, std::size_t width, std::size_t dim, float* out);
 void image_sums(const Image& image, const ImageScratch& scratch, ImageSums& sums);
 
-// Pixels of row y into scratch.planes (3 channels) and luma; adds the hash and the colour sums.
-void load_row(const Image& image, std::size_t y, const ImageScratch& scratch, std::uint8_t* luma,
-              ImageSums& sums);
+// Asks for row y from memory, to come while others are computed.
+void fetch_row(const Image& image, std::size_t y);
+// Row y, its pixels adjacent: where it lies, or a copy in one of two buffers of scratch by turns.
+const std::uint8_t* raw_row(const Image& image, std::size_t y, const ImageScratch& scratch);
+void begin_hash(HashState& state);
+void add_hash(const std::uint8_t* raw, std::size_t n, HashState& state);
+std::uint64_t end_hash(const HashState& state, std::uint64_t seed);
+// Luma of a row of 1 or 3 channels.
+void load_luma(const std::uint8_t* raw, const Image& image, const ImageScratch& scratch,
+               std::uint8_t* luma);
+// The same, and adds the colour sums.
+void load_colours(const std::uint8_t* raw, const Image& image, const ImageScratch& scratch,
+                  std::uint8_t* luma, ImageSums& sums);
 // Sum of |a - b| of n bytes. Also, with b all zero, the sum of bytes: for absolute differences every
 // instruction set has one instruction, for a plain sum the compiler widens each byte.
 std::int64_t sum_bytes(const std::uint8_t* a, const std::uint8_t* b, std::size_t n);

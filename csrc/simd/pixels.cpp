@@ -1,4 +1,4 @@
-// One image row: made contiguous, hashed, split into planes, turned into luma.
+// One image row: made contiguous, split into planes, turned into luma.
 #include <string.h>
 
 #if defined(EG_SCALAR)
@@ -14,91 +14,6 @@ namespace eg::simd::EG_LEVEL {
 namespace {
 
 constexpr std::size_t kLine = 64;
-
-__extension__ typedef unsigned __int128 Wide;
-
-std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
-    const Wide product = static_cast<Wide>(a) * b;
-    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-}
-
-// Words of 64 bits, as many as a register holds; the product of each one's halves, and each with
-// its halves exchanged.
-#if defined(EG_SCALAR)
-typedef std::uint64_t Words;
-Words product(Words v) { return (v & 0xffffffffU) * (v >> 32); }
-#elif defined(__AVX2__)
-typedef std::uint64_t Words __attribute__((vector_size(32)));
-Words product(Words v) {
-    return reinterpret_cast<Words>(_mm256_mul_epu32(reinterpret_cast<__m256i>(v),
-                                                    reinterpret_cast<__m256i>(v >> 32)));
-}
-#elif defined(__SSE2__)
-typedef std::uint64_t Words __attribute__((vector_size(16)));
-Words product(Words v) {
-    return reinterpret_cast<Words>(
-        _mm_mul_epu32(reinterpret_cast<__m128i>(v), reinterpret_cast<__m128i>(v >> 32)));
-}
-#elif defined(__ARM_NEON)
-typedef uint64x2_t Words;
-Words product(Words v) { return vmull_u32(vmovn_u64(v), vshrn_n_u64(v, 32)); }
-#else
-typedef std::uint64_t Words;
-Words product(Words v) { return (v & 0xffffffffU) * (v >> 32); }
-#endif
-
-Words exchanged(Words v) { return v << 32 | v >> 32; }
-
-constexpr std::size_t kVectors = kLine / sizeof(Words);
-
-struct Hash {
-    Words sums[kVectors], keys[kVectors], steps[kVectors];
-};
-
-// 64 bytes; the keys move on, so that the order of lines counts.
-void add_line(Hash& hash, const std::uint8_t* line) {
-    for (std::size_t i = 0; i < kVectors; ++i) {
-        Words value;
-        memcpy(&value, line + i * sizeof value, sizeof value);
-        hash.sums[i] += product(value ^ hash.keys[i]) + exchanged(value);
-        hash.keys[i] += hash.steps[i];
-    }
-}
-
-// Sums of 32-bit products in eight lanes (the scheme of XXH3, Yann Collet 2019), mixed at the end.
-std::uint64_t hash_bytes(const std::uint8_t* bytes, std::size_t n, std::uint64_t seed) {
-    static const std::uint64_t kKeys[] = {
-        0xa0761d6478bd642fULL, 0xe7037ed1a0b428dbULL, 0x8ebc6af09c88c6e3ULL, 0x589965cc75374cc3ULL,
-        0x1d8e4e27c47d124fULL, 0xeb44accab455d165ULL, 0x9e3779b97f4a7c15ULL, 0xc2b2ae3d27d4eb4fULL};
-    static const std::uint64_t kSteps[] = {
-        0x9e3779b185ebca87ULL, 0xc2b2ae3d27d4eb4fULL, 0x165667b19e3779f9ULL, 0x85ebca77c2b2ae63ULL,
-        0x27d4eb2f165667c5ULL, 0xff51afd7ed558ccdULL, 0xc4ceb9fe1a85ec53ULL, 0xd6e8feb86659fd93ULL};
-    Hash hash;
-    memcpy(hash.sums, kSteps, sizeof hash.sums);
-    memcpy(hash.keys, kKeys, sizeof hash.keys);
-    memcpy(hash.steps, kSteps, sizeof hash.steps);
-    std::uint64_t mixed = seed ^ n;
-    for (; n >= kLine; n -= kLine, bytes += kLine) add_line(hash, bytes);
-    std::uint8_t rest[kLine] = {};
-    memcpy(rest, bytes, n);
-    add_line(hash, rest);
-    std::uint64_t sums[kLine / sizeof(std::uint64_t)];
-    memcpy(sums, hash.sums, sizeof sums);
-    for (std::size_t i = 0; i < 8; i += 2) mixed = mix(sums[i] ^ mixed, sums[i + 1] ^ kKeys[i]);
-    return mix(mixed, kKeys[7]);
-}
-
-const std::uint8_t* contiguous_row(const Image& image, std::size_t y, std::uint8_t* copy) {
-    const auto channels = static_cast<std::ptrdiff_t>(image.channels);
-    const std::uint8_t* pixel = image.pixels + static_cast<std::ptrdiff_t>(y) * image.row_stride;
-    const bool packed =
-        image.column_stride == channels && (channels == 1 || image.channel_stride == 1);
-    if (packed) return pixel;
-    for (std::size_t x = 0; x < image.width; ++x, pixel += image.column_stride) {
-        for (std::ptrdiff_t c = 0; c < channels; ++c) *copy++ = pixel[c * image.channel_stride];
-    }
-    return copy - image.width * image.channels;
-}
 
 #if defined(__AVX2__)
 
@@ -136,36 +51,56 @@ struct Totals {
     __m256i blue, green, red, chroma, red_green, blue_green;
 };
 
-// One half of the pixels as 16 bits: adds the squared differences, returns the luma.
-__m256i add_half(__m256i b, __m256i g, __m256i r, Totals& totals) {
+// One half of the pixels as 16 bits: adds the squared differences.
+void add_half(__m256i b, __m256i g, __m256i r, Totals& totals) {
     const __m256i rg = _mm256_sub_epi16(r, g), bg = _mm256_sub_epi16(b, g);
     totals.red_green = _mm256_add_epi32(totals.red_green, _mm256_madd_epi16(rg, rg));
     totals.blue_green = _mm256_add_epi32(totals.blue_green, _mm256_madd_epi16(bg, bg));
+}
+
+__m256i luma_of(__m256i b, __m256i g, __m256i r) {
     const __m256i red = _mm256_mullo_epi16(r, _mm256_set1_epi16(77));
     const __m256i green = _mm256_mullo_epi16(g, _mm256_set1_epi16(150));
     const __m256i blue = _mm256_mullo_epi16(b, _mm256_set1_epi16(29));
     return _mm256_srli_epi16(_mm256_add_epi16(_mm256_add_epi16(red, green), blue), 8);
 }
 
-void add_pixels(const std::uint8_t* bgr, std::uint8_t* luma, Totals& totals) {
+template <bool kAdd>
+__attribute__((always_inline)) inline void take_pixels(const std::uint8_t* bgr, std::uint8_t* luma, Totals& totals) {
     const __m256i zero = _mm256_setzero_si256();
     const Colours c = split(bgr);
     const auto add = [&](__m256i& total, __m256i bytes) {
         total = _mm256_add_epi64(total, _mm256_sad_epu8(bytes, zero));
     };
-    add(totals.blue, c.blue);
-    add(totals.green, c.green);
-    add(totals.red, c.red);
-    const __m256i most = _mm256_max_epu8(_mm256_max_epu8(c.blue, c.green), c.red);
-    const __m256i least = _mm256_min_epu8(_mm256_min_epu8(c.blue, c.green), c.red);
-    add(totals.chroma, _mm256_sub_epi8(most, least));
-    const __m256i low = add_half(_mm256_unpacklo_epi8(c.blue, zero),
-                                 _mm256_unpacklo_epi8(c.green, zero),
-                                 _mm256_unpacklo_epi8(c.red, zero), totals);
-    const __m256i high = add_half(_mm256_unpackhi_epi8(c.blue, zero),
-                                  _mm256_unpackhi_epi8(c.green, zero),
-                                  _mm256_unpackhi_epi8(c.red, zero), totals);
+    const auto half = [&](auto unpack) {
+        const __m256i b = unpack(c.blue), g = unpack(c.green), r = unpack(c.red);
+        if (kAdd) add_half(b, g, r, totals);
+        return luma_of(b, g, r);
+    };
+    if (kAdd) {
+        add(totals.blue, c.blue);
+        add(totals.green, c.green);
+        add(totals.red, c.red);
+        const __m256i most = _mm256_max_epu8(_mm256_max_epu8(c.blue, c.green), c.red);
+        const __m256i least = _mm256_min_epu8(_mm256_min_epu8(c.blue, c.green), c.red);
+        add(totals.chroma, _mm256_sub_epi8(most, least));
+    }
+    const __m256i low = half([&](__m256i v) { return _mm256_unpacklo_epi8(v, zero); });
+    const __m256i high = half([&](__m256i v) { return _mm256_unpackhi_epi8(v, zero); });
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(luma), _mm256_packus_epi16(low, high));
+}
+
+// The last pixels are filled up with black ones, which add nothing.
+template <bool kAdd>
+Totals take_row(const std::uint8_t* bgr, std::size_t width, std::uint8_t* luma) {
+    constexpr std::size_t kPixels = 32;
+    Totals totals = {};
+    std::size_t x = 0;
+    for (; x + kPixels <= width; x += kPixels) take_pixels<kAdd>(bgr + 3 * x, luma + x, totals);
+    std::uint8_t rest[3 * kPixels] = {};
+    memcpy(rest, bgr + 3 * x, 3 * (width - x));
+    take_pixels<kAdd>(rest, luma + x, totals);
+    return totals;
 }
 
 template <typename Lane>
@@ -177,16 +112,14 @@ std::int64_t total(__m256i lanes) {
     return sum;
 }
 
-// The last pixels are filled up with black ones, which add nothing.
-void load_colours(const std::uint8_t* bgr, std::size_t width, const ImageScratch&,
-                  std::uint8_t* luma, ImageSums& sums) {
-    constexpr std::size_t kPixels = 32;
-    Totals totals = {};
-    std::size_t x = 0;
-    for (; x + kPixels <= width; x += kPixels) add_pixels(bgr + 3 * x, luma + x, totals);
-    std::uint8_t rest[3 * kPixels] = {};
-    memcpy(rest, bgr + 3 * x, 3 * (width - x));
-    add_pixels(rest, luma + x, totals);
+void split_luma(const std::uint8_t* bgr, std::size_t width, const ImageScratch&,
+                std::uint8_t* luma) {
+    take_row<false>(bgr, width, luma);
+}
+
+void split_colours(const std::uint8_t* bgr, std::size_t width, const ImageScratch&,
+                   std::uint8_t* luma, ImageSums& sums) {
+    const Totals totals = take_row<true>(bgr, width, luma);
     sums.blue += total<std::int64_t>(totals.blue);
     sums.green += total<std::int64_t>(totals.green);
     sums.red += total<std::int64_t>(totals.red);
@@ -237,23 +170,26 @@ void add_colours(const ImageScratch& scratch, std::size_t padded, ImageSums& sum
     sums.blue_green_square += bg;
 }
 
-void load_colours(const std::uint8_t* bgr, std::size_t width, const ImageScratch& scratch,
-                  std::uint8_t* luma, ImageSums& sums) {
+void split_luma(const std::uint8_t* bgr, std::size_t width, const ImageScratch& scratch,
+                std::uint8_t* luma) {
     split(bgr, width, scratch.planes[0], scratch.planes[1], scratch.planes[2], luma);
+}
+
+void split_colours(const std::uint8_t* bgr, std::size_t width, const ImageScratch& scratch,
+                   std::uint8_t* luma, ImageSums& sums) {
+    split_luma(bgr, width, scratch, luma);
     add_colours(scratch, (width + kLine - 1) & ~(kLine - 1), sums);
 }
 
 #endif
 
-// The next row comes from memory while this one is computed.
+}  // namespace
+
 void fetch_row(const Image& image, std::size_t y) {
-    if (y >= image.height) return;
     const std::uint8_t* row = image.pixels + static_cast<std::ptrdiff_t>(y) * image.row_stride;
     const auto end = static_cast<std::ptrdiff_t>(image.width) * image.column_stride;
     for (std::ptrdiff_t i = 0; i < end; i += kLine) __builtin_prefetch(row + i, 0, 2);
 }
-
-}  // namespace
 
 std::int64_t sum_bytes(const std::uint8_t* a, const std::uint8_t* b, std::size_t n) {
     std::uint32_t sum = 0;
@@ -262,16 +198,35 @@ std::int64_t sum_bytes(const std::uint8_t* a, const std::uint8_t* b, std::size_t
     return sum;
 }
 
-void load_row(const Image& image, std::size_t y, const ImageScratch& scratch, std::uint8_t* luma,
-              ImageSums& sums) {
-    const std::uint8_t* row = contiguous_row(image, y, scratch.interleaved);
-    fetch_row(image, y + 1);
-    sums.hash = hash_bytes(row, image.width * image.channels, sums.hash);
+const std::uint8_t* raw_row(const Image& image, std::size_t y, const ImageScratch& scratch) {
+    const auto channels = static_cast<std::ptrdiff_t>(image.channels);
+    const std::uint8_t* pixel = image.pixels + static_cast<std::ptrdiff_t>(y) * image.row_stride;
+    const bool packed =
+        image.column_stride == channels && (channels == 1 || image.channel_stride == 1);
+    if (packed) return pixel;
+    std::uint8_t* copy = scratch.interleaved[y % 2];
+    for (std::size_t x = 0; x < image.width; ++x, pixel += image.column_stride) {
+        for (std::ptrdiff_t c = 0; c < channels; ++c) *copy++ = pixel[c * image.channel_stride];
+    }
+    return scratch.interleaved[y % 2];
+}
+
+void load_luma(const std::uint8_t* raw, const Image& image, const ImageScratch& scratch,
+               std::uint8_t* luma) {
     if (image.channels == 1) {
-        memcpy(luma, row, image.width);
+        memcpy(luma, raw, image.width);
         return;
     }
-    load_colours(row, image.width, scratch, luma, sums);
+    split_luma(raw, image.width, scratch, luma);
+}
+
+void load_colours(const std::uint8_t* raw, const Image& image, const ImageScratch& scratch,
+                  std::uint8_t* luma, ImageSums& sums) {
+    if (image.channels == 1) {
+        memcpy(luma, raw, image.width);
+        return;
+    }
+    split_colours(raw, image.width, scratch, luma, sums);
 }
 
 }  // namespace eg::simd::EG_LEVEL

@@ -9,14 +9,20 @@
 
 namespace eg::simd {
 
-// Sums over one scale of the luma pyramid, all exact.
-// Gradients are forward differences over the (h-1)(w-1) pixels that have both; the Laplacian is
-// 4Y minus the four neighbours over the (h-2)(w-2) inner pixels.
+// Sums over one scale of the luma pyramid, all exact. Gradients are forward differences over the
+// w-1 pixels that have both of each row above another; the Laplacian is 4Y minus the four
+// neighbours over the w-2 inner pixels of each row between two others.
 struct ScaleSums {
     std::int64_t abs_x, abs_y, xx, yy, xy, edges, laplacian, laplacian_square;
+    std::int64_t gradient_rows, laplacian_rows;
 };
 
 constexpr std::size_t kGrid = 32;  // parts per side that the cells are made of, a multiple of kCells
+
+// Hash of the rows so far: sums of 32-bit products in eight lanes, keys that move on.
+struct HashState {
+    std::uint64_t sums[8], keys[8];
+};
 
 // Everything image_statistics is computed from, exact integers, hence equal at every level.
 struct ImageSums {
@@ -30,18 +36,25 @@ struct ImageSums {
     std::int64_t chroma;             // sum of max(B,G,R) - min(B,G,R)
     std::int64_t red_green_square;   // sum of (R-G)^2
     std::int64_t blue_green_square;  // sum of (B-G)^2
-    std::int64_t row_square;         // sum over rows of (sum of the row)^2
-    std::int64_t row_step_square;    // sum over rows of (difference to the row above)^2
-    std::int64_t stuck_rows;         // rows equal to the row above
+    std::int64_t colour_rows;        // rows that the histogram and the colours are of
+    std::int64_t tone_rows;          // rows that parts and columns are of
+    std::int64_t part_rows[kGrid];   // of each row of parts
+    std::int64_t row_square;         // sum over the tone rows of (sum of the row)^2
+    std::int64_t row_step_square;    // sum over texture rows of (difference to the row above)^2
+    std::int64_t row_steps;
+    std::int64_t stuck_rows;         // rows whose pixels are those of the row above
+    HashState state;
     std::uint64_t hash;
 };
 
 // Row buffers of one image width, owned by the caller. Each may be read or written from 64
 // elements before to 64 elements after its padded width (the width rounded up to 64).
 struct ImageScratch {
-    std::uint8_t* interleaved;       // 3 * width: a strided row made contiguous
+    std::uint8_t* interleaved[2];    // 3 * width: strided rows made contiguous, by turns
     std::uint8_t* planes[3];         // blue, green, red
     std::uint8_t* rows[kScales][3];  // the newest three luma rows of each scale
+    std::uint8_t* single;            // a luma row that is in no band
+    std::uint8_t* half;              // a row at half its width
     std::uint8_t* zeros;
     std::uint8_t* labels;          // binary-pattern labels of one row
     std::uint8_t* column_change;   // OR over rows of Y[x] ^ Y[x+1]

@@ -1,4 +1,4 @@
-// Gradients, Laplacian, local binary patterns, 2x2 blocks of luma rows.
+// Local binary patterns, 2x2 blocks of luma rows.
 //
 // The loops run over whole lines of 64 pixels, so that none has a remainder: rows are readable
 // beyond their width, and what was computed there is overwritten before it is summed.
@@ -14,31 +14,9 @@ namespace eg::simd::EG_LEVEL {
 namespace {
 
 constexpr std::size_t kLine = 64;
-constexpr std::size_t kChunk = 1024;  // pixels whose squared Laplacians (1020^2) fit an int32
-constexpr int kEdge = 32;             // grey levels
 constexpr std::uint8_t kNoLabel = 255;
 
 std::size_t padded(std::size_t width) { return (width + kLine - 1) & ~(kLine - 1); }
-
-void add_products(const std::int16_t* gx, const std::int16_t* gy, std::size_t n, ScaleSums& sums) {
-    n &= ~(kLine - 1);
-    std::int32_t xx = 0, yy = 0, xy = 0;
-    for (std::size_t x = 0; x < n; ++x) {
-        xx += gx[x] * gx[x];
-        yy += gy[x] * gy[x];
-        xy += gx[x] * gy[x];
-    }
-    std::int16_t edges = 0;  // at most kChunk
-    for (std::size_t x = 0; x < n; ++x) {
-        const auto ax = static_cast<std::int16_t>(gx[x] < 0 ? -gx[x] : gx[x]);
-        const auto ay = static_cast<std::int16_t>(gy[x] < 0 ? -gy[x] : gy[x]);
-        edges = static_cast<std::int16_t>(edges + (static_cast<std::int16_t>(ax + ay) >= kEdge));
-    }
-    sums.xx += xx;
-    sums.yy += yy;
-    sums.xy += xy;
-    sums.edges += edges;
-}
 
 // Rotation-invariant uniform pattern of 8 neighbours: the number of neighbours that are not darker
 // than the centre if they form at most one arc, else 9.
@@ -98,48 +76,6 @@ void count(const std::uint8_t* labels, std::size_t n, std::int64_t* bins) {
 
 }  // namespace
 
-void add_gradients(const std::uint8_t* above, const std::uint8_t* below, std::size_t width,
-                   const ImageScratch& scratch, ScaleSums& sums) {
-    std::int16_t* __restrict gx = scratch.differences[0], * __restrict gy = scratch.differences[1];
-    const std::size_t n = padded(width);
-    for (std::size_t x = 0; x < n; ++x) {
-        gx[x] = static_cast<std::int16_t>(above[x + 1] - above[x]);
-        gy[x] = static_cast<std::int16_t>(below[x] - above[x]);
-    }
-    for (std::size_t x = width - 1; x < n; ++x) gx[x] = gy[x] = 0;
-    // Rows are zero beyond their width, and the last pixel has no difference along the row.
-    sums.abs_x += sum_bytes(above + 1, above, n) - above[width - 1];
-    sums.abs_y += sum_bytes(below, above, n) - __builtin_abs(below[width - 1] - above[width - 1]);
-    for (std::size_t x = 0; x < n; x += kChunk) {
-        add_products(gx + x, gy + x, n - x < kChunk ? n - x : kChunk, sums);
-    }
-}
-
-void add_laplacian(const std::uint8_t* above, const std::uint8_t* row, const std::uint8_t* below,
-                   std::size_t width, const ImageScratch& scratch, ScaleSums& sums) {
-    if (width < 3) return;
-    std::int16_t* __restrict values = scratch.differences[0];
-    const std::uint8_t *left = row - 1, *right = row + 1;
-    const std::size_t n = padded(width);
-    for (std::size_t x = 0; x < n; ++x) {
-        values[x] =
-            static_cast<std::int16_t>(4 * row[x] - above[x] - below[x] - left[x] - right[x]);
-    }
-    values[0] = 0;
-    for (std::size_t x = width - 1; x < n; ++x) values[x] = 0;
-    for (std::size_t start = 0; start < n; start += kChunk) {
-        const std::size_t size = (n - start < kChunk ? n - start : kChunk) & ~(kLine - 1);
-        const std::int16_t* chunk = values + start;
-        std::int32_t sum = 0, square = 0;
-        for (std::size_t x = 0; x < size; ++x) {
-            sum += chunk[x];
-            square += chunk[x] * chunk[x];
-        }
-        sums.laplacian += sum;
-        sums.laplacian_square += square;
-    }
-}
-
 void add_patterns(const std::uint8_t* above, const std::uint8_t* row, const std::uint8_t* below,
                   std::size_t width, const ImageScratch& scratch, std::int64_t* bins) {
     const std::size_t n = padded(width);
@@ -148,6 +84,49 @@ void add_patterns(const std::uint8_t* above, const std::uint8_t* row, const std:
     memset(scratch.labels + width - 1, kNoLabel, n - width + 1);
     count(scratch.labels, n, bins);
 }
+
+#if defined(__AVX2__)
+
+namespace {
+
+__m256i load(const std::uint8_t* from) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+}
+
+}  // namespace
+
+void add_diagonals(const std::uint8_t* above, const std::uint8_t* below, std::size_t width,
+                   const ImageScratch& scratch, std::uint32_t* counts) {
+    std::int16_t* values = scratch.differences[0];
+    const __m256i signs = _mm256_set1_epi16(static_cast<std::int16_t>(0xff01));
+    const std::size_t half = width / 2;
+    for (std::size_t x = 0; x < half; x += 16) {
+        const __m256i upper = _mm256_maddubs_epi16(load(above + 2 * x), signs);
+        const __m256i lower = _mm256_maddubs_epi16(load(below + 2 * x), signs);
+        const __m256i absolute = _mm256_abs_epi16(_mm256_sub_epi16(upper, lower));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(values + x), absolute);
+    }
+    for (std::size_t x = 0; x < half; ++x) ++counts[values[x]];
+}
+
+void halve(const std::uint8_t* above, const std::uint8_t* below, std::size_t width,
+           std::uint8_t* out) {
+    const __m256i ones = _mm256_set1_epi8(1), two = _mm256_set1_epi16(2);
+    const auto means = [&](std::size_t x) {
+        const __m256i upper = _mm256_maddubs_epi16(load(above + x), ones);
+        const __m256i lower = _mm256_maddubs_epi16(load(below + x), ones);
+        return _mm256_srli_epi16(_mm256_add_epi16(_mm256_add_epi16(upper, lower), two), 2);
+    };
+    const std::size_t half = width / 2, n = padded(half);
+    for (std::size_t x = 0; x < n; x += 32) {
+        const __m256i packed = _mm256_packus_epi16(means(2 * x), means(2 * x + 32));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + x),
+                            _mm256_permute4x64_epi64(packed, 0xd8));
+    }
+    memset(out + half, 0, n - half);
+}
+
+#else
 
 void add_diagonals(const std::uint8_t* above, const std::uint8_t* below, std::size_t width,
                    const ImageScratch& scratch, std::uint32_t* counts) {
@@ -169,5 +148,7 @@ void halve(const std::uint8_t* above, const std::uint8_t* below, std::size_t wid
     }
     memset(out + half, 0, n - half);
 }
+
+#endif
 
 }  // namespace eg::simd::EG_LEVEL

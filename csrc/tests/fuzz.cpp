@@ -150,7 +150,7 @@ void describe_an_image(Input& in) {
     const auto c = static_cast<std::ptrdiff_t>(channels);
     const Image image = {pixels.data(), height, width, channels,
                          static_cast<std::ptrdiff_t>(width) * c, c, 1};
-    std::vector<float> statistics(kStatistics.size()), cells(2 * kCells * kCells);
+    std::vector<float> statistics(kStatistics.size() + kLevels.size()), cells(2 * kCells * kCells);
     image_statistics(image, statistics.data(), cells.data());
     for (const float v : statistics) {
         if (!std::isfinite(v)) std::abort();

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge_guard import _kernels
 from edge_guard.gate.spec import CellSpec
-from edge_guard.types import Array, Box, Doubles, Reason
+from edge_guard.types import Array, Box, Doubles, Floats, Reason
 
 MARGIN = 1.6
 """The hard limit is this multiple of the largest residual seen on a reference."""
@@ -42,6 +43,10 @@ class CellModel:
     def shift(self, means: Array) -> Doubles:
         """Return by how many grey levels the scene as a whole is brighter than usual, (...)."""
         return median(means - self.center)
+
+    def light(self, means: Floats) -> tuple[float, float]:
+        """Return the shift and the largest residual of one frame's cells (G, G), quickly."""
+        return _kernels.scene_light(means, self.center, self.spread, FLOOR_LEVELS)
 
 
 def median(cells: Array) -> Doubles:

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_guard.gate.cells import CellModel
-from edge_guard.gate.levels import BINS, SHARE_FLOOR
 from edge_guard.types import Array, Doubles
+
+BINS = 16
+SHARE_FLOOR = 0.003
+"""Shares far below this are all the same: a few stray pixels."""
 
 _CELLS_A_SIDE = 8
 _RANKS = (0, 3, 7, 15, 31, 47)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from edge_guard import _kernels
 from edge_guard.gate.cells import median
 from edge_guard.gate.spec import RepeatSpec
-from edge_guard.types import Array, Doubles, Reason
+from edge_guard.types import Array, Doubles, Floats, Reason
 
 MIN_REPEATS = 3
 _NEAR_REPEATS = 5
@@ -75,7 +76,7 @@ class FrozenDetector:
 
     >>> spec = RepeatSpec(frozen_after=3, least_change=0.01, flicker=None)
     >>> detector = FrozenDetector(spec)
-    >>> cells = np.zeros((8, 8))
+    >>> cells = np.zeros((8, 8), np.float32)
     >>> [detector.update(h, cells + h) is not None for h in (7, 7, 7, 8)]
     [False, False, True, False]
     """
@@ -85,25 +86,24 @@ class FrozenDetector:
         self._near_after = max(_NEAR_REPEATS, spec.frozen_after)
         self._least = spec.least_change
         self._previous: int | None = None
-        self._cells: Array | None = None
+        self._cells = np.zeros((_kernels.CELLS, _kernels.CELLS), np.float32)
         self._run = self._near_run = 1
 
-    def update(self, pixels_hash: int, cells: Array) -> Reason | None:
+    def update(self, pixels_hash: int, cells: Floats) -> Reason | None:
         """Return why the stream is frozen as of this frame, or None.
 
         Parameters
         ----------
         pixels_hash : int
             Equal for equal pictures.
-        cells : Array
+        cells : Floats
             (G, G) cell means.
         """
         same = pixels_hash == self._previous
         near = same or self._hardly_changed(cells)
         self._run = self._run + 1 if same else 1
         self._near_run = self._near_run + 1 if near else 1
-        if not same:
-            self._cells = cells.copy()
+        np.copyto(self._cells, cells)
         self._previous = pixels_hash
         if self._run >= self._after:
             return _frozen("the same frame", self._run, self._after)
@@ -111,10 +111,10 @@ class FrozenDetector:
             return _frozen("nearly the same frame", self._near_run, self._near_after)
         return None
 
-    def _hardly_changed(self, cells: Array) -> bool:
-        if self._cells is None or self._least == 0.0:
+    def _hardly_changed(self, cells: Floats) -> bool:
+        if self._previous is None or self._least == 0.0:
             return False
-        return float(median(np.abs(cells - self._cells))) < self._least
+        return _kernels.median_change(cells, self._cells) < self._least
 
 
 def _frozen(what: str, run: int, after: int) -> Reason:
@@ -133,7 +133,7 @@ class FlickerDetector:
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
-        self._steps = np.zeros(_LIGHT_WINDOW)
+        self._steps = [0.0] * _LIGHT_WINDOW
         self._seen = 0
         self._previous = 0.0
 
@@ -148,7 +148,7 @@ class FlickerDetector:
         self._seen += 1
         if self._seen <= _LIGHT_WINDOW:
             return None
-        change = float(np.abs(self._steps).mean()) - abs(float(self._steps.mean()))
+        change = (sum(map(abs, self._steps)) - abs(sum(self._steps))) / _LIGHT_WINDOW
         if change <= self._limit:
             return None
         words = f"the light flickers by about {change:.0f} grey levels from frame to frame"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 
 import msgspec
 import numpy as np
 
 from edge_guard import _kernels
-from edge_guard.gate import levels
 from edge_guard.gate.alignment import Register, misalignment, reduce
 from edge_guard.gate.causes import CauseModel
 from edge_guard.gate.cells import CellModel, occlusion, same_light
@@ -26,9 +26,8 @@ from edge_guard.gate.spec import (
 )
 from edge_guard.types import Array, Doubles, Floats, Image, Reason
 
-STATISTICS = (*_kernels.STATISTICS, *levels.NAMES)
+STATISTICS = (*_kernels.STATISTICS, *_kernels.LEVELS)
 MIN_SIDE_PX = 16
-_KERNEL = len(_kernels.STATISTICS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +58,7 @@ class Meter:
 
     def measure(self, image: Image) -> Measurement:
         """Return the measurement of an image of at least `MIN_SIDE_PX` a side."""
-        pixels_hash = _kernels.image_statistics(image, self._statistics[:_KERNEL], self._cells)
-        levels.level_statistics(image, self._statistics[_KERNEL:])
+        pixels_hash = _kernels.image_statistics(image, self._statistics, self._cells)
         return Measurement(self._statistics, self._cells, pixels_hash)
 
 
@@ -131,7 +129,9 @@ class InputGate:
         self._frozen = FrozenDetector(spec.repeats) if live else None
         self._clock = ClockDetector() if live else None
         flicker = spec.repeats.flicker
-        self._flicker = FlickerDetector(flicker) if live and flicker is not None else None
+        fixed = arrays.cells is not None
+        self._flicker = FlickerDetector(flicker) if live and fixed and flicker is not None else None
+        self._hardest = spec.cells.hard if spec.cells else math.inf
         self._register: Register | None = None
 
     def check(self, image: Image, seen: Measurement, monotonic_ns: int = 0) -> Findings:
@@ -148,10 +148,13 @@ class InputGate:
             Capture time, 0 where it is unknown.
         """
         found = self._hard.outside(seen.statistics)
-        found += self._since_the_last(seen, monotonic_ns)
+        light = worst = 0.0
+        if self._arrays.cells:
+            light, worst = self._arrays.cells.light(seen.cells[0])
+        found += self._since_the_last(seen, light, monotonic_ns)
         if wrong_size := self._format(image):
             found.append(("format", wrong_size))
-        if covered := self._occlusion(image, seen, hard=True):
+        if worst > self._hardest and (covered := self._occlusion(image, seen, hard=True)):
             found.append(("occlusion", covered))
         if not found:
             return FINE
@@ -164,17 +167,17 @@ class InputGate:
         """Return what is unusual about a flagged frame, leading reason first."""
         return self._ordered([], image, seen)
 
-    def _since_the_last(self, seen: Measurement, monotonic_ns: int) -> list[tuple[Check, Reason]]:
+    def _since_the_last(
+        self, seen: Measurement, light: float, monotonic_ns: int
+    ) -> list[tuple[Check, Reason]]:
         """Return what is wrong between the frame before and this one."""
         found: list[tuple[Check, Reason]] = []
         if self._frozen and (frozen := self._frozen.update(seen.pixels_hash, seen.cells[0])):
             found.append(("frozen", frozen))
         if self._clock and (late := self._clock.update(monotonic_ns)):
             found.append(("timestamp", late))
-        if self._flicker and self._arrays.cells:
-            light = float(self._arrays.cells.shift(seen.cells[0]))
-            if flicker := self._flicker.update(light):
-                found.append(("flicker", flicker))
+        if self._flicker and (flicker := self._flicker.update(light)):
+            found.append(("flicker", flicker))
         return found
 
     def _format(self, image: Image) -> Reason | None:

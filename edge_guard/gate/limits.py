@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge_guard import _kernels
 from edge_guard.gate.spec import Check, Limit, Range
-from edge_guard.types import Array, Doubles, Reason
+from edge_guard.types import Array, Doubles, Floats, Reason
 
 PASSED = 1e-5
 """Share of good frames that one side of one hard limit may turn away."""
@@ -179,16 +180,16 @@ class LimitTable:
     def __init__(self, limits: tuple[Limit, ...], names: tuple[str, ...], *, hard: bool) -> None:
         self._limits = limits
         self._ranges = [limit.hard if hard else limit.usual for limit in limits]
-        self._columns = np.array([names.index(limit.statistic) for limit in limits], np.intp)
+        self._columns = np.array([names.index(limit.statistic) for limit in limits], np.int32)
         self._low = np.array([-np.inf if r[0] is None else r[0] for r in self._ranges])
         self._high = np.array([np.inf if r[1] is None else r[1] for r in self._ranges])
 
-    def outside(self, statistics: Array) -> list[tuple[Check, Reason]]:
+    def outside(self, statistics: Floats) -> list[tuple[Check, Reason]]:
         """Return a reason for each statistic (S,) outside its range; NaN is outside."""
+        if _kernels.within(statistics, self._columns, self._low, self._high):
+            return []
         values = statistics[self._columns]
         fine = (values >= self._low) & (values <= self._high)
-        if fine.all():
-            return []
         return [self._found(int(i), float(values[i])) for i in np.flatnonzero(~fine)]
 
     def _found(self, i: int, value: float) -> tuple[Check, Reason]:

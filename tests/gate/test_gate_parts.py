@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_guard.gate import levels
 from edge_guard.gate.alignment import SIDE, Register, fit_alignment, misalignment, reduce
 from edge_guard.gate.causes import fit_causes
-from edge_guard.gate.cells import fit_cells, occlusion
+from edge_guard.gate.cells import CellModel, fit_cells, occlusion
 from edge_guard.gate.clock import ClockDetector
+from edge_guard.gate.description import SHARE_FLOOR
 from edge_guard.gate.frozen import FlickerDetector, FrozenDetector, fit_repeats, longest_run
-from edge_guard.gate.levels import SHARE_FLOOR, level_statistics
+from edge_guard.gate.gate import Meter, named
 from edge_guard.gate.limits import LimitTable, fit_limits
 from edge_guard.gate.spec import AlignmentSpec, RepeatSpec, Way
 
@@ -40,7 +40,8 @@ FOLDS = [(np.arange(50, 100), np.arange(50)), (np.arange(50), np.arange(50, 100)
 def _statistics(rng: np.random.Generator) -> np.ndarray:
     center = [120, 40, 10, 230, 0, 0, 0.1, -0.1, 4, 250, 0.5, 5, 0, 0, 2, 2, 2]
     spread = [1, 0.5, 1, 1, 0, 0, 0.01, 0.01, 1, 1, 0.05, 0.1, 0, 0, 0.1, 0.1, 0.1]
-    return np.array(center) + rng.normal(size=(100, len(NAMES))) * spread
+    rows = np.array(center) + rng.normal(size=(100, len(NAMES))) * spread
+    return rows.astype(np.float32)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_a_statistic_far_outside_is_named(
     found = table.outside(values)
     assert [c for c, _ in found] == [check]
     assert words in found[0][1].message
-    assert found[0][1].value == value
+    assert found[0][1].value == pytest.approx(value)
 
 
 def test_not_a_number_is_outside() -> None:
@@ -197,7 +198,7 @@ def test_a_turned_camera_is_said_in_degrees_clockwise(angle: int) -> None:
 
 def test_frozen_counts_runs_and_recovers() -> None:
     detector = FrozenDetector(RepeatSpec(frozen_after=3, least_change=0.0, flicker=None))
-    cells = np.zeros((8, 8))
+    cells = np.zeros((8, 8), np.float32)
     found = [detector.update(h, cells) for h in (1, 1, 1, 1, 2, 2, 2)]
     assert [f is not None for f in found] == [False, False, True, True, False, False, True]
     assert longest_run([4, 4, 5, 5, 5, 4]) == 3
@@ -206,7 +207,8 @@ def test_frozen_counts_runs_and_recovers() -> None:
 
 def _live(rng: np.random.Generator, frames: int) -> np.ndarray:
     scene = rng.uniform(40, 200, (8, 8))
-    return scene + rng.normal(size=(frames, 8, 8)) * 0.1  # noise 2 over 400 pixels a cell
+    frames_seen = scene + rng.normal(size=(frames, 8, 8)) * 0.1  # noise 2 over 400 pixels a cell
+    return frames_seen.astype(np.float32)
 
 
 def _repeats(rng: np.random.Generator) -> RepeatSpec:
@@ -251,17 +253,28 @@ def test_capture_times_must_go_forward() -> None:
 def test_the_levels_of_a_picture_are_shares_of_its_pixels() -> None:
     picture = np.full((64, 64), 8, np.uint8)
     picture[:16] = 200
-    out = np.zeros(len(levels.NAMES), np.float32)
-    level_statistics(picture, out)
-    shares = np.exp(out[:16]) - SHARE_FLOOR
+    seen = named(Meter().measure(picture).statistics)
+    shares = np.exp([seen[f"level_{b}"] for b in range(16)]) - SHARE_FLOOR
     assert shares[0] == pytest.approx(0.75, abs=1e-5)
     assert shares[12] == pytest.approx(0.25, abs=1e-5)
     assert shares.sum() == pytest.approx(1.0, abs=1e-4)
-    assert tuple(out[16:]) == (8.0, 200.0)
-    colour = np.zeros((640, 480, 3), np.uint8)
-    colour[..., 1] = 77
-    level_statistics(colour, out)
-    assert tuple(out[16:]) == (77.0, 77.0)
+    assert (seen["darkest"], seen["brightest"]) == (8.0, 200.0)
+
+
+def test_single_odd_pixels_are_neither_the_darkest_nor_the_brightest() -> None:
+    picture = np.full((200, 200), 77, np.uint8)
+    picture[100, 100:105], picture[50, 50:55] = 3, 250
+    seen = named(Meter().measure(picture).statistics)
+    assert (seen["darkest"], seen["brightest"]) == (77.0, 77.0)
+
+
+def test_the_quick_light_is_that_of_the_model() -> None:
+    rng = np.random.default_rng(5)
+    model = CellModel(rng.normal(120, 30, (8, 8)), rng.uniform(0, 5, (8, 8)))
+    for _ in range(50):
+        means = rng.normal(120, 30, (8, 8)).astype(np.float32)
+        expected = (float(model.shift(means)), float(model.residuals(means).max()))
+        assert model.light(means) == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_likeliest_way_is_that_of_its_neighbours_and_good_pictures_are_untouched() -> None:

@@ -15,13 +15,14 @@ from statistics_oracle import statistics as oracle
 from edge_guard import _kernels
 
 Image = npt.NDArray[np.uint8]
+NAMES = (*_kernels.STATISTICS, *_kernels.LEVELS)
 
 
 def measure(image: Image) -> tuple[dict[str, float], np.ndarray, int]:
-    values = np.full(len(_kernels.STATISTICS), np.nan, np.float32)
+    values = np.full(len(NAMES), np.nan, np.float32)
     cells = np.full((2, _kernels.CELLS, _kernels.CELLS), np.nan, np.float32)
     pixels_hash = _kernels.image_statistics(image, values, cells)
-    return dict(zip(_kernels.STATISTICS, values.tolist(), strict=True)), cells, pixels_hash
+    return dict(zip(NAMES, values.tolist(), strict=True)), cells, pixels_hash
 
 
 def check(image: Image) -> None:
@@ -44,7 +45,22 @@ def textured(height: int, width: int, channels: int, seed: int = 0) -> Image:
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(
     ("height", "width"),
-    [(16, 16), (17, 31), (28, 28), (32, 32), (33, 17), (40, 63), (41, 64), (19, 65), (97, 1280)],
+    [
+        (16, 16),
+        (17, 31),
+        (28, 28),
+        (32, 32),
+        (33, 17),
+        (40, 63),
+        (41, 64),
+        (19, 65),
+        (97, 1280),
+        (255, 33),
+        (256, 16),
+        (257, 67),
+        (263, 64),
+        (520, 40),
+    ],
 )
 def test_textures_match_the_oracle(level: str, height: int, width: int, channels: int) -> None:
     check(textured(height, width, channels))
@@ -155,7 +171,8 @@ def test_hash_sees_shape_and_spreads() -> None:
 
 
 def test_names_are_documented_and_unique() -> None:
-    assert len(set(_kernels.STATISTICS)) == len(_kernels.STATISTICS) == 80
+    assert (len(_kernels.STATISTICS), len(_kernels.LEVELS)) == (80, 18)
+    assert len(set(NAMES)) == 98
 
 
 @pytest.mark.parametrize(
