@@ -44,6 +44,7 @@ COMMANDS = {
     "bench": "measure what a bundle costs on this device",
     "bundle": "show or verify a bundle",
     "config": "check a configuration file, or print its schema",
+    "schema": "print how messages look, for whoever reads them",
 }
 
 INTERRUPTED = 130
