@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -32,6 +33,8 @@ _PROTOCOLS: dict[Version, MQTTProtocolVersion] = {
 _GOODBYE_SECONDS = 1.0
 _UNSUPPORTED_VERSION = (0x84, 1)
 _RECEIVE_MAXIMUM = 65_535
+WILL_DELAY_SECONDS = 5
+"""MQTT 5: a connection that is back so soon was never announced as lost."""
 _MAX_INCOMING = 1000
 """Messages that wait to be handled; more are a flood, and are counted."""
 
@@ -83,7 +86,8 @@ class Link:
         ``3.1.1`` or ``5``.
     client_id : str
     will : tuple of (topic, payload)
-        Published by the broker, retained, when the connection breaks.
+        Published by the broker, retained, when the connection breaks; with MQTT 5 only if no new
+        one is there within `WILL_DELAY_SECONDS`.
     subscribe : sequence of str
         Topics, QoS 1.
 
@@ -120,7 +124,8 @@ class Link:
         )
         self._client.connect_timeout = CONNECT_SECONDS
         self._client.max_inflight_messages_set(_RECEIVE_MAXIMUM)
-        self._client.will_set(*will, qos=1, retain=True)
+        delay = _properties(PacketTypes.WILLMESSAGE, "WillDelayInterval") if v5 else None
+        self._client.will_set(*will, qos=1, retain=True, properties=delay)
         self._client.on_socket_open = _send_at_once
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
@@ -140,7 +145,10 @@ class Link:
         _set_credentials(self._client, self._config)
         try:
             self._client.connect(
-                self._config.host, self._config.port, keepalive=self._config.keepalive_seconds
+                self._config.host,
+                self._config.port,
+                keepalive=self._config.keepalive_seconds,
+                **self._session(),
             )
         except ssl.SSLError as error:
             raise BrokerError(
@@ -173,6 +181,13 @@ class Link:
             with contextlib.suppress(OSError):
                 cast(socket.socket, connection).shutdown(socket.SHUT_RDWR)
         self._client.loop_stop()
+
+    def _session(self) -> dict[str, Any]:
+        """Return what keeps a will waiting: it is published as soon as its session ends."""
+        if self.version != "5":
+            return {}
+        expiry = _properties(PacketTypes.CONNECT, "SessionExpiryInterval")
+        return {"clean_start": False, "properties": expiry}
 
     def _on_connect(
         self,
@@ -241,6 +256,12 @@ def open_link(
         if not closed.speaks_other_version:
             break
     raise BrokerError(closed.cause, "check [mqtt] port, tls, version, username, password_file")
+
+
+def _properties(packet: int, interval: str) -> Properties:
+    properties = Properties(packet)  # type: ignore[no-untyped-call]
+    setattr(properties, interval, WILL_DELAY_SECONDS)
+    return properties
 
 
 def _send_at_once(_client: paho.Client, _userdata: object, connection: object) -> None:

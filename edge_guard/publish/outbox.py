@@ -19,7 +19,7 @@ from edge_guard.publish.stamp import StampFields, stamp
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["event", "result", "summary", "alarm"]
+Kind = Literal["event", "result", "summary", "alarm", "reply"]
 _NO_SPACE = "disk"
 _WAITING = 1000
 
@@ -141,7 +141,7 @@ class Outbox:
             return self._accepted(self.spool.append(kind, build_bare if picture else build))
         except StoreError as error:
             self._refused(error)
-        if kind in ("summary", "alarm"):
+        if kind in ("summary", "alarm", "reply"):
             self._waiting.append((kind, build))
         else:
             self._uncounted[kind] += 1

@@ -12,6 +12,7 @@ import queue
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 import msgspec
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 WINDOW = 32
 """Rows in flight, at most."""
 _WINDOW_BYTES = 8_000_000
+_MOST_ASIDE = 100
 _TICK_SECONDS = 0.5
 _GOODBYE_SECONDS = 2.0
 
@@ -50,6 +52,8 @@ class Publisher:
     client_id : str
     describe : callable
         Returns the device's state now; called from the publisher's thread.
+    on_command : callable
+        Gets the payload of each command, in the publisher's thread.
     receipt_seconds : float
         A row without a receipt is sent again after this time, or half as much again.
     state_seconds : float
@@ -65,6 +69,7 @@ class Publisher:
         client_id: str,
         describe: Callable[[], State],
         *,
+        on_command: Callable[[bytes], None] = lambda _: None,
         receipt_seconds: float = 30.0,
         state_seconds: float = 10.0,
         reconnect_seconds: tuple[float, float] = (1.0, 60.0),
@@ -74,6 +79,8 @@ class Publisher:
         self._spool = outbox.spool
         self._client_id = client_id
         self._describe = describe
+        self._on_command = on_command
+        self._aside: deque[tuple[str, bytes]] = deque(maxlen=_MOST_ASIDE)
         self._receipt_seconds = receipt_seconds
         self._state_seconds = state_seconds
         self._reconnect_seconds = reconnect_seconds
@@ -110,6 +117,11 @@ class Publisher:
     def announce(self) -> None:
         """Publish the state now, because it changed."""
         self._state_due = 0.0
+        self._nudge()
+
+    def repeat(self, topic: str, payload: bytes) -> None:
+        """Publish what was delivered before, for who has missed it; not kept over a break."""
+        self._aside.append((topic, payload))
         self._nudge()
 
     def stop(self, drain_seconds: float) -> None:
@@ -158,7 +170,8 @@ class Publisher:
 
     def _connect(self) -> Link | None:
         topics = self._outbox.topics
-        subscribe = (topics.receipt(),) if self._config.receipts else ()
+        receipt = (topics.receipt(),) if self._config.receipts else ()
+        subscribe = (*receipt, topics.command())
         will = (topics.state(), self._offline("connection lost"))
         try:
             link, connected = open_link(self._config, self._client_id, will, subscribe)
@@ -210,6 +223,8 @@ class Publisher:
         if now >= self._state_due:
             self._state_due = now + self._state_seconds
             self._send(link, self._outbox.topics.state(), self._current_state(), None)
+        while self._aside:
+            link.publish(*self._aside.popleft())
         free = self._window - len(self._in_flight)
         if self._hungry and free >= max(1, self._window // 2):
             self._fill(link, free)
@@ -256,6 +271,9 @@ class Publisher:
             self._released()
 
     def _received(self, happening: Received) -> None:
+        if happening.topic == self._outbox.topics.command():
+            self._on_command(happening.payload)
+            return
         try:
             receipt = decode(happening.payload, Receipt)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -69,7 +69,7 @@ class Spool:
         Parameters
         ----------
         kind : str
-            ``event``, ``result``, ``summary`` or ``alarm``.
+            ``event``, ``result``, ``summary``, ``alarm`` or ``reply``.
         build : callable
             Makes topic and payload, inside the transaction that takes the sequence.
         picture : Picture, optional
@@ -162,6 +162,11 @@ class Spool:
     def alarms(self) -> list[bytes]:
         """Return the newest payload of every alarm there ever was, of earlier boots too."""
         return [payload for (payload,) in self._query("SELECT payload FROM alarm")]
+
+    def reply(self, command_id: str) -> bytes | None:
+        """Return what was replied to a command, in earlier boots too; None: nothing yet."""
+        with self._database.transaction(durable=False) as db:
+            return rows.reply_to(db, command_id)
 
     def close(self) -> None:
         """Let another process have the folder."""

@@ -15,7 +15,29 @@ order; an alarm is as new as its (boot, sequence), whatever arrives last.
 
 from __future__ import annotations
 
-from edge_guard.publish.messages.alarm import Alarm, DriftEvidence, Moved
+from edge_guard.publish.messages.alarm import (
+    Alarm,
+    DriftEvidence,
+    IncidentState,
+    IsaState,
+    Moved,
+    isa_state,
+)
+from edge_guard.publish.messages.command import (
+    LONGEST_SHELVING_S,
+    MOST_BUNDLE_BYTES,
+    Acknowledge,
+    Action,
+    Capture,
+    Command,
+    InService,
+    OfferBundle,
+    OutOfService,
+    Reply,
+    Shelve,
+    Tighten,
+    Unshelve,
+)
 from edge_guard.publish.messages.event import (
     HEAT_UNIT,
     MOST_HEAT_SIDE,
@@ -33,33 +55,49 @@ from edge_guard.publish.messages.state import State, StreamState
 from edge_guard.publish.messages.summary import Moments, Summary
 from edge_guard.publish.messages.topics import PREFIX, Topics
 
-SpooledMessage = Event | FrameResult | Summary | Alarm | Dropped
+SpooledMessage = Event | FrameResult | Summary | Alarm | Reply | Dropped
 
 __all__ = [
     "HEAT_UNIT",
+    "LONGEST_SHELVING_S",
+    "MOST_BUNDLE_BYTES",
     "MOST_HEAT_SIDE",
     "MOST_RESEMBLED",
     "MOST_RESEMBLED_BYTES",
     "PREFIX",
     "SCHEMA_VERSION",
+    "Acknowledge",
+    "Action",
     "Alarm",
     "BootReceipt",
+    "Capture",
+    "Command",
     "DriftEvidence",
     "Dropped",
     "Event",
     "FrameResult",
     "HeatGrid",
     "ImageReference",
+    "InService",
+    "IncidentState",
+    "IsaState",
     "Moments",
     "Moved",
+    "OfferBundle",
+    "OutOfService",
     "Receipt",
+    "Reply",
     "Resembled",
+    "Shelve",
     "SpooledMessage",
     "Stamp",
     "State",
     "StreamState",
     "Summary",
+    "Tighten",
     "Topics",
+    "Unshelve",
     "decode",
     "encode",
+    "isa_state",
 ]

@@ -73,6 +73,10 @@ class Event(Stamp, frozen=True, kw_only=True):
     """None for frames that the model did not see, and for models without feature maps."""
     nearest: tuple[Resembled, ...] = ()
     """At most `MOST_RESEMBLED`; empty for frames that the model did not see."""
+    captured: str = ""
+    """Id of the command that asked for this picture, whatever its verdict; empty: nobody did."""
+    incident: str = ""
+    """Id of the trouble that it is part of, with other events and alarms; empty: of none."""
 
 
 class FrameResult(Stamp, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ class Dropped(Stamp, frozen=True, kw_only=True):
     """Of this report itself, in ``boot_id``."""
     of_boot: str
     """The boot whose messages are lost; may be an earlier one."""
-    kind: Literal["event", "result", "summary", "alarm", "dropped"]
+    kind: Literal["event", "result", "summary", "alarm", "reply", "dropped"]
     cause: str
     """``quota`` (events and results only) or ``damaged`` (unreadable on the device's disk)."""
     sequences: tuple[tuple[int, int], ...]
