@@ -79,6 +79,7 @@ class Pipeline:
         self._values = np.zeros(self._scorer.n_scores + 3)
         self._indices = np.zeros(self._scorer.n_indices, np.int32)
         self._seen: Measurement | None = None
+        self.accuracy = manifest.accuracy
         self.drift = read_model(manifest.drift, bundle.arrays, bundle.id)
         self._check_runtime()
         for golden in manifest.golden:

@@ -64,10 +64,13 @@ class Reporter:
         """Go on with an alarm that an earlier boot left raised."""
         self._raised[alarm.alarm] = alarm
 
-    def verdict(self, frame: Frame | Damaged, result: Result) -> None:
-        """Post a frame's verdict: an event unless accepted, a result where all are wanted."""
-        if result.verdict != Verdict.ACCEPT:
-            self._event(frame, result)
+    def verdict(self, frame: Frame | Damaged, result: Result, sampled: float | None = None) -> None:
+        """Post a frame's verdict: an event unless accepted, a result where all are wanted.
+
+        A frame drawn for an audit, with the probability ``sampled``, has an event anyway.
+        """
+        if result.verdict != Verdict.ACCEPT or sampled is not None:
+            self._event(frame, result, sampled)
         if self._stream.publish == "all":
             self._outbox.post(
                 "result",
@@ -110,6 +113,7 @@ class Reporter:
                 statistics=window.statistics(),
                 histograms=window.histograms(),
                 bins=BINS_VERSION,
+                accuracy=window.accuracy(),
                 dropped_at_capture=dict(dropped),
                 dropped_from_spool=losses,
             ),
@@ -180,7 +184,7 @@ class Reporter:
         with self._mutex:
             return tuple(f"{self._stream.name}: {alarm.message}" for alarm in self._raised.values())
 
-    def _event(self, frame: Frame | Damaged, result: Result) -> None:
+    def _event(self, frame: Frame | Damaged, result: Result, sampled: float | None) -> None:
         jpeg, lost = self._encoded(frame)
         image = None
         if jpeg is not None and isinstance(frame, Frame):
@@ -207,6 +211,7 @@ class Reporter:
                 image_dropped=lost,
                 heatmap=None if result.heat is None else heat_grid(result.heat),
                 nearest=tuple(_resembled(like) for like in result.nearest[:MOST_RESEMBLED]),
+                sampled=sampled,
             )
 
         picture = None if jpeg is None else (self._stream.name, jpeg)

@@ -15,6 +15,8 @@ from edge_guard.drift.summary import Window
 from edge_guard.drift_watch import DriftWatch
 from edge_guard.gate.gate import Measurement
 from edge_guard.intake import Intake
+from edge_guard.manifest import AccuracySpec
+from edge_guard.publish.audit import AuditDraw
 from edge_guard.publish.messages import StreamState
 from edge_guard.publish.stamp import rfc3339
 from edge_guard.reporting import Reporter
@@ -32,6 +34,9 @@ class Inspector(Protocol):
 
     drift: DriftModel | None
     """What the monitors know; None where the bundle has none."""
+
+    accuracy: AccuracySpec | None
+    """How accuracy is estimated; None where the bundle cannot."""
 
     @property
     def statistics(self) -> dict[str, float]:
@@ -96,7 +101,8 @@ class Stream:
         self._source_state = SourceState.STARTING
         self._last_frame: str | None = None
         self._times: deque[float] = deque(maxlen=_RATE_FRAMES)
-        self._window = Window()
+        self._window = Window(inspector.accuracy)
+        self._audit = AuditDraw(table.audit_per_hour, table.summary_seconds)
         self._number = 0
         self._reported_drops: Counter[str] = Counter()
         self._window_due = time.monotonic() + table.summary_seconds
@@ -115,7 +121,7 @@ class Stream:
 
     def report(self, frame: Frame | Damaged, result: Result) -> None:
         """Post the verdict, then count it."""
-        self.reporter.verdict(frame, result)
+        self.reporter.verdict(frame, result, self._audit.take(time.monotonic()))
         seen = isinstance(frame, Frame) and not _is_about(result, "gate.format", "watchdog")
         if isinstance(frame, Frame) and self._watch.take(
             frame, result, self.inspector.seen if seen else None
@@ -143,7 +149,7 @@ class Stream:
         self.reporter.summary(self._number, self._window, dropped - self._reported_drops)
         self._reported_drops = dropped
         self._number += 1
-        self._window = Window()
+        self._window = Window(self.inspector.accuracy)
         self._watch.save()
 
     def watch_source(self) -> None:

@@ -17,6 +17,7 @@ from edge_guard.backends.preprocess import Preprocess
 from edge_guard.backends.spec import Backend
 from edge_guard.backends.taps import TappedModel
 from edge_guard.bundle import Bundle
+from edge_guard.calibration.accuracy import with_accuracy
 from edge_guard.calibration.attempts import counted
 from edge_guard.calibration.causes import observe_causes
 from edge_guard.calibration.conformal import MIN_EFFECTIVE, promise
@@ -112,7 +113,10 @@ class Run:
         golden, pictures = golden_frames(readable, self.backend, self.preprocess, guards, arrays)
         shown = show([readable[row] for row in learnt.fitted.banked])
         manifest = self._manifest(seen, learnt, guards, golden, shown)
-        return Bundle(manifest, self.tapped.model, arrays, pictures | shown.pictures)
+        bundle = Bundle(manifest, self.tapped.model, arrays, pictures | shown.pictures)
+        known = np.setdiff1d(np.flatnonzero(learnt.truth >= 0), learnt.settled.chose)
+        labelled = [(readable[row], int(learnt.truth[row])) for row in known]
+        return with_accuracy(bundle, labelled, learnt.length, self.settings.seed, self.progress)
 
     def _learn(self, seen: Observations) -> _Learnt:
         """Return everything that the references teach."""

@@ -48,6 +48,15 @@ class StreamTable(Table, frozen=True):
     model_timeout_seconds: Annotated[
         Seconds, Meta(description="A model that takes longer counts as hung.")
     ] = 10.0
+    audit_per_hour: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=3600,
+            description="About how many frames an hour, whatever their verdict, are drawn at "
+            "random and sent for people to check the answer. 0: none.",
+        ),
+    ] = 0.0
     jpeg_quality: Annotated[
         int, Meta(ge=1, le=100, description="Quality of the pictures of flagged frames.")
     ] = 90

@@ -30,6 +30,7 @@ TIMING = {"receipt_seconds": 1.0, "reconnect_seconds": (0.1, 0.5)}
 class Pretender:
     bundle_id = "pretender"
     drift = None
+    accuracy = None
     seen = None
 
     def __init__(self, _table: StreamTable, _source: Source) -> None:

@@ -15,6 +15,7 @@ order; an alarm is as new as its (boot, sequence), whatever arrives last.
 
 from __future__ import annotations
 
+from edge_guard.publish.messages.accuracy import AccuracyBasis, AccuracyCounts
 from edge_guard.publish.messages.alarm import (
     Alarm,
     DriftEvidence,
@@ -66,6 +67,8 @@ __all__ = [
     "MOST_RESEMBLED_BYTES",
     "PREFIX",
     "SCHEMA_VERSION",
+    "AccuracyBasis",
+    "AccuracyCounts",
     "Acknowledge",
     "Action",
     "Alarm",
