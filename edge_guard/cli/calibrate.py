@@ -113,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
     from edge_guard.calibration.calibrate import calibrate
     from edge_guard.calibration.dials import Wishes
     from edge_guard.calibration.settings import Settings
-    from edge_guard.cli.bundle import monitors_in_words
+    from edge_guard.plain_words import monitors_in_words
 
     output = Output(args.json)
     references = _references(args, output)
@@ -206,7 +206,7 @@ def _references(args: argparse.Namespace, output: Output) -> Sequence[Reference]
 
 
 def _print(output: Output, bundle: Bundle, path: Path) -> None:
-    from edge_guard.cli.bundle import labelled_in_words, monitors_in_words, promise_in_words
+    from edge_guard.plain_words import labelled_in_words, monitors_in_words, promise_in_words
 
     m = bundle.manifest
     output.text(f"{path} guards {m.provenance.model_name} ({bundle.id})", color="green")
