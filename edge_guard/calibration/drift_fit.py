@@ -111,13 +111,10 @@ def _series(
     seen: Observations, fused: Doubles, reader: Reader, names: tuple[str, ...]
 ) -> list[Series]:
     groups = np.array(seen.labels)
-    sampled = seen.sampled if len(seen.sampled) else np.zeros((len(seen), 0), np.uint8)
-    rows = np.array(
-        [
-            reader.of_image(statistics, cells, sample)
-            for statistics, cells, sample in zip(seen.statistics, seen.cells, sampled, strict=True)
-        ]
-    )
+    sampled = seen.sampled if len(seen.sampled) == len(seen) else [None] * len(seen)
+    cells = np.stack((seen.cells, seen.textures), axis=1)
+    parts = zip(seen.statistics, cells, sampled, strict=True)
+    rows = np.array([reader.of_image(*part) for part in parts])
     found = [Series(name, column, groups) for name, column in zip(names, rows.T, strict=True)]
     ranks = stats.rankdata(-fused, method="max") / (len(fused) + 1)
     found.append(Series("unlike", stats.norm.isf(ranks), groups))

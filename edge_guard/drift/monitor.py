@@ -10,7 +10,7 @@ more than its dead band and three standard errors: less than what raises it.
 
 from __future__ import annotations
 
-from math import ceil, isnan
+from math import ceil
 from pathlib import Path
 
 import msgspec
@@ -58,8 +58,8 @@ class Monitor:
         self._charts = Charts(channels)
         self._ranks = EDetector(model.spec, model.edges, model.gaps)
         self._settling = Settling(channels)
-        self._row = np.zeros(len(channels) + len(model.statistics) + len(model.cells))
-        self._history = History(len(self._row))
+        self._x = self._reader.row[: len(channels)]
+        self._history = History(np.concatenate((self._mean, model.statistics, model.measured())))
         self._intake = Intake(self._names)
         self._incident: Incident | None = None
         self._evidence: DriftEvidence | None = None
@@ -92,7 +92,7 @@ class Monitor:
     @property
     def deviations(self) -> dict[str, float]:
         """How far each channel of the last frame is off the references, in sd; NaN: no value."""
-        off = (self._intake.last - self._mean) / self._sd
+        off = (self._x - self._mean) / self._sd
         return dict(zip(self._names, off.tolist(), strict=True))
 
     def update(
@@ -115,13 +115,15 @@ class Monitor:
         if statistics is None or cells is None:
             self._intake.skip("were no usable pictures")
             return None
-        x = self._reader.read(statistics, cells[0], frame.image, result)
-        if not self._intake.differs(x):
+        same = self._reader.read(statistics, cells, frame.image, result)
+        x = self._x
+        if not self._intake.differs(x, same=same):
             return None
         if not self._intake.follows(frame):
             self._charts.forget_neighbour()
             self._settling.forget_neighbour()
-        self._remember(frame, x, statistics, cells)
+        self._history.add(self._reader.row)
+        self._album.add(frame, self._history.frames, keep=self._incident is None)
         alarmed = self._charts.update(x)
         if self._incident is None:
             return self._watch(frame, x, charts=alarmed)
@@ -171,14 +173,6 @@ class Monitor:
             "settling": self._settling,
             "history": self._history,
         }
-
-    def _remember(self, frame: Frame, x: Doubles, statistics: Array, cells: Array) -> None:
-        k, row = len(x), self._row
-        row[:k] = x if not isnan(x @ x) else np.where(np.isnan(x), self._mean, x)
-        row[k : -cells.size] = statistics[: len(row) - k - cells.size]
-        row[-cells.size :] = cells.ravel()
-        self._history.add(row)
-        self._album.add(frame, self._history.frames, keep=self._incident is None)
 
     def _watch(self, frame: Frame, x: Doubles, *, charts: bool) -> Report | None:
         ranks = self._ranks.update(x)

@@ -152,10 +152,8 @@ def _compare(
         if result.verdict != Verdict.ACCEPT:
             found.flagged += 1
             found.reasons[result.reasons[0].guard] += 1
-        x = reader.read(seen.statistics, seen.cells[0], frame.image, result)
-        rows.append(
-            np.concatenate((x, seen.statistics[: len(model.statistics)], seen.cells.ravel()))
-        )
+        reader.read(seen.statistics, seen.cells, frame.image, result)
+        rows.append(reader.row.copy())
         shapes[frame.image.shape] += 1
         blocks.append(blockiness(frame.image))
         strange.append((_strangeness(result.p_value), frame.source, frame.image))

@@ -91,7 +91,7 @@ def test_the_light_bulb_and_the_ramp_are_seen_in_time() -> None:
 
 def test_means_over_the_latest_frames() -> None:
     rows = np.random.default_rng(0).normal(size=(5000, 3))
-    history = History(3)
+    history = History(np.zeros(3))
     for row in rows[:10]:
         history.add(row)
     assert history.mean(100)[1] == 10
@@ -102,6 +102,6 @@ def test_means_over_the_latest_frames() -> None:
         assert frames <= max(wanted, 1) and frames >= min(wanted - 63, 4032 - 63)
         assert wanted > 64 or frames == wanted
         np.testing.assert_allclose(mean, rows[-frames:].mean(0), atol=1e-9)
-    other = History(3)
+    other = History(np.zeros(3))
     other.restore(history.state())
     np.testing.assert_array_equal(other.mean(500)[0], history.mean(500)[0])

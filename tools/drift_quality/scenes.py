@@ -17,6 +17,9 @@ SIDE_PX, MARGIN_PX = 256, 16
 _HEADROOM, _FLOOR = 0.9, 8.0
 """Boards are black and white: a camera leaves room at both ends for light to change."""
 
+REFERENCES, _KNOWN = 300, 0.6
+"""Frames that are references; the share of the cells that they show."""
+
 
 def view(frame: Image) -> Image:
     """Return what the camera sees of a frame with its margin."""
@@ -39,11 +42,22 @@ def _seen(template: Image, rng: np.random.Generator) -> Image:
     return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
 
 
-def solar_cells(_: int, n: int, rng: np.random.Generator) -> list[Image]:
-    """Return solar cells, each another one, drawn with replacement, with noise σ 1."""
-    drawn = rng.integers(len(images("elpv_a").images), size=n)
-    cells = [images("elpv_a").images[i].astype(np.float32) for i in drawn]
-    return [np.clip(np.rint(x + rng.normal(0, 1, x.shape)), 0, 255).astype(np.uint8) for x in cells]
+def solar_cells(part: int, n: int, rng: np.random.Generator) -> list[Image]:
+    """Return solar cells of one half of the set, in either direction and turned, with noise σ 1.
+
+    The first `REFERENCES` frames show other cells than those that come after them.
+    """
+    half = images("elpv_a").images[part::2]
+    known = int(_KNOWN * len(half))
+    early = rng.integers(known, size=min(n, REFERENCES))
+    late = rng.integers(known, len(half), size=n - len(early))
+    return [_laid(half[i], rng) for i in (*early, *late)]
+
+
+def _laid(cell: Image, rng: np.random.Generator) -> Image:
+    turned = np.rot90(cell, 2 * int(rng.integers(2)))
+    laid = turned[:, :: int(rng.choice([-1, 1]))].astype(np.float32)
+    return np.clip(np.rint(laid + rng.normal(0, 1, cell.shape)), 0, 255).astype(np.uint8)
 
 
 def bottles(_: int, n: int, __: np.random.Generator) -> list[Image]:
@@ -87,7 +101,14 @@ class Scene:
 
 
 SCENES = (
-    *(Scene(f"board {i}", i, board, 300, 600, (i + 5) % 12) for i in (0, 2, 4, 7)),
-    Scene("solar cells", 0, solar_cells, 300, 600),
+    *(Scene(f"board {i}", i, board, REFERENCES, 600, (i + 5) % 12) for i in (0, 2, 4, 7)),
+    Scene("solar cells", 0, solar_cells, REFERENCES, 600),
     Scene("bottles", 0, bottles, 594, 595),
 )
+"""What is reported."""
+
+DEVELOPMENT = (
+    *(Scene(f"board {i}", i, board, REFERENCES, 600, (i + 5) % 12) for i in (1, 3, 6, 8, 10)),
+    Scene("solar cells", 1, solar_cells, REFERENCES, 600),
+)
+"""Other boards, other cells: what causes are worked on with, and never reported."""
