@@ -87,7 +87,7 @@ def test_a_device_hears_its_own_receipts_only(broker: Deployed) -> None:
         assert verdict_on(collector, f"{OWN}/receipt", b"answer") == "Success"
         assert verdict_on(collector, f"{OTHERS}/receipt", b"last") == "Success"
         device.wait(lambda messages: (f"{OWN}/receipt", b"answer", False) in messages)
-        intruder.wait(lambda messages: bool(messages))
+        intruder.wait(bool)
         collector.wait(lambda messages: any(payload == b"seen" for _, payload, _ in messages))
     assert intruder.messages == [(f"{OTHERS}/receipt", b"last", False)]
     assert [topic for topic, _, _ in device.messages] == [f"{OWN}/receipt"]
