@@ -142,6 +142,8 @@ class Outbox:
         except StoreError as error:
             self._refused(error)
         if kind in ("summary", "alarm", "reply"):
+            if len(self._waiting) == self._waiting.maxlen:
+                self._uncounted[self._waiting[0][0]] += 1
             self._waiting.append((kind, build))
         else:
             self._uncounted[kind] += 1
@@ -177,9 +179,10 @@ class Outbox:
             log.error("%s", error)
         self._cause = str(error)
 
-    def _report(self, sequence: int, loss: Loss) -> tuple[str, bytes]:
+    def _report(self, boot_id: str, sequence: int, loss: Loss) -> tuple[str, bytes]:
         """Return topic and payload of the report of a loss."""
-        message = Dropped(**self.numbered(sequence), **loss._asdict())
+        numbered = Numbered(**stamp(self._device, boot_id), sequence=sequence)
+        message = Dropped(**numbered, **loss._asdict())
         return self.topics.dropped(), encode(message)
 
 
