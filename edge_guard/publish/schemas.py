@@ -19,10 +19,12 @@ from edge_guard.publish.messages import (
     PREFIX,
     SCHEMA_VERSION,
     Alarm,
+    Command,
     Dropped,
     Event,
     FrameResult,
     Receipt,
+    Reply,
     State,
     Summary,
     Topics,
@@ -52,7 +54,7 @@ class Channel(NamedTuple):
     address: str
     kind: type[msgspec.Struct] | None
     retained: bool = False
-    sender: Literal["device", "collector"] = "device"
+    sender: Literal["device", "collector", "control room"] = "device"
 
     @property
     def meaning(self) -> str:
@@ -72,6 +74,8 @@ CHANNELS = (
     Channel("alarm", _TOPICS.alarm("{stream}", "{alarm}"), Alarm, retained=True),
     Channel("dropped", _TOPICS.dropped(), Dropped),
     Channel("receipt", _TOPICS.receipt(), Receipt, sender="collector"),
+    Channel("command", _TOPICS.command(), Command, sender="control room"),
+    Channel("reply", _TOPICS.reply(), Reply),
 )
 PARAMETERS = {
     "site": "The plant: [device] site of the device's configuration.",

@@ -21,10 +21,19 @@ from pretend import ACCEPTED, BROKEN, FLAGGED, FROZEN, TIMING, Pretender, device
 from edge_guard import daemon as daemon_module
 from edge_guard.config import DeviceConfig
 from edge_guard.daemon import Daemon
+from edge_guard.publish.messages import Acknowledge, Command, encode
 from edge_guard.types import Frame, Result
 
 QUOTA = 1_000_000
 """The smallest that a configuration may have."""
+COMMAND = Command(
+    id="1",
+    device="device",
+    by="somebody",
+    issued_wall_time="2026-01-01T00:00:00Z",
+    expires_wall_time="2126-01-01T00:00:00Z",
+    action=Acknowledge(stream="s", alarm="frozen"),
+)
 
 
 @dataclass
@@ -76,10 +85,13 @@ def capture(folder: Path) -> Traffic:
         config = device(folder, broker.port, pictures, publish="all", watch=True)
         with running(config) as daemon:
             wait_until(lambda: daemon.describe().streams[0].frames == 6)
+            collector.listener.publish(TOPICS.command(), encode(COMMAND))
+            collector.listener.wait(lambda _: bool(collector.listener.on("reply")))
         collector.wait_for(daemon.outbox.spool.boot_id, daemon.final_counts[0])
         with Listener(broker.port) as late:
-            late.wait(lambda messages: any(t == TOPICS.state() for t, _, _ in messages))
-            retained = {topic: payload for topic, payload, _ in late.messages}
+            late.publish("end", b"")  # comes after all that is retained
+            late.wait(lambda messages: messages[-1:] == [("end", b"", False)])
+            retained = {topic: payload for topic, payload, kept in late.messages if kept}
         traffic = Traffic(retained=retained)
         for topic, payload, _ in collector.listener.messages:
             traffic.topics.setdefault(topic, []).append(payload)
