@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from edge_guard.captures import Captures
 from edge_guard.config import StreamTable
 from edge_guard.drift.model import DriftModel
 from edge_guard.drift.summary import Window
@@ -21,10 +22,12 @@ from edge_guard.publish.messages import StreamState
 from edge_guard.publish.stamp import rfc3339
 from edge_guard.reporting import Reporter
 from edge_guard.sources.contract import Damaged, Source, SourceState
+from edge_guard.trouble import Trouble
 from edge_guard.types import Frame, Reason, Result, Verdict
 
 _RATE_FRAMES = 60
 _RATE_SECONDS = 10.0
+_FROZEN = "the same picture again and again"
 
 
 class Inspector(Protocol):
@@ -96,10 +99,12 @@ class Stream:
         self._intake = intake
         self._changed = changed
         self._mutex = threading.Lock()
-        self._frozen = False
         self._failure = ""
         self._source_state = SourceState.STARTING
         self._last_frame: str | None = None
+        self._last_new_frame: str | None = None
+        self._trouble = Trouble(reporter)
+        self.captures = Captures()
         self._times: deque[float] = deque(maxlen=_RATE_FRAMES)
         self._window = Window(inspector.accuracy)
         self._audit = AuditDraw(table.audit_per_hour, table.summary_seconds)
@@ -120,8 +125,8 @@ class Stream:
             return Result(Verdict.REVIEW, reasons=(Reason("pipeline", words, None),))
 
     def report(self, frame: Frame | Damaged, result: Result) -> None:
-        """Post the verdict, then count it."""
-        self.reporter.verdict(frame, result, self._audit.take(time.monotonic()))
+        """Post the verdict and what it means for the alarms, then count it."""
+        self._tell(frame, result, self._trouble.take(result))
         seen = isinstance(frame, Frame) and not _is_about(result, "gate.format", "watchdog")
         if isinstance(frame, Frame) and self._watch.take(
             frame, result, self.inspector.seen if seen else None
@@ -132,15 +137,14 @@ class Stream:
         with self._mutex:
             self.verdicts[result.verdict.value] += 1
             self._last_frame = rfc3339(frame.wall_ns)
+            if isinstance(frame, Frame) and not self._trouble.frozen:
+                self._last_new_frame = self._last_frame
             self._times.append(time.monotonic())
-        self._frozen = _is_about(result, "gate.frozen")
-        words = result.reasons[0].message if result.reasons else "the picture moves again"
-        self._alarm("frozen", self._frozen, "gate.frozen", words)
-        if not _is_about(result, "watchdog"):
-            self._alarm("watchdog", False, "answered", "the model answers again")
 
     def close_window(self, *, now: bool = False) -> None:
-        """Post the summary of the window if it is over, or ``now``."""
+        """Post the summary of the window if it is over, or ``now``; let alarms' delays end."""
+        if self.reporter.tick():
+            self._changed()
         moment = time.monotonic()
         if moment < self._window_due and not now:
             return
@@ -185,13 +189,14 @@ class Stream:
     def snapshot(self) -> StreamState:
         """Return the stream as it is now."""
         state = SourceState.FAILED if self._failure else self.source.state
-        frozen = self._frozen and state == SourceState.RUNNING
+        frozen = self._trouble.frozen and state == SourceState.RUNNING
         with self._mutex:
-            times, verdicts, last_frame = list(self._times), dict(self.verdicts), self._last_frame
+            times, verdicts = list(self._times), dict(self.verdicts)
+            last_frame, last_new_frame = self._last_frame, self._last_new_frame
         return StreamState(
             name=self.name,
             state="frozen" if frozen else str(state),
-            cause=self._failure or self.source.cause,
+            cause=_FROZEN if frozen else self._failure or self.source.cause,
             bundle=self.inspector.bundle_id,
             last_frame_wall_time=last_frame,
             frames=sum(verdicts.values()),
@@ -199,7 +204,18 @@ class Stream:
             verdicts=verdicts,
             dropped=dict(self.dropped()),
             monitors=self._watch.status,
+            last_new_frame_wall_time=last_new_frame,
         )
+
+    def _tell(self, frame: Frame | Damaged, result: Result, incident: str) -> None:
+        """Post what there is to say of the frame."""
+        capture, sampled = self.captures.next(), self._audit.take(time.monotonic())
+        wanted_by = capture.command_id if capture else ""
+        event_id = self.reporter.verdict(frame, result, sampled, wanted_by, incident)
+        if capture:
+            capture.settle(event_id)
+        if self._trouble.news:
+            self._changed()
 
     def _alarm(self, name: str, active: bool, cause: str, words: str) -> None:
         if self.reporter.alarm(name, active, cause, words):

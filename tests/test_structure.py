@@ -30,7 +30,7 @@ LAYERS = [
     ["pipeline"],
     ["intake", "annunciator"],
     ["reporting"],
-    ["drift_watch"],
+    ["drift_watch", "trouble", "captures"],
     ["stream"],
     ["inspection"],
     ["watchdog"],

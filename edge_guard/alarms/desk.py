@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -117,13 +117,21 @@ class Desk:
         """Return whether the condition held when it was last reported."""
         return key in self._conditions and self._conditions[key].holds
 
+    def active(self, key: Key) -> bool:
+        """Return whether the alarm is active."""
+        return key in self._conditions and self._conditions[key].standing.active
+
     def now(self, key: Key) -> Change:
         """Return how an alarm stands, as something to be told."""
         return Change(key, self._conditions[key].standing, self._incident.get(key, ""))
 
-    def keys(self) -> Iterable[Key]:
-        """Return the alarms that there ever were."""
-        return self._conditions.keys()
+    def __iter__(self) -> Iterator[Key]:
+        """Return the alarms that there ever were, first reported first."""
+        return iter(tuple(self._conditions))
+
+    def __contains__(self, key: Key) -> bool:
+        """Return whether there ever was such an alarm."""
+        return key in self._conditions
 
     def _change(
         self, key: Key, act: Callable[[], None], now: float, incident: str = ""

@@ -76,6 +76,36 @@ class SpoolTable(Table, frozen=True):
     ] = 2_000_000_000
 
 
+class AlarmTable(Table, frozen=True):
+    """One ``[[alarm]]``: how one alarm behaves, on every stream of the device."""
+
+    name: Annotated[
+        Literal[
+            "source", "frozen", "watchdog", "flagged", "drift", "monitors", "self-test", "bundle"
+        ],
+        Meta(description="Which alarm."),
+    ]
+    on_delay_seconds: Annotated[
+        Annotated[float, Meta(ge=0, le=86400)] | None,
+        Meta(description="Its condition must last so long before it is an alarm."),
+    ] = None
+    off_delay_seconds: Annotated[
+        Annotated[float, Meta(ge=0, le=86400)] | None,
+        Meta(description="Its condition must be gone so long before the alarm clears."),
+    ] = None
+    chatter_count: Annotated[
+        Annotated[int, Meta(ge=2, le=1000)] | None,
+        Meta(description="It is latched when it comes so often within chatter_seconds."),
+    ] = None
+    chatter_seconds: Annotated[
+        Annotated[float, Meta(gt=0, le=86400)] | None,
+        Meta(description="And stays latched until its condition has kept still for so long."),
+    ] = None
+    out_of_service: Annotated[
+        bool, Meta(description="Suppressed by design: it is told, but calls nobody.")
+    ] = False
+
+
 class DeviceConfig(Table, frozen=True):
     """A whole device configuration file."""
 
@@ -83,3 +113,4 @@ class DeviceConfig(Table, frozen=True):
     stream: tuple[StreamTable, ...]
     mqtt: MqttTable = MqttTable()
     spool: SpoolTable = SpoolTable()
+    alarm: tuple[AlarmTable, ...] = ()

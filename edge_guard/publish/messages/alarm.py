@@ -72,6 +72,7 @@ class Alarm(Stamp, frozen=True, kw_only=True):
     """Of the alarm ``drift``."""
     isa_state: IsaState | None = None
     """None: from a device that does not know of acknowledging."""
+    acknowledged: bool = False
     acknowledged_by: str = ""
     shelved_by: str = ""
     shelved_until_wall_time: str | None = None
