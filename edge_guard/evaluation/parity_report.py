@@ -38,12 +38,17 @@ def sentences(found: Parity) -> Iterator[str]:
         f"{share:.1%} of {found.n} images are flagged, {found.promised:.2%} were promised: the "
         f"model's accuracy {stake}"
     )
+    if found.training:
+        yield (
+            f"compared with {found.training} training images, of which "
+            f"{found.training_flagged / found.training:.1%} are flagged"
+        )
     if found.cause:
         yield f"as a whole it is like {found.cause}"
     yield from (d.words for d in found.differences if d.differs)
     yield from found.remarks
     if not any(d.differs for d in found.differences) and not found.remarks:
-        yield "production looks like the references"
+        yield f"production looks like the {'training images' if found.training else 'references'}"
 
 
 def _body(bundle: Bundle, found: Parity) -> Iterator[str]:
