@@ -20,20 +20,22 @@ PROGRAMS = sorted(path for part in ("edge_guard", "tools") for path in (ROOT / p
 KERNELS = sorted(path for path in (ROOT / "csrc").rglob("*") if path.suffix in {".cpp", ".hpp"})
 
 LAYERS = [
-    ["types", "errors", "_kernels"],
-    ["toml_reader", "backends.spec", "gate.spec", "drift.spec", "publish.messages"],
+    ["types", "errors", "_kernels", "notify", "phase", "supervisor"],
+    ["toml_reader", "refusals", "backends.spec", "gate.spec", "drift.spec", "publish.messages"],
     ["card"],
     ["config", "manifest"],
     ["sources", "backends", "gate", "guards", "drift", "publish", "alarms"],
-    ["bundle", "scoring", "decision", "explain", "heat", "plain_words"],
+    ["bundle", "scoring", "decision", "explain", "heat", "plain_words", "trials", "offered"],
     ["confidence"],
     ["pipeline"],
-    ["intake", "annunciator"],
+    ["intake", "annunciator", "meter", "selftest"],
     ["reporting"],
     ["drift_watch", "trouble", "captures"],
     ["stream"],
     ["inspection"],
-    ["watchdog"],
+    ["worker"],
+    ["assembly", "watchdog", "metrics"],
+    ["reload", "status_server"],
     ["guard", "benchmark", "calibration", "daemon", "collector"],
     ["evaluation"],
     ["demo"],
@@ -42,7 +44,7 @@ LAYERS = [
 """From the bottom up. A part imports itself and lower layers; parts of one layer are siblings."""
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 
-COLLECTOR_SHARES = {"types", "errors", "config", "bundle", "publish.messages", "drift"}
+COLLECTOR_SHARES = {"types", "errors", "config", "bundle", "publish.messages", "refusals", "drift"}
 
 HOMES = {
     "ai_edge_litert": ["backends"],
@@ -52,6 +54,7 @@ HOMES = {
     "nicegui": ["collector.web"],
     "onnx": ["backends"],
     "onnxruntime": ["backends"],
+    "pydantic": ["collector.web"],
     "paho": ["publish.mqtt", "collector.link"],
     "scipy": ["calibration"],
     "sqlalchemy": ["collector"],

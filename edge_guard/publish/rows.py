@@ -81,7 +81,9 @@ def insert_picture(db: sqlite3.Connection, identity: Identity, file: str, conten
     )
 
 
-def due(db: sqlite3.Connection, round_: int, limit: int, max_bytes: int, overdue: int) -> list[int]:
+def due(
+    db: sqlite3.Connection, round_: int, limit: int, max_bytes: int, overdue: int, *, pictures: bool
+) -> list[int]:
     """Return the ids of rows to send now, in order.
 
     The newest unsent messages, then unsent ones oldest first, then unsent pictures, then what was
@@ -97,6 +99,8 @@ def due(db: sqlite3.Connection, round_: int, limit: int, max_bytes: int, overdue
         Most payload bytes; the first row may exceed it.
     overdue : int
         Most rows of the last sort.
+    pictures : bool
+        Whether pictures may go; without them nothing is sent again either.
     """
     found: list[tuple[int, int]] = []
 
@@ -106,9 +110,10 @@ def due(db: sqlite3.Connection, round_: int, limit: int, max_bytes: int, overdue
 
     want(_NEWEST, (0,), -(-limit // _LIVE_SHARE))
     want(_UNSENT, (0,), limit)
-    want(_UNSENT, (1,), limit)
-    for part in (0, 1):
-        want(_OVERDUE, (part, round_ - OVERDUE_ROUNDS), overdue)
+    if pictures:
+        want(_UNSENT, (1,), limit)
+        for part in (0, 1):
+            want(_OVERDUE, (part, round_ - OVERDUE_ROUNDS), overdue)
     return _within(dict(found), limit, max_bytes)
 
 

@@ -94,12 +94,12 @@ class Spool:
         work = partial(self._append, kind, build, picture)
         return self._surviving(work, precious=kind not in _GIVEN_UP)
 
-    def take(self, limit: int, max_bytes: int, overdue: int) -> list[Row]:
+    def take(self, limit: int, max_bytes: int, overdue: int, *, pictures: bool = True) -> list[Row]:
         """Return rows to send now and mark them as sent; see ``rows.due`` for the order.
 
         Damaged rows are given up and reported.
         """
-        return self._surviving(lambda: self._take(limit, max_bytes, overdue))
+        return self._surviving(lambda: self._take(limit, max_bytes, overdue, pictures))
 
     def send_again(self, undelivered: Sequence[Row]) -> None:
         """Let rows whose delivery broke off be taken again at once."""
@@ -139,6 +139,10 @@ class Spool:
     def backlog(self) -> int:
         """Return the number of messages that nobody is known to have stored yet."""
         return int(self._query("SELECT rows FROM total WHERE part=0")[0][0])
+
+    def bytes_used(self) -> int:
+        """Return the bytes of all payloads and pictures in the spool."""
+        return int(self._query("SELECT sum(bytes) FROM total")[0][0])
 
     def produced(self) -> int:
         """Return the highest sequence of this boot."""
@@ -215,10 +219,10 @@ class Spool:
         self._database.pictures.remove(files)
         return sequence
 
-    def _take(self, limit: int, max_bytes: int, overdue: int) -> list[Row]:
+    def _take(self, limit: int, max_bytes: int, overdue: int, pictures: bool) -> list[Row]:
         files: list[str] = []
         with self._database.transaction(durable=False) as db:
-            chosen = rows.due(db, self._round, limit, max_bytes, overdue)
+            chosen = rows.due(db, self._round, limit, max_bytes, overdue, pictures=pictures)
             taken = [row for row_id in chosen if (row := self._load(db, row_id, files))]
         self._database.pictures.remove(files)
         return taken
