@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from edge_guard.collector.feed import Feed
 from edge_guard.collector.ingest import Ingest
+from edge_guard.collector.judgements import Judgements
 from edge_guard.collector.link import Link, LinkStatus
 from edge_guard.collector.pictures import PictureStore
 from edge_guard.collector.queries import Queries
@@ -50,7 +51,7 @@ class Collector:
         self._link = Link(mqtt, f"edge-guard-collector-{name}", self.feed.status)
         receipts = Receipts(mqtt.prefix, name, self._link.publish)
         self._ingest = Ingest(self._store, self.feed, receipts, mqtt.prefix)
-        self._web = WebServer(config.web, queries, self.feed, pictures)
+        self._web = WebServer(config.web, queries, self.feed, pictures, Judgements(self._store))
         if config.web.host not in LOOPBACK:
             log.warning(
                 "the page on %s is open to everybody who can reach it: there is no sign-in yet; "

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from edge_guard.collector.link import LinkStatus
 from edge_guard.collector.queries import AlarmRow, DeviceRow, EventRow, Queries
 from edge_guard.collector.transaction import Applied
+from edge_guard.types import Verdict
 
 NEWEST_EVENTS = 60
 
@@ -67,7 +68,8 @@ class Feed:
     def commit(self, applied: Applied) -> None:
         """Take up what a commit changed."""
         devices = self._queries.devices(list(applied.devices))
-        events = self._queries.events_by_id(sorted(applied.events)[-NEWEST_EVENTS:])
+        newest = self._queries.events_by_id(sorted(applied.events)[-NEWEST_EVENTS:])
+        events = [row for row in newest if row.event.verdict != Verdict.ACCEPT]
         alarms = self._queries.raised_alarms() if applied.alarms else self._alarms
         refused = self._queries.refusals() if applied.refused else self._refused
         with self._lock:

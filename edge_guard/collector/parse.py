@@ -21,6 +21,7 @@ from edge_guard.publish.messages import (
     MOST_RESEMBLED,
     MOST_RESEMBLED_BYTES,
     SCHEMA_VERSION,
+    AccuracyCounts,
     Alarm,
     Dropped,
     Event,
@@ -37,6 +38,7 @@ MOST_JSON_BYTES = 256 * 1024
 MOST_PICTURE_BYTES = 32 * 1024 * 1024
 MOST_NAME = 128
 MOST_TEXT = 4096
+MOST_BINS = 64
 EARLIEST_MS = 1_577_836_800_000
 """2020-01-01: an earlier wall clock was never set."""
 FUTURE_MS = 10 * 60_000
@@ -190,6 +192,8 @@ def _telemetry(kind: str, rest: list[str], device: str, payload: bytes) -> Telem
         raise RefusedError("stream differs from its topic")
     if isinstance(body, Event):
         _check_event(body)
+    if isinstance(body, Summary) and body.accuracy is not None:
+        _check_accuracy(body.accuracy)
     if isinstance(body, Alarm) and body.alarm != rest[1]:
         raise RefusedError("alarm differs from its topic")
     return body
@@ -228,6 +232,16 @@ def _check_event(event: Event) -> None:
         raise RefusedError("malformed heatmap")
     if len(event.nearest) > MOST_RESEMBLED or not all(map(_is_resembled, event.nearest)):
         raise RefusedError("malformed references")
+    if event.sampled is not None and not 0.0 < event.sampled <= 1.0:
+        raise RefusedError("malformed probability")
+
+
+def _check_accuracy(accuracy: AccuracyCounts) -> None:
+    values = accuracy.basis.values
+    if not 0 < len(accuracy.counts) == len(values) <= MOST_BINS or min(accuracy.counts) < 0:
+        raise RefusedError("malformed counts")
+    if not all(0.0 <= value <= 1.0 for value in (*values, accuracy.basis.promised)):
+        raise RefusedError("malformed counts")
 
 
 def _is_resembled(like: Resembled) -> bool:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
     inspect,
     select,
+    text,
 )
 
 from edge_guard.errors import StoreError
@@ -80,9 +82,32 @@ events = Table(
     Column("sha256", String(64)),  # of the announced picture
     Column("complete", Boolean, nullable=False),
     Column("body", Text, nullable=False),  # the Event message
+    Column("sampled", Float),  # probability of being drawn for an audit, where it was
     UniqueConstraint("boot_id", "sequence"),
     Index("events_by_device", "device_id", "id"),
     Index("events_by_stream", "device_id", "stream", "id"),
+)
+
+_drawn = events.c.sampled.isnot(None)
+audited = Index(
+    "events_audited",
+    events.c.device_id,
+    events.c.stream,
+    events.c.occurred_ms,
+    sqlite_where=_drawn,
+    postgresql_where=_drawn,
+)
+
+judgements = Table(  # only ever added to: of one event the newest row counts
+    "judgements",
+    metadata,
+    _id(),
+    Column("event_id", Id, ForeignKey("events.id"), nullable=False),
+    Column("judged_ms", BigInteger, nullable=False),
+    Column("who", String(128), nullable=False),  # empty until people sign in
+    Column("answer", String(16), nullable=False),
+    Column("label", String(128)),  # what the answer should have been
+    Index("judgements_by_event", "event_id", "id"),
 )
 
 pictures = Table(
@@ -151,8 +176,18 @@ refusals = Table(
 
 applied = Table("migrations", MetaData(), Column("name", String(64), primary_key=True))
 
+
+def _add_audits(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE events ADD COLUMN sampled FLOAT"))
+    audited.create(connection)
+    judgements.create(connection)
+
+
 Migration = tuple[str, Callable[[Connection], None]]
-MIGRATIONS: tuple[Migration, ...] = (("0001-first-tables", metadata.create_all),)
+MIGRATIONS: tuple[Migration, ...] = (
+    ("0001-first-tables", metadata.create_all),
+    ("0002-audits", _add_audits),
+)
 """A new database gets the current tables and every name at once; an old one the missing steps."""
 
 

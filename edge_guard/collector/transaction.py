@@ -26,6 +26,7 @@ from edge_guard.publish.messages import (
     decode,
     encode,
 )
+from edge_guard.types import Verdict
 
 
 @dataclass(slots=True)
@@ -158,10 +159,11 @@ class Transaction:
             "received_ms": self._now,
             "sha256": event.image.sha256 if event.image else None,
             "complete": complete,
+            "sampled": event.sampled,
         }
         number = insert(self._connection, schema.events, row)
         if number is not None:
-            self._new_events[device] += 1
+            self._new_events[device] += event.verdict != Verdict.ACCEPT
         elif complete:  # its picture was announced before and has been given up since
             number = self._complete(boot, event)
         if complete:

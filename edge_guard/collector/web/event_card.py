@@ -1,4 +1,4 @@
-"""One flagged frame in a list: picture, verdict, leading reason, where and when."""
+"""One frame in a list: picture, verdict, leading reason, where and when."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from nicegui import ui
 
 from edge_guard.collector.queries import EventRow
 from edge_guard.collector.web.marks import Mark, box, picture_address, without_picture
-from edge_guard.collector.web.words import moment, moment_of
+from edge_guard.collector.web.words import headline, moment, moment_of
 
 
 class EventCard:
@@ -30,8 +30,9 @@ class EventCard:
                     Mark(event.verdict.value)
                     time = ui.label(moment_of(event.captured_wall_time)).classes("time")
                     time.props["title"] = f"stored {moment(row.received_ms)}"
-                reason = event.reasons[0].message if event.reasons else "No reason given."
-                ui.label(reason).classes("event-reason")
+                ui.label(headline(event)).classes("event-reason")
+                if row.judged is not None:
+                    ui.label(f"judged {row.judged}").classes("event-judged")
                 ui.label(f"{row.device} · {event.stream}").classes("event-place")
 
     def show(self, row: EventRow) -> None:

@@ -1,4 +1,4 @@
-"""``/events``: all flagged frames, newest first, a page at a time."""
+"""``/events``: all flagged frames, or those drawn for audits, newest first, a page at a time."""
 
 from __future__ import annotations
 
@@ -7,16 +7,27 @@ from urllib.parse import urlencode
 
 from nicegui import ui
 
+from edge_guard.collector.queries import Kind
 from edge_guard.collector.web.event_card import EventCard
 from edge_guard.collector.web.frame import Frame
 from edge_guard.collector.web.marks import box, link
 from edge_guard.collector.web.site import Site
 
 PAGE = 48
+TITLES: dict[Kind, str] = {
+    "flagged": "Flagged frames",
+    "audit": "Frames drawn for audits",
+    "waiting": "Frames drawn for audits that nobody has judged",
+    "all": "All frames that were sent",
+}
 
 
 async def listing(
-    site: Site, before: int | None = None, device: int | None = None, stream: str | None = None
+    site: Site,
+    before: int | None = None,
+    device: int | None = None,
+    stream: str | None = None,
+    kind: Kind = "flagged",
 ) -> None:
     """Build the page.
 
@@ -27,13 +38,15 @@ async def listing(
         Only events listed below this one.
     device : int, optional
     stream : str, optional
+    kind : str
+        As `Queries.events` takes it.
     """
-    rows = await asyncio.to_thread(site.queries.events, PAGE + 1, before, device, stream)
+    rows = await asyncio.to_thread(site.queries.events, PAGE + 1, before, device, stream, kind)
     frame = Frame(site, "frames")
     with frame.body:
         with box("section-top"):
             place = f" of {stream}" if stream is not None else ""
-            ui.label(f"Flagged frames{place}").classes("section-title")
+            ui.label(f"{TITLES[kind]}{place}").classes("section-title")
         if not rows:
             with box("empty"):
                 ui.label("There are none here.").classes("empty-title")
@@ -41,6 +54,7 @@ async def listing(
             for row in rows[:PAGE]:
                 EventCard(row)
         kept = {"device": device, "stream": stream}
+        kept |= {} if kind == "flagged" else {"kind": kind}
         with box("pager"):
             if before is not None:
                 link("Newest", _address(kept), "button")

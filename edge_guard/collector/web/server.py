@@ -14,6 +14,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge_guard.collector.feed import Feed
+from edge_guard.collector.judgements import Judgements
 from edge_guard.collector.pictures import PictureStore
 from edge_guard.collector.queries import Queries
 from edge_guard.collector.web.api import interface
@@ -51,6 +52,7 @@ class WebServer:
     queries : Queries
     feed : Feed
     pictures : PictureStore
+    judgements : Judgements
 
     Raises
     ------
@@ -59,12 +61,17 @@ class WebServer:
     """
 
     def __init__(
-        self, config: WebTable, queries: Queries, feed: Feed, pictures: PictureStore
+        self,
+        config: WebTable,
+        queries: Queries,
+        feed: Feed,
+        pictures: PictureStore,
+        judgements: Judgements,
     ) -> None:
         self._socket = _listen(config.host, config.port)
         host = f"[{config.host}]" if ":" in config.host else config.host
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
-        site = Site(config.title, queries, feed, pictures)
+        site = Site(config.title, queries, feed, pictures, judgements)
         app = FastAPI(title=f"{config.title} collector", docs_url=None, redoc_url=None)
         app.include_router(interface(site))
         app.add_middleware(SecurityHeaders)

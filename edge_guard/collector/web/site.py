@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_guard.collector.feed import Feed
+from edge_guard.collector.judgements import Judgements
 from edge_guard.collector.pictures import PictureStore
 from edge_guard.collector.queries import Queries
 
@@ -17,3 +18,4 @@ class Site:
     queries: Queries
     feed: Feed
     pictures: PictureStore
+    judgements: Judgements

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from math import isfinite
 
+from edge_guard.publish.messages import Event
+
 SHAPES = {
     "accept": "circle",
     "online": "circle",
@@ -86,6 +88,15 @@ def expected(low: float | None, high: float | None) -> str:
     if high is not None:
         return f"expected {number(high)} or less"
     return "no expected range"
+
+
+def headline(event: Event) -> str:
+    """Return why there is an event, in one sentence."""
+    if event.reasons:
+        return event.reasons[0].message
+    if event.sampled is not None:
+        return "Accepted; drawn at random for an audit."
+    return "No reason given."
 
 
 def short(identifier: str, length: int = 16) -> str:
