@@ -150,6 +150,7 @@ def _fit(series: Series, frames_between_alarms: float, share: float) -> tuple[Ch
             shewhart=float(max(shewhart, reach * np.abs(e).max() / innovation)),
             block=_BLOCK_LENGTHS * max(1, ceil(length - _NEARLY_ONE)),
             counts=_counts(d / sd),
+            references=REFERENCE_VALUES,
         ),
         length,
     )

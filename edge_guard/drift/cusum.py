@@ -16,11 +16,9 @@ from __future__ import annotations
 import numpy as np
 
 from edge_guard._kernels import step_charts
-from edge_guard.drift.runlength import CLIP, REFERENCE_VALUES
+from edge_guard.drift.runlength import CLIP
 from edge_guard.drift.spec import ChannelSpec
 from edge_guard.types import Array, Doubles
-
-_K = np.array(REFERENCE_VALUES)[:, None]
 
 
 class Charts:
@@ -37,7 +35,8 @@ class Charts:
     """
 
     def __init__(self, channels: tuple[ChannelSpec, ...]) -> None:
-        k, n = len(channels), len(REFERENCE_VALUES)
+        self._k = np.array([c.references for c in channels]).T
+        n, k = self._k.shape
         self._shewhart = np.array([c.shewhart for c in channels])
         self._marginal = np.array([c.scales for c in channels]).T
         self._limit = np.tile(np.array([c.limits for c in channels]).T, 2)
@@ -66,7 +65,7 @@ class Charts:
         self._column[:] = np.concatenate(
             (
                 np.tile(1.0 / scale, 2),
-                np.tile(_K + (1 - rho) * self._band / scale, 2),
+                np.tile(self._k + (1 - rho) * self._band / scale, 2),
                 self._limit,
                 [jump, jump * np.sqrt(1 + np.tile(rho, 2) ** 2)],
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import sqrt
 
-from edge_guard.drift.runlength import REFERENCE_VALUES, mean_run_length
+from edge_guard.drift.runlength import mean_run_length
 from edge_guard.drift.spec import ChannelSpec, DriftSpec
 
 _SHIFTS = {
@@ -44,7 +44,7 @@ def frames_to_alarm(channel: ChannelSpec, shift: float) -> float:
     seen = (1 - channel.rho) * max(abs(shift) - channel.dead_band, 0.0)
     return min(
         mean_run_length(limit, k, seen / scale)
-        for limit, k, scale in zip(channel.limits, REFERENCE_VALUES, channel.scales, strict=True)
+        for limit, k, scale in zip(channel.limits, channel.references, channel.scales, strict=True)
     )
 
 

@@ -32,6 +32,8 @@ class ChannelSpec(msgspec.Struct, frozen=True):
         Frames in a block of `edge_guard.drift.edetector`.
     counts : tuple of int
         References by their deviation, in the bins of `edge_guard.drift.histogram`.
+    references : tuple of float
+        Reference value k of each chart, the same for all channels of a bundle.
     """
 
     name: str
@@ -45,6 +47,7 @@ class ChannelSpec(msgspec.Struct, frozen=True):
     shewhart: float
     block: int
     counts: tuple[int, ...] = ()
+    references: tuple[float, ...] = (0.25, 0.5, 1.0)
 
 
 class SignatureSpec(msgspec.Struct, frozen=True):
