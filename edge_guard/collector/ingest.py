@@ -15,6 +15,7 @@ from edge_guard.collector.parse import Message, RefusedError, parse
 from edge_guard.collector.receipts import RECEIPT_S, Receipts
 from edge_guard.collector.store import Store
 from edge_guard.collector.transaction import Applied
+from edge_guard.collector.twins import Twins
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Ingest:
         self._prefix = prefix
         self._queue: queue.Queue[Delivery] = queue.Queue(MOST_WAITING)
         self._ending = threading.Event()
+        self._twins = Twins()
         self._causes: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="collector-ingest", daemon=True)
 
@@ -147,7 +149,8 @@ class Ingest:
 
     def _parse(self, delivery: Delivery) -> Message | str | None:
         try:
-            return parse(delivery.topic, delivery.payload, self._prefix)
+            message = parse(delivery.topic, delivery.payload, self._prefix)
+            return None if message is None else self._twins.heard(message)
         except RefusedError as refusal:
             return str(refusal)
 
