@@ -36,10 +36,10 @@ class JudgementPart:
             with box("judgement-answers"):
                 for answer in ANSWERS:
                     button = ui.button(answer, on_click=partial(self._say, answer))
-                    button.classes(f"answer is-{answer}").props("no-caps unelevated")
+                    button.classes(f"answer is-{answer}").props('no-caps unelevated :ripple="false"')
             with box("judgement-more"):
                 letters = f"maxlength={MOST_LETTERS} outlined dense"
-                self._label = ui.input("right label, where the answer is wrong").props(letters)
+                self._label = ui.input("right label").props(letters)
                 self._who = ui.input("your name").props(letters)
             self._list = box("judgement-list")
         self._show(said)
