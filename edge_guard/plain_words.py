@@ -25,13 +25,20 @@ def monitors_in_words(manifest: Manifest) -> list[str]:
 
 def labelled_in_words(manifest: Manifest) -> list[str]:
     """Return what labelled references gave, for people, one sentence each."""
+    confidence = manifest.confidence
     said = []
-    confidence, c, dials = manifest.confidence, manifest.certificate, manifest.dials
     if confidence and confidence.ece is not None:
         said.append(
             f"confidence: {confidence.method} map on {confidence.ranking}, off by "
             f"{confidence.ece:.3f} (ECE, out of fold)"
         )
+    return said + certified_in_words(manifest)
+
+
+def certified_in_words(manifest: Manifest) -> list[str]:
+    """Return what is certified and which dials are set, for people, one sentence each."""
+    said = []
+    c, dials = manifest.certificate, manifest.dials
     if c:
         said.append(
             f"certified: at most {c.max_error:.1%} of what is accepted is wrong, with "

@@ -23,10 +23,12 @@ td, th { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #ccc
          vertical-align: top; }
 td:first-child, th:first-child { text-align: left; }
 table.words td, table.words th { text-align: left; overflow-wrap: anywhere; }
+table.words td:first-child { min-width: 11rem; }
 figure { margin: 0; } figcaption { font-size: .8rem; overflow-wrap: anywhere; }
-.charts, .pictures { display: flex; flex-wrap: wrap; gap: 1rem; }
+.charts, .pictures { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; }
 .charts figure { flex: 1 1 26rem; max-width: 32rem; } .pictures figure { width: 9.5rem; }
 .pictures img { width: 100%; border: 1px solid #999; image-rendering: pixelated; }
+.row { display: flex; flex-wrap: wrap; column-gap: 3rem; }
 .note { border-left: .25rem solid #E69F00; padding: .1rem .8rem; }
 .accept, .review, .invalid { font-weight: 600; }
 .accept { color: #00664B; } .review { color: #9A4500; } .invalid { color: #8A2A67; }
@@ -37,9 +39,12 @@ svg .curve { fill: none; stroke-width: 2; }
 @media print {
   @page { size: A4; margin: 15mm; }
   body { margin: 0; padding: 0; max-width: none; font-size: 10.5pt; }
-  h2, h3 { break-after: avoid; } p, li { orphans: 3; widows: 3; }
-  figure, tr, .note { break-inside: avoid; }
-  .charts figure { flex: 0 1 47%; } .pictures figure { width: 30mm; }
+  h2, h3, p:has(+ .charts) { break-after: avoid; } p, li { orphans: 3; widows: 3; }
+  figure, tr, .note, .row section { break-inside: avoid; }
+  .charts figure { flex: 0 1 47%; }
+  .row, .pictures { display: block; }
+  .pictures figure { display: inline-block; vertical-align: top; width: 25mm; margin: 0 3mm 0 0; }
+  .row section { display: inline-block; vertical-align: top; margin-right: 3mm; }
   img, svg { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """
