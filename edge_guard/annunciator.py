@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+
+import msgspec
 
 from edge_guard.alarms.condition import Standing
 from edge_guard.alarms.desk import Change, Desk
 from edge_guard.alarms.incidents import Key
 from edge_guard.alarms.rules import Rules
 from edge_guard.config import AlarmTable
-from edge_guard.publish.messages import Alarm, DriftEvidence, isa_state
+from edge_guard.publish.messages import Alarm, DriftEvidence, decode, isa_state
 from edge_guard.publish.outbox import Numbered, Outbox
 from edge_guard.publish.stamp import rfc3339
+
+log = logging.getLogger(__name__)
 
 BY_CONFIGURATION = "the configuration"
 """Who has taken an alarm out of service that ``[[alarm]]`` says to be."""
@@ -62,6 +67,21 @@ class Annunciator:
         self._words: dict[Key, _Word] = {}
         self._coming: dict[Key, _Word] = {}  # what is said once a delay is over
 
+    def resume(self, streams: Collection[str]) -> None:
+        """Go on with the alarms that earlier boots left, on the streams that there still are."""
+        for payload in self._outbox.spool.alarms():
+            try:
+                alarm = decode(payload, Alarm)
+            except msgspec.MsgspecError as error:
+                log.error("an alarm of an earlier boot cannot be read: %s", error)
+                continue
+            if isa_state(alarm) != "normal":
+                self.adopt(alarm)
+            if alarm.state == "raised" and alarm.stream not in streams:
+                words = "the stream is not configured any more"
+                self.report(alarm.stream, alarm.alarm, False, "not configured", words)
+        self._obey_configuration(streams)
+
     def adopt(self, alarm: Alarm) -> None:
         """Go on with an alarm of an earlier boot, as it stood in its last message."""
         with self._mutex:
@@ -72,20 +92,6 @@ class Annunciator:
             )
             self._desk.restore(key, _standing(alarm, now), alarm.incident, now)
             self._post(self._desk.tick(now))
-
-    def obey_configuration(self, streams: Iterable[str]) -> None:
-        """Take out of service what the configuration says, and put the others back."""
-        with self._mutex:
-            wanted = {
-                Key(stream, name)
-                for stream in streams
-                for name, table in self._tables.items()
-                if table.out_of_service
-            }
-            for key in {*wanted, *self._desk}:
-                was = key in self._desk and self._desk.now(key).standing.out_of_service_by
-                if (key in wanted) != (was == BY_CONFIGURATION):
-                    self._serve(key, BY_CONFIGURATION if key in wanted else "")
 
     def report(
         self,
@@ -187,6 +193,20 @@ class Annunciator:
         """Return the incident that an alarm would belong to if it became active now."""
         with self._mutex:
             return self._desk.incidents.candidate(Key(stream, name), self._clock())
+
+    def _obey_configuration(self, streams: Iterable[str]) -> None:
+        """Take out of service what the configuration says, and put the others back."""
+        with self._mutex:
+            wanted = {
+                Key(stream, name)
+                for stream in streams
+                for name, table in self._tables.items()
+                if table.out_of_service
+            }
+            for key in {*wanted, *self._desk}:
+                was = key in self._desk and self._desk.now(key).standing.out_of_service_by
+                if (key in wanted) != (was == BY_CONFIGURATION):
+                    self._serve(key, BY_CONFIGURATION if key in wanted else "")
 
     def _rules(self, name: str) -> Rules:
         usual, table = _RULES.get(name, Rules()), self._tables.get(name)

@@ -14,6 +14,7 @@ CommandId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$(?!\n)")]
 Share = Annotated[float, Meta(ge=0, le=1)]
 LONGEST_SHELVING_S = 7 * 86400
 MOST_BUNDLE_BYTES = 1 << 30
+MOST_COMMAND_BYTES = 16 * 1024
 
 
 class _Action(
@@ -76,6 +77,8 @@ class OfferBundle(_Action, frozen=True, kw_only=True, tag="bundle"):
     url: Annotated[str, Meta(max_length=1024, pattern=r"^https?://[^\s/]+/\S*$(?!\n)")]
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
     size_bytes: Annotated[int, Meta(gt=0, le=MOST_BUNDLE_BYTES)]
+    other_model: bool = False
+    """Whether it may be for another model than the one in use."""
 
 
 Action = (
