@@ -10,6 +10,7 @@ from edge_guard.config.collector import CollectorConfig, CollectorTable, StoreTa
 from edge_guard.config.device import AlarmTable, DeviceConfig, DeviceTable, SpoolTable, StreamTable
 from edge_guard.config.loading import find_problems, load_collector_config, load_device_config
 from edge_guard.config.mqtt import MqttTable, TlsTable
+from edge_guard.config.sparkplug import SparkplugTable
 from edge_guard.config.values import Table
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "DeviceConfig",
     "DeviceTable",
     "MqttTable",
+    "SparkplugTable",
     "SpoolTable",
     "StoreTable",
     "StreamTable",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from edge_guard.config.mqtt import MqttTable
+from edge_guard.config.sparkplug import SparkplugTable
 from edge_guard.config.values import FilePath, Level, Seconds, Table
 
 
@@ -113,4 +114,5 @@ class DeviceConfig(Table, frozen=True):
     stream: tuple[StreamTable, ...]
     mqtt: MqttTable = MqttTable()
     spool: SpoolTable = SpoolTable()
+    sparkplug: SparkplugTable | None = None
     alarm: tuple[AlarmTable, ...] = ()
