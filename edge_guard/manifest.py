@@ -259,3 +259,5 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """None: no monitors, as bundles were first."""
     accuracy: AccuracySpec | None = None
     """None: the references hold too few labels, or the bundle is of an earlier version."""
+    trials: tuple[str, ...] = ("dead", "foreign")
+    """Spoilt pictures that the bundle did not accept when it was made: its self-test."""

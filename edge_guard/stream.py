@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -21,9 +22,13 @@ from edge_guard.publish.audit import AuditDraw
 from edge_guard.publish.messages import StreamState
 from edge_guard.publish.stamp import rfc3339
 from edge_guard.reporting import Reporter
+from edge_guard.selftest import SelfTestReport
 from edge_guard.sources.contract import Damaged, Source, SourceState
+from edge_guard.tightening import Tightened
 from edge_guard.trouble import Trouble
 from edge_guard.types import Frame, Reason, Result, Verdict
+
+log = logging.getLogger(__name__)
 
 _RATE_FRAMES = 60
 _RATE_SECONDS = 10.0
@@ -35,15 +40,28 @@ class Inspector(Protocol):
 
     bundle_id: str
 
+    model_id: str
+    """Digest of the model file that the bundle was calibrated on."""
+
     drift: DriftModel | None
     """What the monitors know; None where the bundle has none."""
 
     accuracy: AccuracySpec | None
     """How accuracy is estimated; None where the bundle cannot."""
 
+    own_limits: Tightened
+    """The bundle's limits that can be made stricter."""
+
+    tightened: Tightened
+    """What was made stricter."""
+
     @property
     def statistics(self) -> dict[str, float]:
         """Image statistics of the last frame."""
+        ...
+
+    def tighten(self, limits: Tightened) -> None:
+        """Judge by stricter limits from the next frame on."""
         ...
 
     @property
@@ -53,6 +71,10 @@ class Inspector(Protocol):
 
     def inspect(self, frame: Frame) -> Result:
         """Return the guard's word on a frame."""
+        ...
+
+    def trials(self) -> Iterator[str]:
+        """Try one test frame a step; yield what is wrong, empty when nothing is."""
         ...
 
     def close(self) -> None:
@@ -100,6 +122,7 @@ class Stream:
         self._changed = changed
         self._mutex = threading.Lock()
         self._failure = ""
+        self.self_test: SelfTestReport | None = None
         self._source_state = SourceState.STARTING
         self._last_frame: str | None = None
         self._last_new_frame: str | None = None
@@ -111,6 +134,7 @@ class Stream:
         self._number = 0
         self._reported_drops: Counter[str] = Counter()
         self._window_due = time.monotonic() + table.summary_seconds
+        self._memory = memory
         self._watch = DriftWatch(table.name, inspector.drift, reporter, memory)
 
     def judge(self, frame: Frame | Damaged) -> Result:
@@ -156,6 +180,45 @@ class Stream:
         self._window = Window(self.inspector.accuracy)
         self._watch.save()
 
+    def adopt(self, table: StreamTable, inspector: Inspector) -> None:
+        """Go on with other settings, and with another guard if it is one; between two frames.
+
+        The window ends with the old guard, and the monitors of the new one start anew.
+        """
+        self.close_window(now=True)
+        self.table = table
+        self.reporter.follow(table, inspector.bundle_id)
+        self._window_due = time.monotonic() + table.summary_seconds
+        self._audit = AuditDraw(table.audit_per_hour, table.summary_seconds)
+        if inspector is not self.inspector:
+            self.inspector = inspector
+            self.self_test = None
+            self._watch = DriftWatch(self.name, inspector.drift, self.reporter, self._memory)
+        self._window = Window(inspector.accuracy)
+        self._changed()
+
+    def tested(self, report: SelfTestReport) -> None:
+        """Note how a self-test went, and raise or clear its alarm."""
+        words = f"the self-test {report.words}"
+        level = logging.INFO if report.passed else logging.ERROR
+        log.log(level, "stream %s: %s", self.name, words)
+        self.self_test = report
+        cause = "passed" if report.passed else "failed"
+        self._alarm("self-test", not report.passed, cause, words)
+        self._changed()
+
+    def offered(self, refusal: str) -> None:
+        """Raise the alarm about a bundle that was not taken over; clear it where one was."""
+        words = f"bundle {self.inspector.bundle_id} is in use"
+        if refusal:
+            words = f"the new bundle is not used, the old one goes on: {refusal}"
+        self._alarm("bundle", bool(refusal), "refused" if refusal else "used", words)
+
+    def stuck(self, seconds: float) -> None:
+        """Raise the alarm about a source whose read does not return."""
+        words = f"no frames from {self.source.address}: a read has not returned for {seconds:.0f} s"
+        self._alarm("source", True, "stuck", words)
+
     def watch_source(self) -> None:
         """Raise or clear the alarm about the source, and tell of each change of its state."""
         state = SourceState.FAILED if self._failure else self.source.state
@@ -184,7 +247,7 @@ class Stream:
 
     def dropped(self) -> Counter[str]:
         """Return how many frames were dropped before inspection, by cause."""
-        return self._intake.dropped(self.name) + Counter(self.source.dropped)
+        return self._intake.dropped + Counter(self.source.dropped)
 
     def snapshot(self) -> StreamState:
         """Return the stream as it is now."""
@@ -205,6 +268,8 @@ class Stream:
             dropped=dict(self.dropped()),
             monitors=self._watch.status,
             last_new_frame_wall_time=last_new_frame,
+            tightened=self.inspector.tightened.named(),
+            self_test=self.self_test.words if self.self_test else "",
         )
 
     def _tell(self, frame: Frame | Damaged, result: Result, incident: str) -> None:

@@ -7,6 +7,7 @@ Every key's meaning, unit and bounds stand here, once: ``docs/configuration.md``
 from __future__ import annotations
 
 from edge_guard.config.collector import CollectorConfig, CollectorTable, StoreTable, WebTable
+from edge_guard.config.daemon import MetricsTable, SelfTestTable
 from edge_guard.config.device import AlarmTable, DeviceConfig, DeviceTable, SpoolTable, StreamTable
 from edge_guard.config.loading import find_problems, load_collector_config, load_device_config
 from edge_guard.config.mqtt import MqttTable, TlsTable
@@ -19,7 +20,9 @@ __all__ = [
     "CollectorTable",
     "DeviceConfig",
     "DeviceTable",
+    "MetricsTable",
     "MqttTable",
+    "SelfTestTable",
     "SparkplugTable",
     "SpoolTable",
     "StoreTable",

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from edge_guard.config.daemon import MetricsTable, SelfTestTable
 from edge_guard.config.mqtt import MqttTable
 from edge_guard.config.sparkplug import SparkplugTable
 from edge_guard.config.values import FilePath, Level, Seconds, Table
@@ -48,7 +49,7 @@ class StreamTable(Table, frozen=True):
     summary_seconds: Annotated[Seconds, Meta(description="Length of a summary's window.")] = 60.0
     model_timeout_seconds: Annotated[
         Seconds, Meta(description="A model that takes longer counts as hung.")
-    ] = 10.0
+    ] = 8.0
     audit_per_hour: Annotated[
         float,
         Meta(
@@ -115,4 +116,6 @@ class DeviceConfig(Table, frozen=True):
     mqtt: MqttTable = MqttTable()
     spool: SpoolTable = SpoolTable()
     sparkplug: SparkplugTable | None = None
+    self_test: SelfTestTable = SelfTestTable()
+    metrics: MetricsTable = MetricsTable()
     alarm: tuple[AlarmTable, ...] = ()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from pretend import ACCEPTED, write_pictures
-
-from edge_guard.cli.main import main
 
 CONFIG = """
 [device]
@@ -32,6 +32,18 @@ def write_config(folder: Path, **changes: str) -> str:
     return str(path)
 
 
+def run(config: str) -> tuple[int, str]:
+    """Return exit code and standard error of ``edge-guard run``."""
+    done = subprocess.run(
+        [sys.executable, "-m", "edge_guard.cli.main", "run", config],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "words"),
     [
@@ -41,26 +53,18 @@ def write_config(folder: Path, **changes: str) -> str:
         ({"bundle": "absent.guard"}, 2, "absent.guard"),
     ],
 )
-def test_bad_input_is_named(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    changes: dict[str, str],
-    code: int,
-    words: str,
-) -> None:
-    assert main(["run", write_config(tmp_path, **changes)]) == code
-    (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("edge-guard:")]
-    assert words in line
+def test_bad_input_is_named(tmp_path: Path, changes: dict[str, str], code: int, words: str) -> None:
+    found, errors = run(write_config(tmp_path, **changes))
+    (line,) = [x for x in errors.splitlines() if x.startswith("edge-guard:")]
+    assert (found, words in line) == (code, True)
 
 
-def test_an_unusable_spool_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unusable_spool_is_named(tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("a file")
-    assert main(["run", write_config(tmp_path)]) == 6
-    assert "spool" in capsys.readouterr().err
+    code, errors = run(write_config(tmp_path))
+    assert (code, "spool" in errors) == (6, True)
 
 
-def test_a_missing_configuration_is_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["run", str(tmp_path / "none.toml")]) == 2
-    assert "none.toml" in capsys.readouterr().err
+def test_a_missing_configuration_is_named(tmp_path: Path) -> None:
+    code, errors = run(str(tmp_path / "none.toml"))
+    assert (code, "none.toml" in errors) == (2, True)

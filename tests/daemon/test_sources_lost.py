@@ -12,7 +12,7 @@ from brokers import Mosquitto
 from devices import Counter, wait_until
 from pretend import FLAGGED, TIMING, Pretender, device, write_pictures
 
-from edge_guard import daemon as daemon_module
+from edge_guard import assembly
 from edge_guard.daemon import Daemon
 from edge_guard.errors import SourceError
 from edge_guard.publish.messages import Alarm, decode
@@ -26,6 +26,7 @@ class Camera:
 
     live = True
     address = "camera"
+    beyond_repair = ""
 
     def __init__(self, stream: str) -> None:
         self.life = Life()
@@ -74,7 +75,7 @@ def camera(monkeypatch: pytest.MonkeyPatch) -> Camera:
     def open_either(address: str, **options: Any) -> Source:
         return made if address == "camera" else open_source(address, **options)
 
-    monkeypatch.setattr(daemon_module, "open_source", open_either)
+    monkeypatch.setattr(assembly, "open_source", open_either)
     return made
 
 
