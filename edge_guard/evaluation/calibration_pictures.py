@@ -124,8 +124,9 @@ def mishaps(trials: Sequence[Trial], material: Material) -> Iterator[str]:
     yield "<h2>What could happen, and whether it would be noticed</h2>"
     made = "pictures kept out of the calibration" if material.held_out else "the references"
     yield (
-        f"<p>Rendered from {made}, up to {max(t.verdicts.total() for t in trials)} for each "
-        "degree, and judged by the finished bundle. “Noticed” is a verdict of review or invalid. "
+        f"<p>Rendered from {made}, up to {max((t.verdicts.total() for t in trials), default=0)} for each "
+        "degree (those that it leaves as they are, such as a blank part blurred, do not count), "
+        "and judged by the finished bundle. “Noticed” is a verdict of review or invalid. "
         "Calibration imagined mishaps of some of these kinds to weigh its guards, never to set "
         "its threshold; what really happens at the line can look different.</p>"
     )

@@ -25,6 +25,9 @@ PICTURES = 24
 NOTICED, RARELY = 0.9, 0.1
 """Shares from which on a mishap of this degree is called noticed nearly always, and at times."""
 
+_SEEN = 8
+"""Grey levels; a picture that changes less anywhere (a blank part, blurred) shows no mishap."""
+
 Maker = Callable[[Floats, np.random.Generator], Array]
 """(picture 0 to 255, rng) → changed picture."""
 
@@ -187,7 +190,8 @@ def run_trials(
     pipeline : Pipeline
         Not live.
     pictures : sequence of Reference
-        Taken evenly from all of them; unreadable ones are left out.
+        Taken evenly from all of them. Unreadable ones, and those that a mishap leaves as they are,
+        are left out; so is a degree that changes none.
     rng : numpy.random.Generator
     progress : callable
         Called with (stage, done, total).
@@ -199,7 +203,7 @@ def run_trials(
         progress(stage, done, len(DEGREES))
         trials.append(_try(pipeline, degree, loaded, rng))
     progress(stage, len(DEGREES), len(DEGREES))
-    return trials
+    return [trial for trial in trials if trial.examples]
 
 
 def _load(reference: Reference) -> list[Image]:
@@ -219,6 +223,8 @@ def _try(
     for name, image in loaded:
         changed = degree.make(image.astype(np.float32), rng)
         shown = np.clip(np.rint(changed), 0, 255).astype(np.uint8)
+        if np.abs(shown.astype(np.int16) - image).max() < _SEEN:
+            continue
         result = pipeline.inspect(Frame("trial", 0, shown))
         trial.verdicts[result.verdict] += 1
         if result.reasons:

@@ -116,6 +116,16 @@ def test_each_degree_counts_what_the_bundle_says(folder):
             assert pipeline.inspect(Frame("again", 0, example.image)).verdict == verdict
 
 
+def test_pictures_that_a_mishap_leaves_as_they_are_do_not_count(folder):
+    pipeline = Pipeline(read_bundle(folder / "x.guard"), live=False)
+    white = [np.full((64, 64, 3), 255, np.uint8)] * 3
+    pictures = [Reference(str(i), "", lambda p=p: p) for i, p in enumerate(white)]
+    trials = run_trials(pipeline, pictures, np.random.default_rng(0), silent)
+    said = {trial.degree.words for trial in trials}
+    assert "half the light" in said
+    assert not said & {"50 % more light", "blur of 3 % of the picture", "by 25°"}
+
+
 def test_what_could_not_be_written_is_refused_before_the_work(folder, capsys):
     assert calibrate(folder, "no/r.html") == 2
     assert "its folder is missing" in capsys.readouterr().err
