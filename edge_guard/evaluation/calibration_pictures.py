@@ -123,8 +123,9 @@ def mishaps(trials: Sequence[Trial], material: Material) -> Iterator[str]:
     """Yield the section that shows what would be noticed."""
     yield "<h2>What could happen, and whether it would be noticed</h2>"
     made = "pictures kept out of the calibration" if material.held_out else "the references"
+    most = max((trial.verdicts.total() for trial in trials), default=0)
     yield (
-        f"<p>Rendered from {made}, up to {max((t.verdicts.total() for t in trials), default=0)} for each "
+        f"<p>Rendered from {made}, up to {most} for each "
         "degree (those that it leaves as they are, such as a blank part blurred, do not count), "
         "and judged by the finished bundle. “Noticed” is a verdict of review or invalid. "
         "Calibration imagined mishaps of some of these kinds to weigh its guards, never to set "

@@ -127,7 +127,7 @@ class Link:
         ConfigError
             A password, CA, certificate or key file cannot be read.
         """
-        _set_credentials(self._client, self._config)
+        set_credentials(self._client, self._config)
         try:
             self._client.connect(
                 self._config.host,
@@ -243,9 +243,15 @@ class Link:
 
 
 def open_link(
-    config: MqttTable, client_id: str, will: tuple[str, bytes], subscribe: tuple[str, ...] = ()
+    config: MqttTable,
+    client_id: str,
+    will: tuple[str, bytes],
+    subscribe: tuple[str, ...] = (),
+    last: Version | None = None,
 ) -> tuple[Link, Connected]:
     """Return a standing connection; ``version = "auto"`` tries MQTT 5, then 3.1.1.
+
+    ``last`` is the version that was spoken there last; it is tried first.
 
     Raises
     ------
@@ -254,17 +260,18 @@ def open_link(
     ConfigError
         A password, CA, certificate or key file cannot be read.
     """
-    auto = config.version == "auto"
-    versions = ("5", "3.1.1") if auto else (config.version,)
+    versions: tuple[Version, ...] = ("3.1.1", "5") if last == "3.1.1" else ("5", "3.1.1")
+    if config.version != "auto":
+        versions = (config.version,)
     closed = Closed("", "", False)
     for version in versions:
-        link = Link(config, cast(Version, version), client_id, will, subscribe)
+        link = Link(config, version, client_id, will, subscribe)
         link.connect()
         try:
             happening = link.happenings.get(timeout=CONNECT_SECONDS)
         except queue.Empty:
             silent = f"broker {config.host}:{config.port} does not answer"
-            happening = Closed(silent, "check host and port: is a broker there?", False)
+            happening = Closed(silent, "check host and port: is a broker there?", True)
         if isinstance(happening, Connected):
             return link, happening
         link.close()
@@ -293,7 +300,14 @@ def _send_at_once(_client: paho.Client, _userdata: object, connection: object) -
     cast(socket.socket, connection).setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _set_credentials(client: paho.Client, config: MqttTable) -> None:
+def set_credentials(client: paho.Client, config: MqttTable) -> None:
+    """Give the client user, password and TLS.
+
+    Raises
+    ------
+    ConfigError
+        A password, CA, certificate or key file cannot be read.
+    """
     if config.username is not None:
         password = None if config.password_file is None else _read(config.password_file)
         client.username_pw_set(config.username, password)
