@@ -233,6 +233,11 @@ class Provenance(msgspec.Struct, frozen=True):
     seed: int
 
 
+def answer_in_words(labels: tuple[str, ...], index: int) -> str:
+    """Return a class in words: its label, or its number where it has none."""
+    return labels[index] if index < len(labels) else f"class {index}"
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole manifest."""
 

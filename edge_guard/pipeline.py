@@ -31,7 +31,7 @@ from edge_guard.gate.gate import (
     named,
 )
 from edge_guard.heat import region
-from edge_guard.manifest import Golden
+from edge_guard.manifest import Golden, answer_in_words
 from edge_guard.scoring import build_scorer
 from edge_guard.tightening import Tightened, own_limits
 from edge_guard.trials import frozen_trouble, spoilt
@@ -239,8 +239,7 @@ class Pipeline:
 
     def label(self, index: int) -> str:
         """Return a class in words."""
-        labels = self.manifest.labels
-        return labels[index] if index < len(labels) else f"class {index}"
+        return answer_in_words(self.manifest.labels, index)
 
     def _score(self, outputs: Outputs, seen: Measurement) -> Scored:
         self._scorer.score(

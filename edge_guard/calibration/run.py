@@ -46,6 +46,7 @@ from edge_guard.manifest import (
     Promise,
     Provenance,
     ViewSpec,
+    answer_in_words,
 )
 from edge_guard.scoring import fusion_arrays, score_names
 from edge_guard.types import Array
@@ -133,9 +134,23 @@ class Run:
         self.progress("learning what drift looks like", 0, 1)
         fixed, seed = bool(gate.cells), self.settings.seed
         readable = self._readable(seen)
-        drift = fit_drift(seen, fitted.references, readable, fixed=fixed, seed=seed)
+        drift = fit_drift(
+            seen,
+            fitted.references,
+            readable,
+            fixed=fixed,
+            seed=seed,
+            flag_rate=rate,
+            answers=self._answers(seen),
+        )
         self.progress("learning what drift looks like", 1, 1)
         return _Learnt(length, truth, fitted, held, settled, gate, gate_arrays, drift)
+
+    def _answers(self, seen: Observations) -> tuple[str, ...]:
+        """Return what the model says of each reference, in words as on the device."""
+        if not seen.logits.shape[1]:
+            return ()
+        return tuple(answer_in_words(self.labels, i) for i in seen.logits.argmax(1).tolist())
 
     def _readable(self, seen: Observations) -> list[Reference]:
         by_name = {reference.name: reference for reference in self.references}

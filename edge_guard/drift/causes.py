@@ -36,10 +36,11 @@ _VISIBLE = 1.0
 
 
 class Attribution(NamedTuple):
-    """The likeliest cause, and how similar it is, −1 to 1."""
+    """The likeliest cause, how similar it is, −1 to 1, and the share that tells its size, or −1."""
 
     cause: SignatureSpec
     similarity: float
+    share: int = -1
 
 
 class Causes:

@@ -9,17 +9,23 @@ are large where the references hardly differ, the background of a fixed scene:
 with t the references' contrast of cells and gain its least-squares share. Displacement, turn and
 scale come from a sparse sample P of the picture by one step of registration, weighted
 least squares of P − mean P on its own derivatives (Lucas & Kanade 1981, eq. 5), linear in P.
+
+Shares are channels that are 1 or 0 in a frame: whether the guards flag it (invalid, or p ≤ the
+bundle's false-flag rate), and which answer the model gives, so that another mix of products is seen
+though every picture looks as ever.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import log, nan
 
 import numpy as np
 
 from edge_guard._kernels import STATISTICS, DriftReader, normal_quantile
-from edge_guard.types import Array, Doubles, Floats, Image, Result
+from edge_guard.types import Array, Doubles, Floats, Image, Result, Verdict
 
 SAMPLES = 40
 """Of a picture, so many pixels a side are sampled."""
@@ -43,6 +49,14 @@ IMAGE = tuple(UNITS)[:11]
 COLOUR = ("red", "blue")
 GEOMETRY = ("across", "down", "turn", "scale")
 MODEL = ("unlike", "doubt")
+FLAGGED = "flagged"
+ANSWER = "answer: "
+"""Begins the channels of answers: 1 where the model's answer is the one that follows."""
+
+OTHER_ANSWERS = "other answers"
+SHARE = "share"
+"""Unit of channels that are 1 or 0."""
+
 FLOORS = {
     "light": 0.05,
     "contrast": 0.1,
@@ -108,12 +122,14 @@ class Reader:
     ----------
     scene : Scene
     names : tuple of str
-        Channels, keys of `UNITS`, those of `IMAGE` first.
+        Channels, those of `IMAGE` first.
+    flag_rate : float
+        Frames with a p-value up to it are flagged.
     """
 
-    def __init__(self, scene: Scene, names: tuple[str, ...]) -> None:
+    def __init__(self, scene: Scene, names: tuple[str, ...], flag_rate: float = 0.0) -> None:
         image = [_ALL.index(name) for name in names if name in IMAGE]
-        self._others = names[len(image) :]
+        self._others = _readers(names[len(image) :], flag_rate)
         cells = scene.cells.size
         self._kernel = DriftReader(
             np.asarray(scene.cells, np.float64).ravel(),
@@ -142,7 +158,7 @@ class Reader:
         result : Result
             The guard's word on it.
         """
-        others = tuple([_OTHERS[name](result) for name in self._others])
+        others = tuple([of(result) for of in self._others])
         return self._kernel.read(image, statistics, cells, others, self.row)
 
     def of_image(self, statistics: Array, cells: Array, sampled: Image | None) -> Doubles:
@@ -171,7 +187,29 @@ def _doubt(result: Result) -> float:
     return nan if gen is None else log(max(gen, 0.0) + _SCORE_STEP)
 
 
-_OTHERS = {"unlike": _unlike, "doubt": _doubt}
+def _flagged(flag_rate: float, result: Result) -> float:
+    if result.p_value is None:
+        return 1.0 if result.verdict is Verdict.INVALID else nan
+    return float(result.p_value <= flag_rate)
+
+
+def _answers(answer: str, result: Result) -> float:
+    return nan if result.label is None else float(result.label == answer)
+
+
+def _answers_none(answers: frozenset[str], result: Result) -> float:
+    return nan if result.label is None else float(result.label not in answers)
+
+
+def _readers(names: tuple[str, ...], flag_rate: float) -> tuple[Callable[[Result], float], ...]:
+    """Return what reads each of the channels that the picture alone does not give."""
+    known: dict[str, Callable[[Result], float]] = {
+        "unlike": _unlike, "doubt": _doubt, FLAGGED: partial(_flagged, flag_rate),
+    }  # fmt: skip
+    answers = [name.removeprefix(ANSWER) for name in names if name.startswith(ANSWER)]
+    known |= {ANSWER + answer: partial(_answers, answer) for answer in answers}
+    known[OTHER_ANSWERS] = partial(_answers_none, frozenset(answers))
+    return tuple(known[name] for name in names)
 
 
 def doubt_of(gen: Array) -> Doubles:

@@ -51,7 +51,7 @@ class Monitor:
         self._model = model
         channels = model.spec.channels
         self._names = tuple(c.name for c in channels)
-        self._reader = Reader(model.scene, self._names)
+        self._reader = Reader(model.scene, self._names, model.spec.flag_rate)
         self._mean = np.array([c.mean for c in channels])
         self._sd = np.array([c.sd for c in channels])
         self._witness = Witness(model)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import sqrt
 
-from edge_guard.drift.runlength import mean_run_length
+from edge_guard.drift.channels import ANSWER, FLAGGED, SHARE
+from edge_guard.drift.runlength import CLIP, mean_run_length
 from edge_guard.drift.spec import ChannelSpec, DriftSpec
 
 _SHIFTS = {
@@ -22,6 +23,9 @@ _SHIFTS = {
 }
 _SOON = 100.0
 """Frames; a shift that takes longer is told as a larger one."""
+
+_MORE = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""More of the frames: of a share, the least of these that alarms soon is told."""
 
 _DAY = 86_400
 _EXAMPLE_RATE = 10
@@ -48,6 +52,16 @@ def frames_to_alarm(channel: ChannelSpec, shift: float) -> float:
     )
 
 
+def share_to_alarm(channel: ChannelSpec, share: float) -> float:
+    """Return the mean number of frames until the charts of a share alarm at another ``share``."""
+    delays = []
+    for limit, k, scale in zip(channel.limits, channel.references, channel.scales, strict=True):
+        one = min((1 - channel.mean) / scale, CLIP)
+        mean = share * one - (1 - share) * channel.mean / scale - channel.dead_band / scale
+        delays.append(mean_run_length(limit, k, max((1 - channel.rho) * mean, 0.0)))
+    return min(delays)
+
+
 def soonest(channel: ChannelSpec, shift: float) -> tuple[float, float]:
     """Return the smallest shift, at least ``shift``, that alarms within 100 frames, and its delay.
 
@@ -62,6 +76,8 @@ def soonest(channel: ChannelSpec, shift: float) -> tuple[float, float]:
 def sentences(spec: DriftSpec) -> Iterator[str]:
     """Yield what is detected how soon, one channel a sentence, then the price of it."""
     for channel in spec.channels:
+        if channel.unit == SHARE:
+            yield from _of_share(channel)
         if channel.name in _SHIFTS:
             words, least = _SHIFTS[channel.name]
             shift, delay = soonest(channel, least)
@@ -73,3 +89,19 @@ def sentences(spec: DriftSpec) -> Iterator[str]:
         f"at most one false alarm in {spec.frames_between_alarms:,.0f} frames: "
         f"{span} at {_EXAMPLE_RATE} frames a second"
     )
+
+
+def _of_share(channel: ChannelSpec) -> Iterator[str]:
+    what = "other answers than the references'"
+    if channel.name == FLAGGED:
+        what = "flags"
+    elif channel.name.startswith(ANSWER):
+        what = f"the answer “{channel.name.removeprefix(ANSWER)}”"
+    for more in _MORE:
+        share = channel.mean + more
+        if share <= 1.0 and (delay := share_to_alarm(channel, share)) <= _SOON:
+            yield (
+                f"detects {what} in {share:.0%} of the frames, "
+                f"{channel.mean:.1%} as usual, within {delay:.0f} frames"
+            )
+            return

@@ -68,7 +68,8 @@ class Batch:
 
 def measured(pipeline: Pipeline, model: DriftModel, frames: Iterable[Frame]) -> Batch:
     """Return what a bundle makes of images; what is no picture is left out."""
-    reader = Reader(model.scene, tuple(c.name for c in model.spec.channels))
+    names = tuple(c.name for c in model.spec.channels)
+    reader = Reader(model.scene, names, model.spec.flag_rate)
     batch = Batch()
     for frame in frames:
         result = pipeline.inspect(frame)

@@ -18,6 +18,9 @@ from edge_guard.evaluation.parity_batch import Batch
 from edge_guard.types import Doubles
 
 _FEWEST = 20
+_SHARE_FLOOR = 0.05
+"""Least deviation of a channel that is 1 or 0."""
+
 _BAND = 0.84
 """Standard errors in a dead band, the 80 % limit of the references'."""
 
@@ -55,7 +58,7 @@ def _channel(channel: ChannelSpec, column: Doubles) -> ChannelSpec:
     known = column[~np.isnan(column)]
     if known.size < _FEWEST:
         return channel
-    mean, sd = float(known.mean()), max(float(known.std()), FLOORS[channel.name])
+    mean, sd = float(known.mean()), max(float(known.std()), FLOORS.get(channel.name, _SHARE_FLOOR))
     bins = np.searchsorted(DEVIATION_EDGES, (known - mean) / sd, "right")
     counts = np.bincount(bins, minlength=len(DEVIATION_EDGES) + 1)
     return msgspec.structs.replace(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from math import exp
 
+from edge_guard.drift.channels import FLAGGED
+
 _WORDS = {
     "light": ("{:.1f} grey levels brighter", "{:.1f} grey levels darker"),
     "contrast": ("{:.0f} % more contrast", "{:.0f} % less contrast"),
@@ -34,12 +36,15 @@ def in_words(channel: str, moved: float, sd: float) -> str:
     Parameters
     ----------
     channel : str
-        A key of `edge_guard.drift.channels.UNITS`.
+        Its name.
     moved : float
         Production minus references, in its unit.
     sd : float
         Standard deviation of a reference: the unit of what has no other.
     """
+    if channel not in _WORDS:
+        often = "more" if moved > 0 else "fewer"
+        return f"{100.0 * abs(moved):.1f} % of the images {often}: {_of_share(channel)}"
     more, less = _WORDS[channel]
     size = abs(moved)
     if channel in _LOGARITHMIC:
@@ -47,6 +52,10 @@ def in_words(channel: str, moved: float, sd: float) -> str:
     elif channel in _UNITLESS:
         size /= sd
     return (more if moved > 0 else less).format(size)
+
+
+def _of_share(channel: str) -> str:
+    return "flagged by the guards" if channel == FLAGGED else channel
 
 
 def rounds_to_nothing(words: str) -> bool:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from edge_guard.calibration.drift_baseline import Series, fit_channels
+from edge_guard.calibration.drift_baseline import fit_channels
+from edge_guard.calibration.drift_likeness import Series
 from edge_guard.drift.channels import FLOORS
 from edge_guard.drift.history import History
 from edge_guard.drift.runlength import CLIP

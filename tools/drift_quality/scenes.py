@@ -17,8 +17,7 @@ SIDE_PX, MARGIN_PX = 256, 16
 _HEADROOM, _FLOOR = 0.9, 8.0
 """Boards are black and white: a camera leaves room at both ends for light to change."""
 
-REFERENCES, _KNOWN = 300, 0.6
-"""Frames that are references; the share of the cells that they show."""
+REFERENCES, _WAYS = 300, 4
 
 
 def view(frame: Image) -> Image:
@@ -43,20 +42,19 @@ def _seen(template: Image, rng: np.random.Generator) -> Image:
 
 
 def solar_cells(part: int, n: int, rng: np.random.Generator) -> list[Image]:
-    """Return solar cells of one half of the set, in either direction and turned, with noise σ 1.
+    """Return solar cells of one half of the set, each laid in four ways, with noise σ 1.
 
-    The first `REFERENCES` frames show other cells than those that come after them.
+    The first `REFERENCES` frames show no cell twice in one way; later ones show what is left.
     """
     half = images("elpv_a").images[part::2]
-    known = int(_KNOWN * len(half))
-    early = rng.integers(known, size=min(n, REFERENCES))
-    late = rng.integers(known, len(half), size=n - len(early))
-    return [_laid(half[i], rng) for i in (*early, *late)]
+    ways = rng.permutation(_WAYS * len(half))
+    known = min(n, REFERENCES)
+    drawn = (*ways[:known], *rng.choice(ways[known:], n - known))
+    return [_laid(half[i // _WAYS], int(i % _WAYS), rng) for i in drawn]
 
 
-def _laid(cell: Image, rng: np.random.Generator) -> Image:
-    turned = np.rot90(cell, 2 * int(rng.integers(2)))
-    laid = turned[:, :: int(rng.choice([-1, 1]))].astype(np.float32)
+def _laid(cell: Image, way: int, rng: np.random.Generator) -> Image:
+    laid = np.rot90(cell, 2 * (way // 2))[:, :: 1 - 2 * (way % 2)].astype(np.float32)
     return np.clip(np.rint(laid + rng.normal(0, 1, cell.shape)), 0, 255).astype(np.uint8)
 
 
