@@ -24,6 +24,7 @@ from edge_guard.types import Verdict
 
 MOST_SUMMARIES = 3000
 MOST_ALARMS = 200
+_OVER = ("normal", "cleared")
 
 Kind = Literal["flagged", "audit", "waiting", "all"]
 
@@ -121,6 +122,7 @@ class Queries:
         device: int | None = None,
         stream: str | None = None,
         kind: Kind = "flagged",
+        incident: str | None = None,
     ) -> list[EventRow]:
         """Return frames, newest first.
 
@@ -135,6 +137,8 @@ class Queries:
         kind : str
             ``flagged``, drawn for an audit (``audit``), drawn and not yet judged (``waiting``), or
             ``all``.
+        incident : str, optional
+            Only what belongs to it.
         """
         query = _events().order_by(events.c.id.desc()).limit(limit)
         if before is not None:
@@ -143,6 +147,8 @@ class Queries:
             query = query.where(events.c.device_id == device)
         if stream is not None:
             query = query.where(events.c.stream == stream)
+        if incident is not None:
+            query = query.where(events.c.incident == incident)
         if kind == "flagged":
             query = query.where(events.c.verdict != Verdict.ACCEPT.value)
         elif kind != "all":
@@ -184,8 +190,11 @@ class Queries:
         )
         return [(row.minute, row.verdict, row.frames) for row in self._all(query)]
 
-    def raised_alarms(self) -> list[AlarmRow]:
-        """Return each alarm whose newest message, by boot and sequence, raises it; newest first."""
+    def standing_alarms(self) -> list[AlarmRow]:
+        """Return each alarm that is not normal in its newest message, by boot and sequence.
+
+        Newest first.
+        """
         order = func.row_number().over(
             partition_by=(alarms.c.device_id, alarms.c.stream, alarms.c.alarm),
             order_by=(alarms.c.boot_id.desc(), alarms.c.sequence.desc()),
@@ -194,7 +203,7 @@ class Queries:
         query = (
             select(newest, devices.c.device)
             .join(devices, devices.c.id == newest.c.device_id)
-            .where(newest.c.age == 1, newest.c.state == "raised")
+            .where(newest.c.age == 1, newest.c.state.notin_(_OVER))
             .order_by(newest.c.occurred_ms.desc())
         )
         return [

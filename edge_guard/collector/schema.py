@@ -85,7 +85,9 @@ events = Table(
     Column("sampled", Float),  # probability of being drawn for an audit, where it was
     UniqueConstraint("boot_id", "sequence"),
     Index("events_by_device", "device_id", "id"),
+    Column("incident", String(64)),  # the trouble that it is part of
     Index("events_by_stream", "device_id", "stream", "id"),
+    Index("events_by_incident", "device_id", "incident", "id"),
 )
 
 _drawn = events.c.sampled.isnot(None)
@@ -174,6 +176,33 @@ refusals = Table(
     Column("messages", BigInteger, nullable=False),
 )
 
+commands = Table(  # what people wanted devices to do; only ever added to
+    "commands",
+    metadata,
+    _id(),
+    Column("command", String(64), nullable=False, unique=True),
+    _device(),
+    Column("who", String(128), nullable=False),
+    Column("issued_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),  # the Command message
+    Index("commands_by_device", "device_id", "id"),
+    Index("commands_by_expiry", "expires_ms"),
+)
+
+replies = Table(
+    "replies",
+    metadata,
+    _id(),
+    _device(),
+    _boot(),
+    Column("sequence", BigInteger, nullable=False),
+    Column("command", String(64), nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),  # the Reply message
+    UniqueConstraint("device_id", "command"),  # the first answer counts
+)
+
 applied = Table("migrations", MetaData(), Column("name", String(64), primary_key=True))
 
 
@@ -183,10 +212,20 @@ def _add_audits(connection: Connection) -> None:
     judgements.create(connection)
 
 
+def _add_commands(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE events ADD COLUMN incident VARCHAR(64)"))
+    for index in events.indexes:
+        if index.name == "events_by_incident":
+            index.create(connection)
+    commands.create(connection)
+    replies.create(connection)
+
+
 Migration = tuple[str, Callable[[Connection], None]]
 MIGRATIONS: tuple[Migration, ...] = (
     ("0001-first-tables", metadata.create_all),
     ("0002-audits", _add_audits),
+    ("0003-commands", _add_commands),
 )
 """A new database gets the current tables and every name at once; an old one the missing steps."""
 

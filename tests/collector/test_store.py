@@ -174,14 +174,14 @@ def test_an_alarm_is_as_new_as_its_sequence(store: Store) -> None:
     device, queries = Reporter(), Queries(store.engine)
     raised, cleared = device.alarm("raised"), device.alarm("cleared")
     put(store, raised)
-    assert [row.alarm.cause for row in queries.raised_alarms()] == ["illumination"]
+    assert [row.alarm.cause for row in queries.standing_alarms()] == ["illumination"]
     put(store, cleared)
-    assert queries.raised_alarms() == []
+    assert queries.standing_alarms() == []
     later = Reporter(boot="later")
     raised_again, cleared_again = later.alarm("raised"), later.alarm("cleared")
     put(store, cleared_again)
     put(store, raised_again)  # overtaken on the way
-    assert queries.raised_alarms() == []
+    assert queries.standing_alarms() == []
 
 
 def test_results_are_counted_by_minute_and_verdict(store: Store) -> None:

@@ -18,8 +18,9 @@ def stream_accuracy(site: Site, device: int, stream: str, since_ms: int) -> Stre
     summaries = site.queries.summaries(device, stream, since_ms)
     alarms = [
         row.alarm.message
-        for row in site.queries.raised_alarms()
+        for row in site.queries.standing_alarms()
         if (row.device_id, row.alarm.stream, row.alarm.alarm) == (device, stream, "drift")
+        and row.alarm.state == "raised"
     ]
     audited = site.judgements.audited(device, stream, since_ms)
     return accuracy_of([summary for _, summary in summaries], audited, "; ".join(alarms))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge_guard.collector.bundles import BundleStore
+from edge_guard.collector.commands import Commands
 from edge_guard.collector.feed import Feed
 from edge_guard.collector.judgements import Judgements
 from edge_guard.collector.pictures import PictureStore
@@ -19,3 +21,5 @@ class Site:
     feed: Feed
     pictures: PictureStore
     judgements: Judgements
+    commands: Commands
+    bundles: BundleStore
