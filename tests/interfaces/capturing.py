@@ -79,22 +79,25 @@ def running(config: DeviceConfig, **keywords: Any) -> Iterator[Daemon]:
 def capture(folder: Path) -> Traffic:
     """Return the traffic of a device that has lost messages, flags, freezes and recovers."""
     lose_messages(folder)
-    pictures = write_pictures(folder / "in", ACCEPTED, FLAGGED, BROKEN, FROZEN, ACCEPTED)
-    (pictures / "0005.png").write_bytes(b"no picture")
+    pictures = write_pictures(folder / "in", ACCEPTED, FLAGGED, BROKEN, FROZEN)
     with Mosquitto(folder) as broker, Counter(broker.port) as collector:
         config = device(folder, broker.port, pictures, publish="all", watch=True)
         with running(config) as daemon:
+            wait_until(lambda: b'"frozen"' in b"".join(collector.listener.on("state")))
+            write_pictures(pictures, ACCEPTED)
+            (pictures / "0005.png").write_bytes(b"no picture")
             wait_until(lambda: daemon.describe().streams[0].frames == 6)
             collector.listener.publish(TOPICS.command(), encode(COMMAND))
             collector.listener.wait(lambda _: bool(collector.listener.on("reply")))
         collector.wait_for(daemon.outbox.spool.boot_id, daemon.final_counts[0])
         with Listener(broker.port) as late:
-            late.publish("end", b"")  # comes after all that is retained
-            late.wait(lambda messages: messages[-1:] == [("end", b"", False)])
+            late.publish("other/end", b"")  # comes after all that is retained
+            late.wait(lambda messages: messages[-1:] == [("other/end", b"", False)])
             retained = {topic: payload for topic, payload, kept in late.messages if kept}
         traffic = Traffic(retained=retained)
         for topic, payload, _ in collector.listener.messages:
-            traffic.topics.setdefault(topic, []).append(payload)
+            if topic.startswith(f"{TOPICS.base}/"):
+                traffic.topics.setdefault(topic, []).append(payload)
     return traffic
 
 
