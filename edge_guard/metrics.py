@@ -6,6 +6,7 @@ https://prometheus.io/docs/instrumenting/exposition_formats/
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -18,6 +19,7 @@ from edge_guard.publish.outbox import Outbox
 Labels = Mapping[str, str]
 Kind = Literal["counter", "gauge", "histogram"]
 _THERMAL = Path("/sys/class/thermal")
+_STARTED_SECONDS = time.time()
 
 
 class StreamStatus(NamedTuple):
@@ -239,6 +241,12 @@ def _process() -> Iterator[Family]:
         "gauge",
         "Memory of this process.",
         [Sample({}, size)],
+    )
+    yield (
+        "process_start_time_seconds",
+        "gauge",
+        "When this process started, Unix time.",
+        [Sample({}, _STARTED_SECONDS)],
     )
     yield "process_open_fds", "gauge", "Open files of this process.", [Sample({}, open_files)]
     yield "process_threads", "gauge", "Threads of this process.", [Sample({}, threads)]

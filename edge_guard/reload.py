@@ -138,6 +138,9 @@ class Reloader:
                     "offer one for the model in use, or name it in the configuration",
                 )
             kept = self._offered.keep(configured, received, guard.bundle_id)
+        except EdgeGuardError as error:
+            problem = error.problem.replace(str(received), str(path))  # the name people know
+            raise type(error)(problem, error.remedy) from error
         finally:
             received.unlink(missing_ok=True)
         self._take_over(worker, msgspec.structs.replace(table, bundle=str(kept)), guard)
