@@ -89,7 +89,7 @@ def test_a_schema_refuses_what_is_no_such_message(channel: str, traffic: Traffic
     validator = validator_of(channel)
     if validator is None:
         return
-    payload = json.loads(traffic.payloads(channel)[0])
+    payload = json.loads(min(traffic.payloads(channel), key=len))
     for key in validator.schema["required"]:
         assert not validator.is_valid({k: v for k, v in payload.items() if k != key}), key
     assert not validator.is_valid([payload])
