@@ -31,6 +31,7 @@ from edge_guard.phase import TRANSITIONS, Phase
 from edge_guard.publish.messages import State, Topics
 from edge_guard.publish.outbox import Outbox
 from edge_guard.publish.publisher import Publisher
+from edge_guard.publish.sparkplug.node import EdgeNode
 from edge_guard.publish.stamp import stamp
 from edge_guard.reload import Reloader
 from edge_guard.status_server import StatusServer
@@ -137,6 +138,16 @@ class Daemon:
             self._reloader.open_all()
             self._opened.callback(self._close_workers)
             self._watchdog = Watchdog(self._workers, self._abandon)
+            self._edge_node = None
+            if config.sparkplug is not None:
+                self._edge_node = EdgeNode(
+                    config.mqtt,
+                    config.sparkplug,
+                    device.id,
+                    self.describe,
+                    self.outbox.spool.alarms,
+                )
+                self._opened.callback(self._edge_node.stop)
             if config.metrics.port is not None:
                 server = StatusServer(config.metrics.host, config.metrics.port, self._status)
                 self._opened.callback(server.close)
@@ -155,6 +166,8 @@ class Daemon:
         self._publisher.start()
         self._commands.start()
         self._watchdog.start()
+        if self._edge_node is not None:
+            self._edge_node.start()
         for worker in self._workers():
             worker.start()
         self._move(Phase.RUNNING)

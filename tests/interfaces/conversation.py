@@ -20,7 +20,7 @@ from payloads import decode
 from wiretap import Connect, Disconnect, Packet, Publish, Subscribe, Wiretap
 
 from edge_guard.config import MqttTable, SparkplugTable
-from edge_guard.publish.messages import Alarm, State, StreamState
+from edge_guard.publish.messages import Alarm, State, StreamState, encode
 from edge_guard.publish.sparkplug.node import EdgeNode
 from edge_guard.publish.sparkplug.payload import (
     DataType,
@@ -74,8 +74,8 @@ class Machine:
             wanted = self._looks + 2
             assert self._looked.wait_for(lambda: self._looks >= wanted, 10)
 
-    def alarms(self) -> tuple[Alarm, ...]:
-        return self.raised
+    def alarms(self) -> list[bytes]:
+        return [encode(alarm) for alarm in self.raised]
 
     def set(self, **changes: Any) -> None:
         with self._looked:

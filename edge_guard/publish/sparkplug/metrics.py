@@ -50,7 +50,7 @@ def read(state: State, alarms: Iterable[Alarm]) -> Reading:
         by_stream.setdefault(alarm.stream, []).append(alarm)
     return Reading(
         node={
-            "Device/State": _text(state.state),
+            "Device/State": _text("degraded" if state.causes else state.state),
             "Device/Causes": _text("; ".join(state.causes)),
             "Device/Version": _text(state.version),
             "Device/Clock Synchronised": Value(DataType.BOOLEAN, state.clock_synchronised),

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from edge_guard.config import MqttTable, SparkplugTable
 from edge_guard.errors import BrokerError, EdgeGuardError
 from edge_guard.publish.happenings import Closed, Connected, Received
-from edge_guard.publish.messages import Alarm, State
+from edge_guard.publish.messages import Alarm, State, decode
 from edge_guard.publish.mqtt import CONNECT_SECONDS, Link
 from edge_guard.publish.sparkplug.host import PrimaryHost
 from edge_guard.publish.sparkplug.metrics import Reading, read
@@ -53,7 +53,7 @@ class EdgeNode:
     describe : callable
         Returns the device's state now; called from this thread.
     alarms : callable
-        Returns the newest message of each alarm; called from this thread.
+        Returns the newest payload of each alarm; called from this thread.
     read_seconds : float
         How often the device is looked at; what has not changed is not sent.
     reconnect_seconds : tuple of (float, float)
@@ -66,7 +66,7 @@ class EdgeNode:
         config: SparkplugTable,
         device: str,
         describe: Callable[[], State],
-        alarms: Callable[[], Iterable[Alarm]],
+        alarms: Callable[[], Iterable[bytes]],
         *,
         read_seconds: float = 1.0,
         reconnect_seconds: tuple[float, float] = (1.0, 60.0),
@@ -94,8 +94,10 @@ class EdgeNode:
         self._thread.start()
 
     def stop(self) -> None:
-        """Tell the host that the edge node goes, and end the thread."""
+        """Tell the host that the edge node goes, and end the thread; harmless when repeated."""
         self._stopping.set()
+        if not self._thread.is_alive():
+            return
         if (link := self._link) is not None:
             link.wake()
         self._thread.join(2 * CONNECT_SECONDS)
@@ -182,7 +184,7 @@ class EdgeNode:
                 link.send(birth)
 
     def _read(self) -> Reading:
-        return read(self._describe(), self._alarms())
+        return read(self._describe(), (decode(payload, Alarm) for payload in self._alarms()))
 
     def _wait_unheard(self, until: float) -> None:
         """Wait for the next attempt, and remember what the host misses."""
