@@ -41,6 +41,7 @@ COMMANDS = {
     "run": "guard streams on a device, unattended",
     "collect": "receive, store and show what devices report",
     "demo": "play a guarded line on this machine",
+    "doctor": "examine a device: camera, bundle, broker, clock, disk, permissions",
     "bench": "measure what a bundle costs on this device",
     "bundle": "show or verify a bundle",
     "config": "check a configuration file, or print its schema",
