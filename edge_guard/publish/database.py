@@ -117,22 +117,18 @@ class Database:
         with self.reserve.lent():  # SQLite needs some for its files even to open them
             self.open()
 
-    def open(self) -> Path | None:
-        """Open the database; a damaged one is set aside with its pictures, and a new one made.
-
-        Returns
-        -------
-        Path or None
-            Where the damaged one is now.
-        """
-        self.generation += 1
+    def open(self) -> None:
+        """Open the database; a damaged one is set aside with its pictures, and a new one made."""
         try:
             self._open()
         except DamagedError as damage:
-            self._put_aside(damage)
-            self._open()
-            return self.set_aside
-        return None
+            self.replace(damage)
+
+    def replace(self, damage: DamagedError) -> Path:
+        """Set the database aside, whatever a check of it says; return where it is now."""
+        aside = self._put_aside(damage)
+        self._open()
+        return aside
 
     def checkpoint(self) -> None:
         """Give the log's room back to the disk, as far as that can be done now."""
@@ -165,7 +161,7 @@ class Database:
                     if self._connection.in_transaction:
                         self._connection.execute("ROLLBACK")
                     raise
-            except (sqlite3.Error, OSError) as error:
+            except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
                 raise self._unusable(error) from error
 
     def close(self) -> None:
@@ -176,6 +172,7 @@ class Database:
 
     def _open(self) -> None:
         path = self.folder / "spool.sqlite"
+        self.generation += 1
         try:
             self.pictures = Pictures(self.folder / "pictures")
             self._connection = sqlite3.connect(
@@ -184,7 +181,7 @@ class Database:
             for pragma in _PRAGMAS:
                 self._connection.execute(f"PRAGMA {pragma}")
             self._check_or_create()
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             raise self._unusable(error) from error
 
     def _check_or_create(self) -> None:
@@ -196,27 +193,30 @@ class Database:
             return
         if version != VERSION:
             raise DamagedError(f"spool {self.folder} has version {version}, not {VERSION}")
-        if self._connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        if self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
             raise DamagedError(f"spool {self.folder} fails SQLite's check")
 
-    def _put_aside(self, damage: DamagedError) -> None:
+    def _put_aside(self, damage: DamagedError) -> Path:
         if hasattr(self, "_connection"):
             self._connection.close()
         for older in self.folder.glob("damaged-*"):  # one is kept: they must not fill the disk
             shutil.rmtree(older, ignore_errors=True)
         moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        self.set_aside = self.folder / f"damaged-{moment}"
-        self.set_aside.mkdir()
+        self.set_aside = aside = self.folder / f"damaged-{moment}"
+        aside.mkdir()
         for path in [*self.folder.glob("spool.sqlite*"), self.folder / "pictures"]:
             if path.exists():
-                path.rename(self.set_aside / path.name)
+                path.rename(aside / path.name)
         sync_directory(self.folder)
-        log.error("%s; it is kept as %s and a new spool is used", damage.problem, self.set_aside)
+        log.error("%s; it is kept as %s and a new spool is used", damage.problem, aside)
+        return aside
 
-    def _unusable(self, error: sqlite3.Error | OSError) -> StoreError:
+    def _unusable(self, error: sqlite3.Error | OSError | UnicodeDecodeError) -> StoreError:
         extended = getattr(error, "sqlite_errorcode", 0)
         code = extended & 0xFF
-        if code in _CORRUPT or type(error) is sqlite3.DatabaseError:
+        words = str(error)  # a text in the file, or SQLite's words about it, may be garbled
+        garbled = isinstance(error, UnicodeDecodeError) or "Could not decode to UTF-8" in words
+        if code in _CORRUPT or type(error) is sqlite3.DatabaseError or garbled:
             return DamagedError(f"spool {self.folder} is damaged ({error})")
         full = code == sqlite3.SQLITE_FULL or extended == sqlite3.SQLITE_IOERR_SHMSIZE
         if full or getattr(error, "errno", 0) in _FULL:

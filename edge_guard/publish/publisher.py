@@ -23,7 +23,7 @@ from edge_guard.publish.answers import Answers
 from edge_guard.publish.delivery import Delivery
 from edge_guard.publish.happenings import Acknowledged, Closed, Happening, Received, Unheard
 from edge_guard.publish.messages import Receipt, State, decode, encode
-from edge_guard.publish.mqtt import CONNECT_SECONDS, Link, open_link
+from edge_guard.publish.mqtt import CONNECT_SECONDS, Link, Version, open_link
 from edge_guard.publish.outbox import Outbox
 
 log = logging.getLogger(__name__)
@@ -83,6 +83,7 @@ class Publisher:
         self._cause = "not connected yet"
         self._refusal = ""
         self._link: Link | None = None
+        self._version: Version | None = None
         self._connected_at = 0.0
         self._quiet_ends = 0
         self._state_due = 0.0
@@ -125,7 +126,7 @@ class Publisher:
         self._deadline = time.monotonic() + drain_seconds
         self._stopping.set()
         self._nudge()
-        self._thread.join(drain_seconds + CONNECT_SECONDS + 2 * _GOODBYE_SECONDS)
+        self._thread.join(drain_seconds + 2 * CONNECT_SECONDS + 2 * _GOODBYE_SECONDS)
 
     def _nudge(self) -> None:
         if (link := self._link) is not None:
@@ -171,10 +172,13 @@ class Publisher:
         subscribe = (*receipt, topics.command())
         will = (topics.state(), self._offline("connection lost"))
         try:
-            link, connected = open_link(self._config, self._client_id, will, subscribe)
+            link, connected = open_link(
+                self._config, self._client_id, will, subscribe, self._version
+            )
         except EdgeGuardError as error:
             self._broken(str(error))
             return None
+        self._version = link.version
         log.info("connected to %s with MQTT %s", self._config.host, link.version)
         now = time.monotonic()
         self._delivery.opened(connected)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from edge_guard.publish.rows import Identity, Range, count_loss
 
 log = logging.getLogger(__name__)
 
+_UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 _MOST_RANGES = 1000
 """Ranges in one report."""
 _COLUMNS = "id, boot_id, sequence, part, kind, topic, retain, payload, file, crc"
@@ -38,6 +40,9 @@ def rescue(aside: Path, db: sqlite3.Connection, database: Database, ledger: Ledg
     """
     kept: dict[str, set[int]] = {}
     with closing(sqlite3.connect(aside / "spool.sqlite")) as damaged:
+        damaged.text_factory = partial(str, encoding="utf-8", errors="replace")
+        with suppress(*_UNREADABLE):  # lets SQLite read what is cut off, or odd in its schema
+            damaged.execute("PRAGMA writable_schema=ON")
         boots = database.marks.known() | _boots(damaged, db)
         for table, values in (("alarm", "?, ?"), ("loss", "?, ?, ?")):
             for row in _readable(damaged, f"SELECT * FROM {table}"):
@@ -93,7 +98,7 @@ def _boots(damaged: sqlite3.Connection, db: sqlite3.Connection) -> dict[str, int
 def _readable(damaged: sqlite3.Connection, query: str) -> list[Any]:
     try:
         return damaged.execute(query).fetchall()
-    except (sqlite3.Error, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         log.warning("not readable in the damaged spool: %s", error)
         return []
 
@@ -110,7 +115,7 @@ def _messages(damaged: sqlite3.Connection) -> Iterator[Any]:
             )
             try:
                 row = damaged.execute(query, (edge,)).fetchone()
-            except (sqlite3.Error, UnicodeDecodeError):
+            except _UNREADABLE:
                 break
             if row is None or row[0] in seen:
                 break

@@ -20,12 +20,13 @@ class Reserve:
     ----------
     path : Path
     size_bytes : int
-        How much to hold back; the file is smaller where the disk gives no more.
+        How much to hold back; at most an eighth of the disk, and less where it gives no more.
     """
 
     def __init__(self, path: Path, size_bytes: int) -> None:
         self._path = path
-        self._size_bytes = size_bytes
+        disk = os.statvfs(path.parent)
+        self._size_bytes = min(size_bytes, disk.f_blocks * disk.f_frsize // 8)
         self.hold()
 
     def hold(self) -> bool:

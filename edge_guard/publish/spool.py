@@ -174,17 +174,17 @@ class Spool:
         generation = self._database.generation
         try:
             return work()
-        except DamagedError:
-            self._start_anew(generation)
+        except DamagedError as damage:
+            self._start_anew(generation, damage)
         except FullError:
             return self._room.make(work, precious=precious)
         return work()
 
-    def _start_anew(self, generation: int) -> None:
+    def _start_anew(self, generation: int, damage: DamagedError) -> None:
         """Set the damaged file aside, unless another thread has done so."""
         with self._database.mutex:
             if self._database.generation == generation:
-                self._begin(self._database.open())
+                self._begin(self._database.replace(damage))
 
     def _begin(self, damaged: Path | None) -> None:
         boot_id = new_boot_id()
