@@ -138,16 +138,6 @@ class Daemon:
             self._reloader.open_all()
             self._opened.callback(self._close_workers)
             self._watchdog = Watchdog(self._workers, self._abandon)
-            self._edge_node = None
-            if config.sparkplug is not None:
-                self._edge_node = EdgeNode(
-                    config.mqtt,
-                    config.sparkplug,
-                    device.id,
-                    self.describe,
-                    self.outbox.spool.alarms,
-                )
-                self._opened.callback(self._edge_node.stop)
             if config.metrics.port is not None:
                 server = StatusServer(config.metrics.host, config.metrics.port, self._status)
                 self._opened.callback(server.close)
@@ -166,8 +156,7 @@ class Daemon:
         self._publisher.start()
         self._commands.start()
         self._watchdog.start()
-        if self._edge_node is not None:
-            self._edge_node.start()
+        self._speak_sparkplug()
         for worker in self._workers():
             worker.start()
         self._move(Phase.RUNNING)
@@ -257,6 +246,14 @@ class Daemon:
     def close(self) -> None:
         """Release models, sources and the spool."""
         self._opened.close()
+
+    def _speak_sparkplug(self) -> None:
+        """Start the edge node where there is to be one."""
+        mqtt, table, device = self._config.mqtt, self._config.sparkplug, self._config.device.id
+        if table is not None:
+            node = EdgeNode(mqtt, table, device, self.describe, self.outbox.spool.alarms)
+            self._opened.callback(node.stop)
+            node.start()
 
     def _take_command(self, payload: bytes) -> None:
         self._commands.take(payload)
