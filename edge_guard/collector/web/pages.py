@@ -36,8 +36,9 @@ def register(site: Site) -> None:
         device: int | None = None,
         stream: str | None = None,
         kind: Kind = "flagged",
+        incident: str | None = None,
     ) -> None:
-        await listing(site, _bounded(before), _bounded(device), stream, kind)
+        await listing(site, _bounded(before), _bounded(device), stream, kind, incident)
 
     @ui.page("/event/{event_id}")
     async def event(event_id: int) -> None:

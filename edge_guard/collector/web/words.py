@@ -17,7 +17,11 @@ SHAPES = {
     "retrying": "triangle",
     "frozen": "triangle",
     "silent": "triangle",
-    "raised": "triangle",
+    "unacknowledged": "square",
+    "acknowledged": "triangle",
+    "returned": "diamond",
+    "shelved": "pause",
+    "out-of-service": "dash",
     "invalid": "square",
     "offline": "square",
     "failed": "square",
@@ -27,7 +31,8 @@ SHAPES = {
 
 
 def shape(word: str) -> str:
-    """Return the shape of a state or verdict: circle, triangle, square or ring."""
+    """Return the shape of a state or verdict: circle, triangle, square, ring, and for alarms
+    diamond, pause, dash."""
     return SHAPES.get(word, "ring")
 
 
@@ -94,6 +99,8 @@ def headline(event: Event) -> str:
     """Return why there is an event, in one sentence."""
     if event.reasons:
         return event.reasons[0].message
+    if event.captured:
+        return "Accepted; somebody asked for this picture."
     if event.sampled is not None:
         return "Accepted; drawn at random for an audit."
     return "No reason given."
