@@ -25,7 +25,7 @@ SIZES = {
 }
 """Which channels tell the size of a family."""
 
-_QUIET = 5.0
+_QUIET = 3.0
 """Standard errors that image channels may be off while the cause is sought in the model."""
 
 _BAND_OF_ERROR = 0.84
