@@ -44,6 +44,10 @@ def broker(plant: Path, request: pytest.FixtureRequest) -> Iterator[Deployed]:
         ("device", f"{OWN}/summary/s", True),
         ("device", f"{OWN}/alarm/s/drift", True),
         ("device", f"{OWN}/dropped", True),
+        ("device", f"{OWN}/reply", True),
+        ("device", f"{OWN}/command", False),
+        ("device", f"{OTHERS}/command", False),
+        ("device", f"{OTHERS}/reply", False),
         ("device", f"{OWN}/receipt", False),
         ("device", f"{OWN}/event/s/deeper", False),
         ("device", f"{OWN}/anything", False),
@@ -59,7 +63,11 @@ def broker(plant: Path, request: pytest.FixtureRequest) -> Iterator[Deployed]:
         ("device", "spBv1.0/plant/NCMD/device", False),
         ("device", "spBv1.0/STATE/scada", False),
         ("collector", f"{OWN}/receipt", True),
+        ("collector", f"{OWN}/command", True),
+        ("collector", f"{OWN}/reply", False),
         ("collector", f"{OWN}/event/s", False),
+        ("viewer", f"{OWN}/command", False),
+        ("scada", f"{OWN}/command", False),
         ("viewer", f"{OWN}/receipt", False),
         ("viewer", f"{OWN}/state", False),
         ("homeassistant", "homeassistant/status", True),
@@ -91,6 +99,23 @@ def test_a_device_hears_its_own_receipts_only(broker: Deployed) -> None:
         collector.wait(lambda messages: any(payload == b"seen" for _, payload, _ in messages))
     assert intruder.messages == [(f"{OTHERS}/receipt", b"last", False)]
     assert [topic for topic, _, _ in device.messages] == [f"{OWN}/receipt"]
+
+
+def test_a_device_hears_its_own_commands_only(broker: Deployed) -> None:
+    with (
+        broker.client("collector", client_id="c3") as collector,
+        broker.client("device") as device,
+        broker.client("intruder") as intruder,
+    ):
+        assert verdict_on(intruder, f"{OWN}/command", b"forged") == REFUSED
+        for base, order in ((OWN, b"own"), (OTHERS, b"others")):
+            assert verdict_on(collector, f"{base}/command", order) == "Success"
+        assert verdict_on(device, f"{OWN}/reply", b"done") == "Success"
+        device.wait(bool)
+        intruder.wait(bool)
+        collector.wait(lambda messages: (f"{OWN}/reply", b"done", False) in messages)
+    assert device.messages == [(f"{OWN}/command", b"own", False)]
+    assert intruder.messages == [(f"{OTHERS}/command", b"others", False)]
 
 
 def test_a_device_works_under_the_shipped_access_control(
