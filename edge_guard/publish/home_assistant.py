@@ -20,14 +20,12 @@ from typing import Any
 from edge_guard.config import DeviceConfig
 from edge_guard.errors import BrokerError
 from edge_guard.publish.happenings import Acknowledged, Closed
-from edge_guard.publish.messages import Topics
+from edge_guard.publish.messages import USUAL_ALARMS, Topics
 from edge_guard.publish.mqtt import CONNECT_SECONDS, open_link
 from edge_guard.types import Verdict
 
 PREFIX = "homeassistant"
 """Home Assistant's own discovery prefix, unless it was told another."""
-ALARMS = ("source", "frozen", "watchdog", "drift")
-"""Alarms that get an entity; it is unknown until the first time."""
 _LONGEST_STATE = 250
 """Home Assistant takes states of up to 255 characters."""
 
@@ -148,7 +146,7 @@ def _of_stream(stream: str, topics: Topics) -> dict[str, dict[str, Any]]:
             icon="mdi:speedometer",
         ),
         **verdicts,
-        **{f"{stream}/alarm {name}": _alarm(stream, name, topics) for name in ALARMS},
+        **{f"{stream}/alarm {name}": _alarm(stream, name, topics) for name in USUAL_ALARMS},
         f"{stream}/event": _event(stream, topics),
         f"{stream}/picture": {
             "platform": "image",
@@ -160,6 +158,7 @@ def _of_stream(stream: str, topics: Topics) -> dict[str, dict[str, Any]]:
 
 
 def _alarm(stream: str, name: str, topics: Topics) -> dict[str, Any]:
+    """Return an entity that is unknown until the alarm comes for the first time."""
     said = "{'message': value_json.message, 'since': value_json.since_wall_time}"
     return _problem(
         f"{stream} alarm {name}",

@@ -103,6 +103,12 @@ def test_unknown_fields_of_what_devices_say_are_taken(traffic: Traffic) -> None:
     assert validator.is_valid(payload)
 
 
+def test_alarms_have_the_names_that_others_are_told_of(traffic: Traffic) -> None:
+    names = {topic.rsplit("/", 1)[1] for topic in traffic.topics if channel_of(topic) == "alarm"}
+    assert "frozen" in names
+    assert names <= set(messages.USUAL_ALARMS)
+
+
 def test_pictures_are_what_their_events_say(traffic: Traffic) -> None:
     events = [json.loads(payload) for payload in traffic.payloads("event")]
     images = {event["event_id"]: event["image"] for event in events if event["image"]}

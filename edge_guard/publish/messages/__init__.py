@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from edge_guard.publish.messages.accuracy import AccuracyBasis, AccuracyCounts
 from edge_guard.publish.messages.alarm import (
+    USUAL_ALARMS,
     Alarm,
     DriftEvidence,
     IncidentState,
@@ -71,6 +72,7 @@ __all__ = [
     "MOST_RESEMBLED_BYTES",
     "PREFIX",
     "SCHEMA_VERSION",
+    "USUAL_ALARMS",
     "AccuracyBasis",
     "AccuracyCounts",
     "Acknowledge",

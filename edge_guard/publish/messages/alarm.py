@@ -14,6 +14,8 @@ IsaState = Literal[
 """ISA-18.2 (2016): active and nobody has seen it; active and seen; cleared but nobody has seen it;
 cleared and seen; kept quiet for a while; suppressed by design or decision."""
 IncidentState = Literal["opened", "updated", "closed"]
+USUAL_ALARMS = ("source", "frozen", "flagged", "watchdog", "drift", "self-test", "bundle")
+"""Names of the alarms that every stream may raise."""
 
 
 class Moved(msgspec.Struct, frozen=True):

@@ -6,13 +6,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from edge_guard.publish.messages import Alarm, State, StreamState, isa_state
+from edge_guard.publish.messages import USUAL_ALARMS, Alarm, State, StreamState, isa_state
 from edge_guard.publish.sparkplug.payload import DataType, Value
 from edge_guard.types import Verdict
 
 Metrics = dict[str, Value]
-USUAL_ALARMS = ("source", "frozen", "watchdog", "drift")
-"""In every birth, so that the first alarm of a kind needs none of its own."""
 _ABSENT = ("retrying", "failed", "ended")
 """States of a stream in which there is no camera to speak of."""
 
@@ -83,7 +81,7 @@ def _of_camera(stream: StreamState) -> Metrics:
 
 def _of_alarms(alarms: Iterable[Alarm]) -> Metrics:
     metrics: Metrics = {}
-    for name in USUAL_ALARMS:
+    for name in USUAL_ALARMS:  # in every birth, so that the first of a kind needs none of its own
         metrics |= _of_alarm(name, False, "normal", "")
     drift = None
     for alarm in alarms:
