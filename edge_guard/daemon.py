@@ -9,22 +9,20 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from edge_guard import __version__
+from edge_guard.account import Account
 from edge_guard.annunciator import Annunciator
 from edge_guard.assembly import Assembly, OpenInspector, open_pipeline
 from edge_guard.commands.executor import Commands
 from edge_guard.commands.settings import Settings
 from edge_guard.config import DeviceConfig
-from edge_guard.errors import EdgeGuardError, SourceError, StoreError
+from edge_guard.errors import SourceError
 from edge_guard.inspection import OnResult
-from edge_guard.metrics import Status, StreamStatus
 from edge_guard.notify import RESTART_CODE, notify
 from edge_guard.offered import OfferedBundles
 from edge_guard.phase import TRANSITIONS, Phase
@@ -32,7 +30,6 @@ from edge_guard.publish.messages import State, Topics
 from edge_guard.publish.outbox import Outbox
 from edge_guard.publish.publisher import Publisher
 from edge_guard.publish.sparkplug.node import EdgeNode
-from edge_guard.publish.stamp import stamp
 from edge_guard.reload import Reloader
 from edge_guard.status_server import StatusServer
 from edge_guard.stream import Stream
@@ -91,7 +88,6 @@ class Daemon:
         self._reread = reread
         self._ending = threading.Event()
         self._asked_to_stop = self._asked_to_reload = False
-        self._reload_problem = ""
         self._error: BaseException | None = None
         self.final_counts = (0, 0)
         device = config.device
@@ -135,11 +131,14 @@ class Daemon:
             )
             offered = OfferedBundles(Path(config.spool.path))
             self._reloader = Reloader(assembly, offered, config)
+            self._account = Account(
+                device.id, self.outbox, self._reloader, lambda: self._publisher.causes
+            )
             self._reloader.open_all()
             self._opened.callback(self._close_workers)
             self._watchdog = Watchdog(self._workers, self._abandon)
-            if config.metrics.port is not None:
-                server = StatusServer(config.metrics.host, config.metrics.port, self._status)
+            if (port := config.metrics.port) is not None:
+                server = StatusServer(config.metrics.host, port, self._account.status)
                 self._opened.callback(server.close)
         except BaseException:
             self.close()
@@ -163,9 +162,10 @@ class Daemon:
         notify("READY=1")
         while not self.stopping and any(worker.reading for worker in self._workers()):
             self._ending.wait(_POLL_SECONDS)
-            if self._asked_to_reload:
+            if self._asked_to_reload and self._reread is not None:
                 self._asked_to_reload = False
-                self._reload()
+                self._reloader.reread(self._reread)
+                self._publisher.announce()
         self._end()
         if self._error is not None:
             raise self._error
@@ -214,30 +214,11 @@ class Daemon:
 
     def describe(self) -> State:
         """Return the device as it is now, for the retained state."""
-        causes = [*self.outbox.causes]
-        if self._reload_problem:
-            causes.append(self._reload_problem)
-        streams = self.streams.values()
-        for stream in streams:
-            causes += stream.reporter.alarms()
-        produced, backlog = self.counts()
-        return State(
-            **stamp(self._config.device.id, self.outbox.spool.boot_id),
-            state="online",
-            causes=tuple(causes),
-            version=__version__,
-            streams=tuple(stream.snapshot() for stream in streams),
-            produced=produced,
-            backlog=backlog,
-        )
+        return self._account.state()
 
     def counts(self) -> tuple[int, int]:
         """Return the highest sequence of this boot, and how many messages wait for a receipt."""
-        try:
-            return self.outbox.spool.produced(), self.outbox.spool.backlog()
-        except StoreError as error:
-            log.error("%s", error)
-            return 0, 0
+        return self._account.counts()
 
     def verdicts(self) -> Counter[str]:
         """Return how many frames got which verdict, over all streams."""
@@ -269,34 +250,6 @@ class Daemon:
         self._error = error
         self._ending.set()
 
-    def _reload(self) -> None:
-        """Take the configuration over as it is now, or say why not and go on as before."""
-        if self._reread is None:
-            return
-        notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
-        try:
-            fixed = self._reloader.take_config(self._reread())
-        except EdgeGuardError as error:
-            self._reload_problem = f"the new configuration is not used: {error}"
-            log.error("%s", self._reload_problem)
-        else:
-            tables = ", ".join(f"[{name}]" for name in fixed)
-            self._reload_problem = f"changes of {tables} wait for a restart" if fixed else ""
-            log.warning("the configuration was read again. %s", self._reload_problem)
-        self._publisher.announce()
-        notify("READY=1")
-
-    def _status(self) -> Status:
-        streams = {
-            name: StreamStatus(
-                worker.inspection.meter,
-                len(worker.stream.reporter.alarms()),
-                worker.stream.self_test and worker.stream.self_test.passed,
-            )
-            for name, worker in self._reloader.workers.items()
-        }
-        return Status(self.describe(), streams, self.outbox, self._publisher.causes)
-
     def _end(self) -> None:
         self._move(Phase.STOPPING)
         notify("STOPPING=1")
@@ -325,5 +278,5 @@ class Daemon:
     def _move(self, phase: Phase) -> None:
         if phase not in TRANSITIONS[self.phase]:
             raise RuntimeError(f"daemon cannot go from {self.phase} to {phase}")
-        log.info("daemon %s", phase)
+        log.info("edge-guard is %s", phase)
         self.phase = phase

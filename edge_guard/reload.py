@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -12,6 +14,7 @@ import msgspec
 from edge_guard.assembly import Assembly
 from edge_guard.config import DeviceConfig, StreamTable
 from edge_guard.errors import BundleError, ConfigError, EdgeGuardError, ModelError
+from edge_guard.notify import notify
 from edge_guard.offered import OfferedBundles, signature
 from edge_guard.selftest import run_all
 from edge_guard.stream import Inspector
@@ -32,12 +35,18 @@ class Reloader:
     offered : OfferedBundles
     config : DeviceConfig
         In use.
+
+    Attributes
+    ----------
+    problem : str
+        Why the configuration does not hold as it is on the disk; empty when it does.
     """
 
     def __init__(self, assembly: Assembly, offered: OfferedBundles, config: DeviceConfig) -> None:
         self._assembly = assembly
         self._offered = offered
         self._config = config
+        self.problem = ""
         self._mutex = threading.Lock()
         self._workers: dict[str, Worker] = {}
         self._configured = {table.name: signature(table) for table in config.stream}
@@ -62,6 +71,20 @@ class Reloader:
             for worker in self._workers.values():
                 worker.close()
             raise
+
+    def reread(self, read: Callable[[], DeviceConfig]) -> None:
+        """Take the configuration over as it is now, or say why not and go on as before."""
+        notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            fixed = self.take_config(read())
+        except EdgeGuardError as error:
+            self.problem = f"the new configuration is not used: {error}"
+            log.error("%s", self.problem)
+        else:
+            tables = ", ".join(f"[{name}]" for name in fixed)
+            self.problem = f"changes of {tables} wait for a restart" if fixed else ""
+            log.warning("the configuration was read again%s", self.problem and f": {self.problem}")
+        notify("READY=1")
 
     def take_bundle(self, stream: str, path: Path, *, other_model: bool) -> str:
         """Let an offered bundle guard a stream; return its id.

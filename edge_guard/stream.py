@@ -200,8 +200,8 @@ class Stream:
     def tested(self, report: SelfTestReport) -> None:
         """Note how a self-test went, and raise or clear its alarm."""
         words = f"the self-test {report.words}"
-        level = logging.INFO if report.passed else logging.ERROR
-        log.log(level, "stream %s: %s", self.name, words)
+        if report.passed:
+            log.info("stream %s: %s", self.name, words)
         self.self_test = report
         cause = "passed" if report.passed else "failed"
         self._alarm("self-test", not report.passed, cause, words)
@@ -284,6 +284,8 @@ class Stream:
 
     def _alarm(self, name: str, active: bool, cause: str, words: str) -> None:
         if self.reporter.alarm(name, active, cause, words):
+            level = logging.WARNING if active else logging.INFO
+            log.log(level, "stream %s: %s%s", self.name, "" if active else "over: ", words)
             self._changed()
 
 

@@ -20,8 +20,8 @@ PROGRAMS = sorted(path for part in ("edge_guard", "tools") for path in (ROOT / p
 KERNELS = sorted(path for path in (ROOT / "csrc").rglob("*") if path.suffix in {".cpp", ".hpp"})
 
 LAYERS = [
-    ["types", "errors", "_kernels", "notify", "phase", "supervisor"],
-    ["toml_reader", "refusals", "backends.spec", "gate.spec", "drift.spec", "publish.messages"],
+    ["types", "errors", "_kernels", "notify", "phase", "logs"],
+    ["toml_reader", "supervisor", "refusals", "backends.spec", "gate.spec", "drift.spec", "publish.messages"],
     ["card"],
     ["config", "manifest"],
     ["sources", "backends", "gate", "guards", "drift", "publish", "alarms", "tightening"],

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_guard.cli.output import Output, add_json_argument
+from edge_guard.logs import speak_plainly
 
 if TYPE_CHECKING:
     from edge_guard.daemon import Daemon
@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     SourceError
         A source cannot be opened, or all have failed.
     """
+    speak_plainly(getattr(args, "verbose", 0))
     if "NOTIFY_SOCKET" not in os.environ:
         from edge_guard.supervisor import supervise
 
@@ -49,8 +50,7 @@ def run(args: argparse.Namespace) -> int:
     from edge_guard.config import load_device_config
     from edge_guard.daemon import Daemon
 
-    if not getattr(args, "verbose", 0):
-        logging.getLogger("edge_guard").setLevel(logging.INFO)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the configuration is about to be read anyway
     output = Output(args.json)
     daemon = Daemon(
         load_device_config(args.config),

@@ -48,15 +48,24 @@ class Delivery:
         """Begin a connection."""
         self.window.opened(connected.receive_maximum)
         self._largest_packet = connected.maximum_packet_bytes
+        self._suspects.opened()
         self.hungry = True
 
-    def broke(self) -> None:
-        """End a connection: what was in flight is sent again, unless it is to blame."""
+    def broke(self) -> bool:
+        """End a connection: what was in flight is sent again, unless it is to blame.
+
+        Returns
+        -------
+        bool
+            Whether a row was being tested, so that the network may be well.
+        """
         undelivered = self.window.take_back()
+        testing = len(undelivered) == 1 and self._suspects.suspected(undelivered[0])
         guilty = self._suspects.broke(undelivered)
         if guilty is not None:
             self._give_up(guilty, "breaks the connection")
         self._return([row for row in undelivered if row is not guilty])
+        return testing
 
     def go_on(self, link: Link) -> None:
         """Send what may be sent now."""

@@ -140,13 +140,11 @@ class Publisher:
                 self._link = self._connect()
                 if self._link is not None:
                     self._serve(self._link)
-                    steady = time.monotonic() - self._connected_at > _STEADY_SECONDS
-                    delay = first if steady else delay
             except Exception as error:  # whatever goes wrong, the thread lives on
                 log.exception("publishing failed")
                 self._broken(f"publishing failed: {error}")
-            finally:
-                self._disconnect()
+            if self._disconnect():
+                delay = first
             if not self._done():
                 self._pause(delay * random.uniform(0.5, 1.0))
                 delay = min(2 * delay, longest)
@@ -193,11 +191,14 @@ class Publisher:
             log.warning("%s; trying again", cause)
         self._cause = cause
 
-    def _disconnect(self) -> None:
+    def _disconnect(self) -> bool:
+        """End the connection, if any; return whether the next one is worth a try soon."""
         link, self._link = self._link, None
-        if link is not None:
-            link.close()
-            self._delivery.broke()
+        if link is None:
+            return False
+        link.close()
+        testing = self._delivery.broke()
+        return testing or time.monotonic() - self._connected_at > _STEADY_SECONDS
 
     def _serve(self, link: Link) -> None:
         while not self._done():

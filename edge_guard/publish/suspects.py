@@ -27,6 +27,10 @@ class Suspects:
         self._held: dict[_Name, Row] = {}
         self._tested = -float("inf")
 
+    def opened(self) -> None:
+        """Begin a connection: others go first."""
+        self._tested = time.monotonic()
+
     def broke(self, in_flight: list[Row]) -> Row | None:
         """Note a broken connection; return the row that is to blame for it, once that is clear."""
         names = [_name(row) for row in in_flight if len(row.payload) >= LEAST_BYTES]

@@ -227,7 +227,7 @@ class LiveSource:
 
     def _lost(self, error: SourceError) -> None:
         if self._wanted:
-            log.info("%s: %s", self.address, error)
+            log.debug("%s", error)
             self._life.move(SourceState.RETRYING, str(error))
 
     def _rest(self, seconds: float) -> None:

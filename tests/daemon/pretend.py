@@ -52,7 +52,9 @@ class Pretender:
         self.statistics = {"mean": float(level)}
         if level == BROKEN:
             raise RuntimeError("the model fell over")
-        if level == HANGING:
+        hung = Path(f"{frame.source}.hung")
+        if level == HANGING and not hung.exists():  # once a picture
+            hung.touch()
             time.sleep(3600)
         if level == SLOW:
             time.sleep(SLOW_SECONDS)

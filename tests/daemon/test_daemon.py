@@ -308,6 +308,33 @@ def test_a_hung_model_is_reported_and_the_process_ends(broker: Mosquitto, tmp_pa
         assert [a.state for a in decoded(collector, "alarm", Alarm)] == ["raised", "cleared"]
 
 
+def test_without_a_service_manager_a_hung_model_is_got_over(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    folder = write_pictures(tmp_path / "in", ACCEPTED, HANGING, ACCEPTED)
+    quick = write_pictures(tmp_path / "quick", FLAGGED)
+    with Counter(broker.port) as collector:
+        config = device(tmp_path, broker.port, folder, quick, model_timeout_seconds=1.0)
+        process = start(config, tmp_path)
+        output, errors = process.communicate(timeout=40)
+        alarms = decoded(collector, "alarm", Alarm)
+    assert process.returncode == 0, errors
+    assert b"its model has not answered for 1 s" in errors
+    assert b"it starts again" in errors
+    assert [(a.alarm, a.state) for a in alarms] == [
+        ("watchdog", "raised"), ("watchdog", "cleared"),
+    ]  # fmt: skip
+    found = [
+        (line["sequence"], line["verdict"])
+        for line in lines(output)
+        if line["type"] == "result" and line["stream"] == "s"
+    ]
+    assert found == [
+        (0, "accept"), (1, "review"), (2, "review"),  # the frame at hand, and what waited
+        (0, "accept"), (1, "accept"), (2, "accept"),  # the files again, by a new process
+    ]  # fmt: skip
+
+
 def test_kill_9_in_mid_run_loses_nothing(broker: Mosquitto, tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "in", *[FLAGGED] * 200)
     config = device(tmp_path, broker.port, folder, loop=True)

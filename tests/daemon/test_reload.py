@@ -282,7 +282,7 @@ def test_a_real_bundle_is_taken_over_and_a_flipped_one_is_not(
         thread = threading.Thread(target=daemon.run)
         thread.start()
         wait_until(lambda: "passed" in daemon.describe().streams[0].self_test)
-        with pytest.raises(BundleError, match="flipped.guard: the file is damaged"):
+        with pytest.raises(BundleError, match=r"flipped\.guard: the file is damaged"):
             daemon.reload_bundle("s", flipped)
         assert daemon.reload_bundle("s", renamed).startswith("second@")
         wait_until(lambda: "passed" in daemon.describe().streams[0].self_test)
