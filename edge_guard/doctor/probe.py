@@ -20,7 +20,8 @@ ANSWER_SECONDS = 5.0
 BOOT_ID = "doctor"
 """Always the same, so that a collector keeps one row however often a device is examined."""
 
-_UNSUPPORTED_VERSION = 0x84
+_OTHER_VERSION = (0x80, 0x84)
+"""Lost without a word, or refused for its version: an older version is worth a try."""
 
 
 class Refused(Exception):  # noqa: N818
@@ -81,7 +82,7 @@ class Probe:
                 return self
             refusal = str(reason)
             self._close()
-            if reason.value != _UNSUPPORTED_VERSION:
+            if reason.value not in _OTHER_VERSION:
                 break
         raise Refused(refusal)
 
@@ -123,7 +124,10 @@ class Probe:
             reconnect_on_failure=False,
         )
         client.connect_timeout = ANSWER_SECONDS
-        client.on_connect = lambda _c, _u, _f, reason, _p: self._connected.put(reason)
+        answers: queue.SimpleQueue[ReasonCode] = queue.SimpleQueue()
+        client.on_connect = lambda _c, _u, _f, reason, _p: answers.put(reason)
+        client.on_disconnect = lambda _c, _u, _f, reason, _p: answers.put(reason)
+        self._connected = answers  # what an earlier attempt still says is not heard
         client.on_publish = lambda _c, _u, mid, reason, _p: self._published.put((mid, reason))
         client.on_subscribe = lambda _c, _u, mid, _r, _p: self._subscribed.put(mid)
         client.on_message = self._on_message
