@@ -21,6 +21,7 @@ from edge_guard.drift.channels import Reader
 from edge_guard.drift.cusum import Charts
 from edge_guard.drift.edetector import EDetector
 from edge_guard.drift.evidence import Witness, correlation_length, standard_error
+from edge_guard.drift.exposure import PATIENCE, ExposureWatch
 from edge_guard.drift.history import History
 from edge_guard.drift.incident import Incident, Report, Word, is_news
 from edge_guard.drift.intake import Intake
@@ -58,6 +59,7 @@ class Monitor:
         self._charts = Charts(channels)
         self._ranks = EDetector(model.spec, model.edges, model.gaps)
         self._settling = Settling(channels)
+        self._exposure = ExposureWatch()
         self._x = self._reader.row[: len(channels)]
         self._history = History(np.concatenate((self._mean, model.statistics, model.measured())))
         self._intake = Intake(self._names)
@@ -123,6 +125,7 @@ class Monitor:
             self._charts.forget_neighbour()
             self._settling.forget_neighbour()
         self._history.add(self._reader.row)
+        self._exposure.update(frame.exposure)
         self._album.add(frame, self._history.frames, keep=self._incident is None)
         alarmed = self._charts.update(x)
         if self._incident is None:
@@ -163,25 +166,29 @@ class Monitor:
             return f"the earlier state cannot be used: {error}"
         self._charts, self._ranks = fresh._charts, fresh._ranks
         self._settling, self._history = fresh._settling, fresh._history
+        self._exposure = fresh._exposure
         self._incident, self._evidence = memory.incident, memory.evidence
         return ""
 
-    def _parts(self) -> dict[str, Charts | EDetector | Settling | History]:
+    def _parts(self) -> dict[str, Charts | EDetector | Settling | History | ExposureWatch]:
         return {
             "charts": self._charts,
             "ranks": self._ranks,
             "settling": self._settling,
             "history": self._history,
+            "exposure": self._exposure,
         }
 
     def _watch(self, frame: Frame, x: Doubles, *, charts: bool) -> Report | None:
         ranks = self._ranks.update(x)
         if not self._settling.done:
             self._settle(x)
-        if not charts and not ranks:
+        if not charts and not ranks and not self._exposure.moved:
             return None
         leading, took = self._charts.leading()
-        if not charts:
+        if self._exposure.moved and not ranks:
+            took = max(took, PATIENCE)
+        elif not charts:
             leading = self._ranks.leading()
             took = max(self._charts.onset(leading), self._model.spec.channels[leading].block)
         took = min(took, self._history.frames)
@@ -237,7 +244,7 @@ class Monitor:
     def _calm(self, spell: int) -> bool:
         """Return whether the last frames looked like the references."""
         means, frames = self._history.mean(spell)
-        return all(
+        return not self._exposure.outside and all(
             abs(float(means[i]) - c.mean) <= c.dead_band + _CALM_ERRORS * standard_error(c, frames)
             for i, c in enumerate(self._model.spec.channels)
         )
@@ -251,6 +258,9 @@ class Monitor:
             evidence = self._witness.testify(
                 means, frames, incident.leading, incident.monitor, incident.since_frame
             )
+            light = self._model.spec.channels[0]
+            off = (float(means[0]) - light.mean) / standard_error(light, frames)
+            evidence = self._exposure.explain(evidence, off)
         self._evidence = evidence
         before = self._album.before(incident.since_count)
         return Report(state, evidence, incident.since_wall_ns, before, small(frame.image))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from math import sqrt
 
 from edge_guard.drift.channels import ANSWER, FLAGGED, SHARE
+from edge_guard.drift.exposure import FRAMES, PATIENCE, TOLERANCE
 from edge_guard.drift.runlength import CLIP, mean_run_length
 from edge_guard.drift.spec import ChannelSpec, DriftSpec
 
@@ -83,6 +84,10 @@ def sentences(spec: DriftSpec) -> Iterator[str]:
             shift, delay = soonest(channel, least)
             if delay <= _SOON:
                 yield f"detects {words.format(f'{shift:g}')} within {delay:.0f} frames"
+    yield (
+        f"detects another exposure time or gain of the camera, by {TOLERANCE:.0%} beyond the first "
+        f"{FRAMES} frames, within {PATIENCE} frames, where the camera tells them"
+    )
     days = spec.frames_between_alarms / _EXAMPLE_RATE / _DAY
     span = f"{days:.0f} days" if days >= 2 else f"{days * 24:.1f} hours"
     yield (

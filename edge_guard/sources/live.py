@@ -19,7 +19,7 @@ from edge_guard.sources.contract import (
     Life,
     SourceState,
 )
-from edge_guard.types import Frame, Image
+from edge_guard.types import Exposure, Frame, Image
 
 SILENCE_S = 4.0
 """A camera that has given no frame for this long counts as retrying, even while its read hangs."""
@@ -39,6 +39,10 @@ class Camera(Protocol):
 
     def read(self) -> Image | None:
         """Return the next frame; None: undecodable. Raises SourceError when it is lost."""
+        ...
+
+    def exposure(self) -> Exposure | None:
+        """Return how it took the last frame; None where it does not tell."""
         ...
 
     def close(self) -> None:
@@ -223,7 +227,7 @@ class LiveSource:
                 return
             self._heard_s = time.monotonic()
             backoff.reset()
-            self._keep(image)
+            self._keep(image, camera.exposure())
 
     def _lost(self, error: SourceError) -> None:
         if self._wanted:
@@ -244,7 +248,7 @@ class LiveSource:
         with self._changed:
             self._changed.notify_all()
 
-    def _keep(self, image: Image | None) -> None:
+    def _keep(self, image: Image | None, exposure: Exposure | None) -> None:
         """Put a frame into the slot, in place of the one that nobody has read yet."""
         sequence, self._sequence = self._sequence, self._sequence + 1
         wall_ns, monotonic_ns = time.time_ns(), time.monotonic_ns()
@@ -254,7 +258,8 @@ class LiveSource:
             cause = f"{self.address}: frame {sequence} cannot be decoded"
             frame = Damaged(self._stream, sequence, cause, wall_ns, monotonic_ns, self.address)
         else:
-            frame = Frame(self._stream, sequence, image, wall_ns, monotonic_ns, self.address)
+            taken = (wall_ns, monotonic_ns)
+            frame = Frame(self._stream, sequence, image, *taken, self.address, exposure)
         with self._changed:
             if not self._life.move(SourceState.RUNNING):
                 if image is not None:

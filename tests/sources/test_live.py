@@ -14,7 +14,7 @@ from edge_guard.errors import SourceError
 from edge_guard.sources import Damaged, SourceState, live, open_source
 from edge_guard.sources.contract import TRANSITIONS, Life
 from edge_guard.sources.live import Backoff, LiveSource
-from edge_guard.types import Frame
+from edge_guard.types import Exposure, Frame
 
 WAIT_S = 30.0
 
@@ -237,3 +237,16 @@ def test_a_driver_that_hangs_again_and_again_is_beyond_repair(monkeypatch):
     until(lambda: camera.closed == connections)
     until(lambda: source.beyond_repair == "")
     source.close()
+
+
+def test_a_frame_carries_how_the_camera_took_it():
+    class Telling(ScriptedCamera):
+        def exposure(self) -> Exposure:
+            return Exposure(156.0, 4.0)
+
+    camera = Telling()
+    source = LiveSource("camera 0", "s", camera.connect)
+    camera.script.put(picture(3))
+    frame = source.read(5)
+    source.close()
+    assert isinstance(frame, Frame) and frame.exposure == (156.0, 4.0)
