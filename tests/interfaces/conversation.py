@@ -263,7 +263,7 @@ def host_goes_and_comes(held: Conversation, host: Host) -> list[Step]:
     def hear_an_old_death() -> None:
         host.state(online=False, timestamp=NOW_MS)
         host.rebirth()
-        await_sent(held, "NBIRTH", 1, "old_death")
+        await_sent(held, "DBIRTH", 2, "old_death")
 
     def lose_the_host() -> None:
         host.state(online=False, timestamp=NOW_MS + 2)

@@ -14,8 +14,9 @@ from deployed import Deployed, verdict_on, write_plant
 from devices import TOPICS, describe, open_outbox, post_alarm, post_event, wait_until
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edge_guard.config import MqttTable, TlsTable
+from edge_guard.config import MqttTable, SparkplugTable, TlsTable
 from edge_guard.publish.publisher import Publisher
+from edge_guard.publish.sparkplug.node import EdgeNode
 
 OWN, OTHERS = TOPICS.base, TOPICS.base.replace("device", "intruder")
 REFUSED = "Not authorized"
@@ -145,6 +146,29 @@ def test_a_device_works_under_the_shipped_access_control(
         collector.wait(lambda messages: any(t == f"{OWN}/state" for t, _, _ in messages))
         assert collector.on("image/") == [b"picture"]
         assert len(collector.on("alarm/")) == 1
+
+
+def test_an_edge_node_works_under_the_shipped_access_control(plant: Path, tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    secret = tmp_path / "secret"
+    secret.write_text("device" * 2)
+    with Deployed(plant, "passwords") as broker:
+        config = MqttTable(
+            host="127.0.0.1",
+            port=broker.port,
+            tls=TlsTable(ca_file=str(plant / "ca.crt")),
+            username="device",
+            password_file=str(secret),
+        )
+        table = SparkplugTable(group="plant", primary_host="scada")
+        node = EdgeNode(config, table, "device", lambda: describe(outbox), outbox.spool.alarms)
+        node.start()
+        with broker.client("scada", "spBv1.0/#") as scada:
+            online = b'{"online": true, "timestamp": 1}'
+            assert verdict_on(scada, "spBv1.0/STATE/scada", online, retain=True) == "Success"
+            scada.wait(lambda messages: any("/NBIRTH/" in topic for topic, _, _ in messages))
+            node.stop()
+            scada.wait(lambda messages: any("/NDEATH/" in topic for topic, _, _ in messages))
 
 
 def refusal_of(broker: Deployed, user: str | None, password: str, *, tls: bool = True) -> str:
