@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from math import log, nan
+from math import isfinite, log, nan
 
 import numpy as np
 
@@ -184,7 +184,7 @@ def _unlike(result: Result) -> float:
 
 def _doubt(result: Result) -> float:
     gen = result.scores.get("gen")
-    return nan if gen is None else log(max(gen, 0.0) + _SCORE_STEP)
+    return log(max(gen, 0.0) + _SCORE_STEP) if gen is not None and isfinite(gen) else nan
 
 
 def _flagged(flag_rate: float, result: Result) -> float:
