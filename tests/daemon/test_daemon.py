@@ -335,37 +335,6 @@ def test_without_a_service_manager_a_hung_model_is_got_over(
     ]  # fmt: skip
 
 
-def test_kill_9_in_mid_run_loses_nothing(broker: Mosquitto, tmp_path: Path) -> None:
-    folder = write_pictures(tmp_path / "in", *[FLAGGED] * 200)
-    config = device(tmp_path, broker.port, folder, loop=True)
-    announced = 0
-    with Counter(broker.port) as collector:
-        for repetition in range(3):
-            process = start(config, tmp_path)
-            assert process.stdout is not None
-            for _ in range(30 + 10 * repetition):
-                assert process.stdout.readline()
-                announced += 1
-            process.kill()
-            rest = process.communicate()[0]
-            announced += len(
-                [line for line in rest.splitlines(keepends=True) if line[-1:] == b"\n"]
-            )
-            if repetition == 1:
-                broker.kill()
-                broker.start()
-        last = write_pictures(tmp_path / "last", ACCEPTED)
-        daemon = Daemon(
-            device(tmp_path, broker.port, last), open_inspector=Pretender, timing=TIMING
-        )
-        daemon.run()
-        wait_until(lambda: sum(map(len, collector.stored.values())) >= announced)
-        for stored in collector.stored.values():
-            assert sorted(stored) == list(range(1, len(stored) + 1))
-        events = [m for s in collector.stored.values() for m in s.values() if "event_id" in m]
-        assert announced <= len(events) <= announced + 3
-
-
 def test_systemd_is_told(broker: Mosquitto, tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "in", ACCEPTED)
     address = str(tmp_path / "notify")

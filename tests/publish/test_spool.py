@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -22,8 +19,6 @@ from edge_guard.publish.losses import merge
 from edge_guard.publish.messages import Alarm, BootReceipt, Dropped, Event, decode
 from edge_guard.publish.outbox import Outbox
 from edge_guard.publish.rows import OVERDUE_ROUNDS, Row
-
-TESTS = Path(__file__).parent.parent
 
 
 def take(outbox: Outbox, limit: int = 10_000, overdue: int = 0) -> list[Row]:
@@ -44,51 +39,6 @@ def reopen(outbox: Outbox, folder: Path, max_bytes: int = 100_000_000) -> Outbox
 
 def picture_files(folder: Path) -> list[str]:
     return sorted(path.name for path in (folder / "spool" / "pictures").iterdir())
-
-
-APPEND = """
-import sys
-from collections import Counter
-from itertools import pairwise
-from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from devices import open_outbox, post_event, post_summary
-outbox = open_outbox(Path(sys.argv[1]))
-while True:
-    sequence = post_event(outbox, b"picture" * 3000)
-    print(outbox.spool.boot_id, sequence, flush=True)
-    print(outbox.spool.boot_id, post_summary(outbox), flush=True)
-"""
-
-
-def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    acknowledged: dict[str, int] = {}
-    for repetition in range(8):
-        process = subprocess.Popen(
-            [sys.executable, "-c", APPEND, str(tmp_path), str(TESTS)], stdout=subprocess.PIPE
-        )
-        assert process.stdout is not None
-        for _ in range(5 + 7 * repetition):
-            boot, sequence = process.stdout.readline().split()
-            acknowledged[boot.decode()] = int(sequence)
-        process.send_signal(signal.SIGKILL)
-        for line in process.stdout:
-            if line.endswith(b"\n"):
-                acknowledged[line.split()[0].decode()] = int(line.split()[1])
-        process.wait(10)
-        process.stdout.close()
-    outbox = open_outbox(tmp_path)
-    rows = take(outbox)
-    messages = [row for row in rows if row.part == 0]
-    assert len({(row.boot_id, row.sequence) for row in messages}) == len(messages)
-    for boot, last in acknowledged.items():
-        sequences = sorted(row.sequence for row in messages if row.boot_id == boot)
-        assert sequences == list(range(1, len(sequences) + 1))
-        assert last <= len(sequences) <= last + 1  # one may be committed but not yet printed
-    pictures = {(row.boot_id, row.sequence) for row in rows if row.part == 1}
-    events = {(row.boot_id, row.sequence) for row in messages if row.kind == "event"}
-    assert pictures == events
-    assert len(picture_files(tmp_path)) == len(pictures)
 
 
 def test_sequences_count_from_one_in_each_boot(tmp_path: Path) -> None:
