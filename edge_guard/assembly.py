@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge_guard.annunciator import Annunciator
-from edge_guard.bundle import read_bundle
 from edge_guard.commands.settings import Settings
 from edge_guard.config import DeviceConfig, StreamTable
 from edge_guard.inspection import Inspection, OnResult
@@ -16,6 +15,7 @@ from edge_guard.pipeline import Pipeline
 from edge_guard.publish.outbox import Outbox
 from edge_guard.reporting import Reporter
 from edge_guard.selftest import SelfTest
+from edge_guard.signing import read_trusted
 from edge_guard.sources import Source, open_source
 from edge_guard.stream import Inspector, Stream
 from edge_guard.types import Result
@@ -24,16 +24,28 @@ from edge_guard.worker import Worker
 OpenInspector = Callable[[StreamTable, Source], Inspector]
 
 
-def open_pipeline(table: StreamTable, source: Source) -> Inspector:
+def open_pipeline(
+    table: StreamTable, source: Source, *, trusted: tuple[str, ...] = ()
+) -> Inspector:
     """Return the guard of a stream.
+
+    Parameters
+    ----------
+    table : StreamTable
+    source : Source
+    trusted : tuple of str
+        Public keys of whoever may sign its bundle; none: whoever.
 
     Raises
     ------
     BundleError, ModelError
-        It cannot be used on this device.
+        It cannot be used on this device, or nobody who is trusted vouches for it.
+    ConfigError
+        A key cannot be read.
     """
     sequential = source.live or not Path(table.source).is_dir()
-    return Pipeline(read_bundle(Path(table.bundle)), threads=table.threads, live=sequential)
+    bundle = read_trusted(Path(table.bundle), trusted)
+    return Pipeline(bundle, threads=table.threads, live=sequential)
 
 
 class Assembly:

@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,8 @@ class Daemon:
         With absolute paths.
     on_result : callable
         Called with each frame and its result, when its messages are on the disk.
-    open_inspector : callable
-        Opens what judges a stream.
+    open_inspector : callable, optional
+        Opens what judges a stream; default: its bundle, if a trusted key vouches for it.
     reread : callable
         Returns the configuration as it is now, for a reload.
     timing : dict
@@ -79,7 +80,7 @@ class Daemon:
         config: DeviceConfig,
         on_result: OnResult = lambda item, result: None,
         *,
-        open_inspector: OpenInspector = open_pipeline,
+        open_inspector: OpenInspector | None = None,
         reread: Callable[[], DeviceConfig] | None = None,
         timing: dict[str, Any] | None = None,
     ) -> None:
@@ -113,7 +114,7 @@ class Daemon:
                 self.outbox,
                 annunciator,
                 settings,
-                open_inspector,
+                open_inspector or partial(open_pipeline, trusted=device.trusted_keys),
                 on_result,
                 self._publisher.announce,
                 self._fail,

@@ -21,12 +21,12 @@ KERNELS = sorted(path for path in (ROOT / "csrc").rglob("*") if path.suffix in {
 
 LAYERS = [
     ["types", "errors", "_kernels", "notify", "phase", "logs"],
-    ["toml_reader", "supervisor", "refusals", "backends.spec", "gate.spec", "drift.spec", "publish.messages"],
+    ["toml_reader", "sealed_zip", "supervisor", "refusals", "backends.spec", "gate.spec", "drift.spec", "publish.messages"],
     ["card"],
     ["config", "manifest"],
     ["sources", "backends", "gate", "guards", "drift", "publish", "alarms", "tightening"],
     ["bundle", "scoring", "decision", "explain", "heat", "plain_words", "trials", "offered"],
-    ["confidence"],
+    ["confidence", "signing", "difference"],
     ["pipeline"],
     ["intake", "annunciator", "meter", "selftest"],
     ["reporting"],
@@ -51,6 +51,7 @@ HOMES = {
     "ai_edge_litert": ["backends"],
     "amqtt": ["demo.broker"],
     "cv2": ["sources", "backends.preprocess", "backends.sheet"],
+    "cryptography": ["signing"],
     "fastapi": ["collector.web"],
     "nicegui": ["collector.web"],
     "onnx": ["backends"],

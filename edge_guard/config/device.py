@@ -18,6 +18,13 @@ class DeviceTable(Table, frozen=True):
     id: Annotated[Level, Meta(description="Name of this device, unique on its line.")]
     site: Annotated[Level, Meta(description="The plant.")] = "site"
     line: Annotated[Level, Meta(description="The line in the plant.")] = "line"
+    trusted_keys: Annotated[
+        tuple[FilePath, ...],
+        Meta(
+            description="Public keys of whoever may sign bundles for this device. Left out: every "
+            "intact bundle is used. Needs edge-guard[signing]."
+        ),
+    ] = ()
 
 
 class StreamTable(Table, frozen=True):

@@ -40,7 +40,7 @@ def examine(path: Path, *, fix: bool) -> Iterator[Finding]:
     yield fine(Area.CONFIGURATION, f"{path}: device {config.device.id} with {streams} stream(s)")
     yield from check_permissions(config, fix=fix)
     yield from check_disk(config.spool)
-    bundles = read_bundles(config.stream)
+    bundles = read_bundles(config.stream, config.device.trusted_keys)
     manifests = [bundle.manifest for bundle in bundles.values() if isinstance(bundle, Bundle)]
     yield from check_clock(manifests)
     yield from check_temperature()

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from edge_guard.backends.preprocess import decode_image
-from edge_guard.bundle import Bundle, read_bundle
+from edge_guard.bundle import Bundle
 from edge_guard.config import StreamTable
 from edge_guard.doctor.findings import Area, Finding, fine, from_error, problem, warning
 from edge_guard.doctor.light import check_light
 from edge_guard.errors import EdgeGuardError
 from edge_guard.pipeline import Pipeline
+from edge_guard.signing import read_trusted
 from edge_guard.sources import Damaged, Source, open_source
 from edge_guard.types import Doubles, Frame, Result, Verdict
 
@@ -77,13 +78,20 @@ class Sighting:
 
 
 def read_bundles(
-    streams: tuple[StreamTable, ...],
+    streams: tuple[StreamTable, ...], trusted: tuple[str, ...] = ()
 ) -> dict[str, Bundle | EdgeGuardError]:
-    """Return each bundle that streams name, by path, or why it cannot be read."""
+    """Return each bundle that streams name, by path, or why it cannot be used.
+
+    Parameters
+    ----------
+    streams : tuple of StreamTable
+    trusted : tuple of str
+        Public keys of whoever may sign them; none: whoever.
+    """
     found: dict[str, Bundle | EdgeGuardError] = {}
     for name in dict.fromkeys(stream.bundle for stream in streams):
         try:
-            found[name] = read_bundle(Path(name))
+            found[name] = read_trusted(Path(name), trusted)
         except EdgeGuardError as error:
             found[name] = error
     return found
@@ -109,7 +117,8 @@ def check_stream(table: StreamTable, bundle: Bundle | EdgeGuardError) -> Iterato
         return
     try:
         golden = len(bundle.manifest.golden)
-        words = f"{table.name}: bundle {bundle.id} loads, {golden} golden frames score as they did"
+        signed = ", signed" if bundle.signature else ""
+        words = f"{table.name}: bundle {bundle.id}{signed} loads, {golden} golden frames agree"
         yield fine(Area.BUNDLE, words)
         yield from _check_source(table, bundle, pipeline)
     finally:
