@@ -59,7 +59,7 @@ class Wordy(Pretender):
 
     def inspect(self, frame: Frame) -> Result:
         result = super().inspect(frame)
-        return replace(result, scores=dict.fromkeys(map(str, range(5000)), 0.5))
+        return replace(result, scores={f"{n:0200}": 0.5 for n in range(250)})
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conversation import Conversation
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from payloads import DATA_TYPES, Payload, decode, value_of
 
@@ -40,6 +40,7 @@ METRICS = st.builds(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(METRICS, max_size=5), NUMBER, st.integers(0, 255) | st.none())
 def test_payloads_are_read_by_google_s_protobuf(
     metrics: list[Metric], now: int, sequence: int | None
@@ -58,6 +59,7 @@ def test_payloads_are_read_by_google_s_protobuf(
         assert theirs.is_historical == ours.historical
 
 
+@settings(deadline=None)
 @given(st.text(), st.booleans(), NUMBER)
 def test_commands_of_google_s_protobuf_are_read(name: str, wanted: bool, alias: int) -> None:
     command = Payload(timestamp=1)
@@ -68,6 +70,7 @@ def test_commands_of_google_s_protobuf_are_read(name: str, wanted: bool, alias: 
     assert (second.name, second.boolean) == (None, None)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_garbage_is_refused_and_nothing_else_happens(garbage: bytes) -> None:
     for read in (decode_command, lambda data: list(fields(data))):
