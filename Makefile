@@ -1,6 +1,6 @@
 # What people and CI run. Each target sets up what it needs first; see tools/setup.sh.
 
-.PHONY: test demo bench neon docs clean
+.PHONY: test test-faults demo bench neon docs clean
 
 # PYTHONSAFEPATH: the installed package is tested, not the folder of the same name.
 test: ## check style and types, run every test
@@ -9,6 +9,10 @@ test: ## check style and types, run every test
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	PYTHONSAFEPATH=1 .venv/bin/pytest
+
+test-faults: ## the long form of the fault suite, about 20 minutes; ARGS="-k clocks" for parts of it
+	@tools/setup.sh dev
+	EDGE_GUARD_FAULTS=long PYTHONSAFEPATH=1 .venv/bin/pytest tests/faults $(ARGS)
 
 demo: ## play a guarded line on this machine; ARGS="--seconds 60 --json" for scripts
 	@tools/setup.sh demo

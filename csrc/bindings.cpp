@@ -5,11 +5,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <optional>
 
+#include "drift.hpp"
 #include "kernels.hpp"
 
 namespace py = pybind11;
+using namespace py::literals;
 
 namespace {
 
@@ -284,67 +287,187 @@ std::uint64_t image_statistics(const py::array& image, py::array statistics, py:
     return eg::image_statistics(view, values, grid);
 }
 
-constexpr std::size_t kCellCount = eg::kCells * eg::kCells;
-
 bool within(const py::array& values, const py::array& columns, const py::array& low,
             const py::array& high) {
     const auto n = static_cast<std::size_t>(columns.size());
-    const auto n_values = static_cast<std::size_t>(values.size());
     const auto* at = input<std::int32_t>(columns, "columns", n);
-    for (std::size_t i = 0; i < n; ++i) {
-        if (at[i] < 0 || static_cast<std::size_t>(at[i]) >= n_values)
-            throw py::value_error("columns: " + std::to_string(at[i]) + " is no value");
-    }
-    return eg::within(input<float>(values, "values", n_values), at, input<double>(low, "low", n),
-                      input<double>(high, "high", n), n);
-}
-
-py::tuple scene_light(const py::array& means, const py::array& center, const py::array& spread,
-                      double floor) {
-    const eg::SceneLight light = eg::scene_light(input<float>(means, "means", kCellCount),
-                                                 input<double>(center, "center", kCellCount),
-                                                 input<double>(spread, "spread", kCellCount), floor);
-    return py::make_tuple(light.shift, light.worst);
-}
-
-double median_change(const py::array& a, const py::array& b) {
-    return eg::median_change(input<float>(a, "a", kCellCount), input<float>(b, "b", kCellCount));
+    for (std::size_t i = 0; i < n; ++i)
+        if (at[i] < 0 || at[i] >= values.size()) refuse("columns", "indices of values", columns);
+    const auto* v = input<float>(values, "values", static_cast<std::size_t>(values.size()));
+    return eg::within(v, at, input<double>(low, "low", n), input<double>(high, "high", n), n);
 }
 
 void bind_gate(py::module_& m) {
-    m.def("within", &within, py::arg("values"), py::arg("columns"), py::arg("low"),
-          py::arg("high"));
-    m.def("scene_light", &scene_light, py::arg("means"), py::arg("center"), py::arg("spread"),
-          py::arg("floor"));
-    m.def("median_change", &median_change, py::arg("a"), py::arg("b"));
+    constexpr std::size_t kN = eg::kCells * eg::kCells;
+    using Array = const py::array&;
+    m.def("within", &within, "values"_a, "columns"_a, "low"_a, "high"_a);
+    m.def("scene_light", [](Array means, Array center, Array spread, double floor) {
+        const double* c = input<double>(center, "center", kN);
+        const double* s = input<double>(spread, "spread", kN);
+        const auto light = eg::scene_light(input<float>(means, "means", kN), c, s, floor);
+        return py::make_tuple(light.shift, light.worst);
+    }, "means"_a, "center"_a, "spread"_a, "floor"_a);
+    m.def("median_change", [](Array a, Array b) {
+        return eg::median_change(input<float>(a, "a", kN), input<float>(b, "b", kN));
+    }, "a"_a, "b"_a);
+}
+
+// ---- drift: a few dozen numbers a frame, too short to give the GIL away for ---------------------
+
+template <typename T>
+T* inout(const py::array& array, const char* name, std::size_t size) {
+    py::array shared = array;
+    return output<T>(shared, name, size);
+}
+
+class BoundReader {
+public:
+    BoundReader(const py::array& center, const py::array& weights, const py::array& picture,
+                const py::array& registration, const py::array& picked, const py::array& order)
+        : reader_({vector_of<double>(center, "center"), vector_of<double>(weights, "weights"),
+                   vector_of<float>(picture, "picture"),
+                   matrix_of(registration, "registration").values,
+                   vector_of<std::int32_t>(picked, "picked")}),
+          picked_most_(*std::max_element(picked_begin(picked), picked_begin(picked) + kPicked)),
+          order_(vector_of<std::int32_t>(order, "order")) {
+        for (const std::int32_t index : order_) {
+            if (index < 0 || index >= static_cast<std::int32_t>(eg::drift::kImageChannels)) {
+                throw py::value_error("order: expected indices of image channels");
+            }
+        }
+    }
+
+    // row: image channels by `order`, others, statistics, cells. True where the channels are those
+    // that the row held before: the same frame again.
+    bool read(const std::optional<py::array>& image, const py::array& statistics,
+              const py::array& cells, const py::tuple& others, const py::array& row) const {
+        const std::size_t n = reader_.cells(), known = order_.size() + others.size();
+        const auto s = static_cast<std::size_t>(statistics.size());
+        const float* statistic = input<float>(statistics, "statistics", s);
+        if (s <= static_cast<std::size_t>(picked_most_)) {
+            refuse("statistics", "at least " + std::to_string(picked_most_ + 1) + " values",
+                   statistics);
+        }
+        const float* cell = input<float>(cells, "cells", 2 * n);
+        const auto size = static_cast<std::size_t>(row.size());
+        auto* out = inout<double>(row, "row", size);
+        if (size < known + 2 * n || size - known - 2 * n > s) {
+            refuse("row", "channels, statistics and cells", row);
+        }
+        double values[eg::drift::kImageChannels];
+        reader_.read(image ? image_of(*image) : eg::Image{}, statistic, cell, values);
+        bool same = true;
+        const auto put = [&](std::size_t i, double value) {
+            same = same && std::memcmp(&out[i], &value, sizeof value) == 0;
+            out[i] = value;
+        };
+        for (std::size_t i = 0; i < order_.size(); ++i) {
+            put(i, values[static_cast<std::size_t>(order_[i])]);
+        }
+        for (std::size_t i = order_.size(); i < known; ++i) {
+            put(i, py::cast<double>(others[i - order_.size()]));
+        }
+        std::copy(statistic, statistic + (size - known - 2 * n), out + known);
+        std::copy(cell, cell + 2 * n, out + size - 2 * n);
+        return same;
+    }
+
+private:
+    static constexpr std::size_t kPicked = eg::drift::kPicked;
+    static const std::int32_t* picked_begin(const py::array& picked) {
+        return input<std::int32_t>(picked, "picked", kPicked);
+    }
+
+    eg::drift::Reader reader_;
+    std::int32_t picked_most_;
+    std::vector<std::int32_t> order_;
+};
+
+bool step_charts(const py::array& x, double frame, double clip, const py::array& channel,
+                 const py::array& column, const py::array& before, const py::array& columns) {
+    const auto k = static_cast<std::size_t>(x.size());
+    const std::size_t width = 2 * k, rows = k ? static_cast<std::size_t>(column.size()) / width : 0;
+    const std::size_t n = rows >= 2 ? (rows - 2) / 3 : 0;
+    return eg::drift::step_charts(
+        {k, n, input<double>(channel, "channel", 3 * k),
+         input<double>(column, "column", (3 * n + 2) * width), clip},
+        input<double>(x, "x", k), frame, inout<double>(before, "before", k),
+        inout<double>(columns, "columns", (2 * n + 2) * width));
+}
+
+bool step_ranks(const py::array& x, const py::array& block, const py::array& edge,
+                const py::array& anew, const py::array& bets, const py::array& uniform,
+                const py::array& sums, const py::array& weights, const py::array& wealth) {
+    const auto k = static_cast<std::size_t>(x.size()), b = static_cast<std::size_t>(bets.size());
+    const std::size_t e = k ? static_cast<std::size_t>(edge.size()) / k : 0;
+    return eg::drift::step_ranks(
+        {k, e, b, input<double>(block, "block", k), input<double>(edge, "edge", k * e),
+         input<double>(anew, "anew", k), input<double>(bets, "bets", b),
+         input<double>(uniform, "uniform", k)},
+        input<double>(x, "x", k), inout<double>(sums, "sums", 2 * k),
+        inout<double>(weights, "weights", k * (e + 1)), inout<double>(wealth, "wealth", k * b));
+}
+
+void add_to_history(py::ssize_t frames, const py::array& values, const py::array& usual,
+                    const py::array& total, const py::array& fine, const py::array& coarse) {
+    const auto v = static_cast<std::size_t>(values.size());
+    eg::drift::add_to_history(v, at_least(0, frames, "frames"), input<double>(values, "values", v),
+                              input<double>(usual, "usual", v), inout<double>(total, "total", v),
+                              inout<double>(fine, "fine", eg::drift::kRecent * v),
+                              inout<double>(coarse, "coarse", eg::drift::kRecent * v));
+}
+
+void settle(const py::array& x, const py::array& mean, const py::array& sd,
+            const py::array& before, const py::array& sums) {
+    const auto k = static_cast<std::size_t>(x.size());
+    eg::drift::settle(k, input<double>(x, "x", k), input<double>(mean, "mean", k),
+                      input<double>(sd, "sd", k), inout<double>(before, "before", k),
+                      inout<double>(sums, "sums", 4 * k));
+}
+
+void bind_drift(py::module_& m) {
+    m.attr("DRIFT_CHANNELS") = eg::drift::kImageChannels;
+    py::class_<BoundReader>(m, "DriftReader")
+        .def(py::init<const py::array&, const py::array&, const py::array&, const py::array&,
+                      const py::array&, const py::array&>(),
+             py::arg("center"), py::arg("weights"), py::arg("picture"), py::arg("registration"),
+             py::arg("picked"), py::arg("order"))
+        .def("read", &BoundReader::read, py::arg("image").none(true), py::arg("statistics"),
+             py::arg("cells"), py::arg("others"), py::arg("row"));
+    m.def("step_charts", &step_charts, py::arg("x"), py::arg("frame"), py::arg("clip"),
+          py::arg("channel"), py::arg("column"), py::arg("before"), py::arg("columns"));
+    m.def("step_ranks", &step_ranks, py::arg("x"), py::arg("block"), py::arg("edge"),
+          py::arg("anew"), py::arg("bets"), py::arg("uniform"), py::arg("sums"),
+          py::arg("weights"), py::arg("wealth"));
+    m.def("normal_quantile", &eg::drift::normal_quantile, py::arg("p"));
+    m.def("add_to_history", &add_to_history, py::arg("frames"), py::arg("values"),
+          py::arg("usual"), py::arg("total"), py::arg("fine"), py::arg("coarse"));
+    m.def("settle", &settle, py::arg("x"), py::arg("mean"), py::arg("sd"), py::arg("before"),
+          py::arg("sums"));
 }
 
 void bind_scorer(py::module_& m) {
     py::class_<eg::Tensor>(m, "Tensor")
-        .def(py::init(&make_tensor), py::arg("dtype"), py::arg("height"), py::arg("width"),
-             py::arg("channels"), py::arg("channels_last") = true, py::arg("scale") = 1.0,
-             py::arg("zero_point") = 0);
+        .def(py::init(&make_tensor), "dtype"_a, "height"_a, "width"_a, "channels"_a,
+             "channels_last"_a = true, "scale"_a = 1.0, "zero_point"_a = 0);
     py::class_<eg::View, std::shared_ptr<eg::View>>(m, "View").def(
-        py::init(&make_view), py::arg("source"), py::arg("normalize") = 0,
-        py::arg("scale") = py::none(), py::arg("means") = py::none(), py::arg("basis") = py::none(),
-        py::arg("gain") = py::none(), py::arg("perp") = 0.0, py::arg("bank") = py::none(),
-        py::arg("center") = py::none(), py::arg("contrast") = py::none(),
-        py::arg("columns") = py::none());
+        py::init(&make_view), "source"_a, "normalize"_a = 0, "scale"_a = py::none(),
+        "means"_a = py::none(), "basis"_a = py::none(), "gain"_a = py::none(), "perp"_a = 0.0,
+        "bank"_a = py::none(), "center"_a = py::none(), "contrast"_a = py::none(),
+        "columns"_a = py::none());
     py::class_<eg::Patches>(m, "Patches")
-        .def(py::init(&make_patches), py::arg("tap"), py::arg("basis"), py::arg("offset"),
-             py::arg("bank") = py::none(), py::arg("top") = 1, py::arg("gain") = py::none());
+        .def(py::init(&make_patches), "tap"_a, "basis"_a, "offset"_a, "bank"_a = py::none(),
+             "top"_a = 1, "gain"_a = py::none());
     py::class_<eg::Fusion>(m, "Fusion")
-        .def(py::init(&make_fusion), py::arg("center"), py::arg("spread"), py::arg("weight"),
-             py::arg("tail"), py::arg("knee"), py::arg("top1"), py::arg("top3"),
-             py::arg("calibration"), py::arg("solo") = py::none());
+        .def(py::init(&make_fusion), "center"_a, "spread"_a, "weight"_a, "tail"_a, "knee"_a,
+             "top1"_a, "top3"_a, "calibration"_a, "solo"_a = py::none());
     py::class_<BoundScorer>(m, "Scorer")
         .def(py::init<const eg::Tensor*, bool, double, double, py::ssize_t, std::vector<eg::Tensor>,
                       py::ssize_t, const std::vector<std::shared_ptr<eg::View>>&,
                       const eg::Fusion*, const eg::Patches*>(),
-             py::arg("logits").none(true), py::arg("probabilities"), py::arg("temperature"),
-             py::arg("gamma"), py::arg("top"), py::arg("taps"), py::arg("n_statistics"),
-             py::arg("views"), py::arg("fusion").none(true),
-             py::arg("patches").none(true) = py::none())
+             "logits"_a.none(true), "probabilities"_a, "temperature"_a, "gamma"_a, "top"_a,
+             "taps"_a, "n_statistics"_a, "views"_a, "fusion"_a.none(true),
+             "patches"_a.none(true) = py::none())
         .def_property_readonly("n_scores",
                                [](const BoundScorer& s) { return s.scorer().n_scores(); })
         .def_property_readonly("n_indices",
@@ -352,11 +475,11 @@ void bind_scorer(py::module_& m) {
         .def_property_readonly(
             "embedding_sizes",
             [](const BoundScorer& s) { return py::tuple(py::cast(s.scorer().embedding_sizes())); })
-        .def("score", &BoundScorer::score, py::arg("logits").none(true), py::arg("taps"),
-             py::arg("statistics"), py::arg("values"), py::arg("indices"))
-        .def("embed", &BoundScorer::embed, py::arg("taps"), py::arg("statistics"), py::arg("out"))
-        .def("describe", &BoundScorer::describe, py::arg("taps"), py::arg("out"))
-        .def("distances", &BoundScorer::distances, py::arg("out"));
+        .def("score", &BoundScorer::score, "logits"_a.none(true), "taps"_a,
+             "statistics"_a, "values"_a, "indices"_a)
+        .def("embed", &BoundScorer::embed, "taps"_a, "statistics"_a, "out"_a)
+        .def("describe", &BoundScorer::describe, "taps"_a, "out"_a)
+        .def("distances", &BoundScorer::distances, "out"_a);
 }
 
 }  // namespace
@@ -370,8 +493,8 @@ PYBIND11_MODULE(_kernels, m) {
     m.attr("CELLS") = eg::kCells;
     m.def("simd_level", &eg::simd_level);
     m.def("set_simd_level", &eg::set_simd_level, py::arg("level"));
-    m.def("image_statistics", &image_statistics, py::arg("image"), py::arg("statistics"),
-          py::arg("cells"));
+    m.def("image_statistics", &image_statistics, "image"_a, "statistics"_a, "cells"_a);
     bind_gate(m);
     bind_scorer(m);
+    bind_drift(m);
 }

@@ -256,3 +256,117 @@ class Scorer:
         """
     def distances(self, out: npt.NDArray[np.float32]) -> None:
         """Write the distances of the last scored frame into out (H·W,); NaN before the first."""
+
+DRIFT_CHANNELS: int
+"""Channels that a picture alone gives (11): light, contrast, focus, noise, red, blue, local,
+across, down, turn, scale."""
+
+class DriftReader:
+    """Reads the drift monitors' channels of one scene; formulas in edge_guard/drift/channels.py.
+
+    center, weights : (C,) float64 mean of each cell and its weight; weights sum to 1.
+    picture : (P,) float32 mean sample; empty where the scene is not fixed.
+    registration : (4, P) float32; empty where the scene is not fixed.
+    picked : (5,) int32 indices of sd, focus, noise, red and blue among the statistics.
+    order : int32, which of the `DRIFT_CHANNELS` a row begins with.
+
+    Raises
+    ------
+    ValueError
+        Sizes do not agree; the message names the argument.
+    """
+
+    def __init__(
+        self,
+        center: npt.NDArray[np.float64],
+        weights: npt.NDArray[np.float64],
+        picture: npt.NDArray[np.float32],
+        registration: npt.NDArray[np.float32],
+        picked: npt.NDArray[np.int32],
+        order: npt.NDArray[np.int32],
+    ) -> None: ...
+    def read(
+        self,
+        image: npt.NDArray[np.uint8] | None,
+        statistics: npt.NDArray[np.float32],
+        cells: npt.NDArray[np.float32],
+        others: tuple[float, ...],
+        row: npt.NDArray[np.float64],
+    ) -> bool:
+        """Fill a row; return True where its channels are, to the bit, those that it held before.
+
+        row : channels by ``order``, ``others``, as many of the statistics as fit, 2·C cells.
+        An image of None, or of another size than the references, has no moves: NaN.
+        """
+
+def step_charts(
+    x: npt.NDArray[np.float64],
+    frame: float,
+    clip: float,
+    channel: npt.NDArray[np.float64],
+    column: npt.NDArray[np.float64],
+    before: npt.NDArray[np.float64],
+    columns: npt.NDArray[np.float64],
+) -> bool:
+    """Take one frame's values into CUSUM charts; return whether any alarms.
+
+    Formulas in edge_guard/drift/cusum.py. Of K channels and n charts:
+
+    x : (K,); a channel whose value is not finite rests.
+    frame : number of the frame, which ``since`` takes where a chart stands at 0.
+    clip : largest standardised value.
+    channel : (3, K) mean, ρ, √(1 − ρ²).
+    column : (3 n + 2, 2 K) 1/scale, allowance and limit of each chart, jump, second; all upper
+        sides, then all lower ones.
+    before : (K,) written; NaN where there is no neighbour.
+    columns : (2 n + 2, 2 K) written: level and since of each chart, jumping, jumped.
+    """
+
+def step_ranks(
+    x: npt.NDArray[np.float64],
+    block: npt.NDArray[np.float64],
+    edge: npt.NDArray[np.float64],
+    anew: npt.NDArray[np.float64],
+    bets: npt.NDArray[np.float64],
+    uniform: npt.NDArray[np.float64],
+    sums: npt.NDArray[np.float64],
+    weights: npt.NDArray[np.float64],
+    wealth: npt.NDArray[np.float64],
+) -> bool:
+    """Take one frame's values into blocks, and rank and bet on those that are full.
+
+    Formulas in edge_guard/drift/edetector.py. Returns whether a block was full.
+
+    x, block, anew, uniform : (K,); anew is 1 where the stream itself is the history, else 0.
+    edge : (K, E) ascending; bets : (b,).
+    sums : (2, K) written: of the block at hand, and its frames.
+    weights : (K, E + 1) written; wealth : (K, b) written.
+    """
+
+def normal_quantile(p: float) -> float:
+    """Return z with P(Z ≤ z) = p of a standard normal Z, 0 < p < 1; good to 1e-12."""
+
+def add_to_history(
+    frames: int,
+    values: npt.NDArray[np.float64],
+    usual: npt.NDArray[np.float64],
+    total: npt.NDArray[np.float64],
+    fine: npt.NDArray[np.float64],
+    coarse: npt.NDArray[np.float64],
+) -> None:
+    """Note the totals (V,) before this frame, and add its values, ``usual`` for those not finite.
+
+    fine, coarse : (64, V) written, at frames mod 64 and, each 64th frame, frames / 64 mod 64.
+    """
+
+def settle(
+    x: npt.NDArray[np.float64],
+    mean: npt.NDArray[np.float64],
+    sd: npt.NDArray[np.float64],
+    before: npt.NDArray[np.float64],
+    sums: npt.NDArray[np.float64],
+) -> None:
+    """Add d = (x − mean)/sd, d², the squared step from ``before`` and 1 a step to sums (4, K).
+
+    A value that is not finite counts as d = 0; before (K,) becomes d, NaN: no neighbour.
+    """

@@ -2,7 +2,8 @@
 
 A bundle is one zip file, entries stored and aligned to 64 bytes:
 
-    manifest.json        see `edge_guard.manifest`; sha-256 of every other entry
+    manifest.json        see `edge_guard.manifest`; sha-256 of every other entry but the next
+    signature.json       who vouches for manifest.json (`edge_guard.signing`); most have none
     model.onnx|.tflite   the tapped model
     arrays/NAME.npy      fitted arrays, little endian, C order, never pickled
     golden/N.png         frames with known scores
@@ -16,27 +17,40 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import tempfile
-import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
 from edge_guard.errors import BundleError
 from edge_guard.manifest import FORMAT, Manifest
+from edge_guard.sealed_zip import DamagedError, seal, unseal, write_atomically
 from edge_guard.types import Array
 
 MAX_BYTES = 1 << 30
+_MANIFEST, _SIGNATURE = "manifest.json", "signature.json"
 _PICTURES = ("golden/", "references/")
-_ALIGNMENT = 64
-_MARK = b"sha256:"
-_SEAL_BYTES = len(_MARK) + 64
-_PADDING_FIELD = 0xE64D
-"""Zip extra-field id of the alignment padding; readers skip unknown ids."""
-_REMEDY = "copy it again from its origin, or calibrate again"
+
+
+class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``signature.json``: an Ed25519 signature over the manifest, in hex. Reading checks nothing.
+
+    Attributes
+    ----------
+    key : str
+        The public key, 32 bytes.
+    value : str
+        64 bytes.
+    algorithm : str
+    """
+
+    key: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    value: Annotated[str, Meta(pattern="^[0-9a-f]{128}$")]
+    algorithm: Literal["ed25519"] = "ed25519"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +68,10 @@ class Bundle:
         Encoded images by entry name.
     id : str
         ``name@`` and the first 12 hex digits of the file's digest; empty before it is written.
+    signature : Signature or None
+        Unchecked.
+    signed : bytes
+        The manifest as it was read: what a signature vouches for.
     """
 
     manifest: Manifest
@@ -61,6 +79,8 @@ class Bundle:
     arrays: dict[str, Array]
     pictures: dict[str, bytes]
     id: str = ""
+    signature: Signature | None = None
+    signed: bytes = b""
 
 
 class Arrays(dict[str, Array]):
@@ -97,15 +117,30 @@ def write_bundle(bundle: Bundle, path: Path) -> str:
     entries = _entries(bundle)
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in entries.items()}
     manifest = msgspec.structs.replace(bundle.manifest, format=FORMAT, entries=digests)
-    entries = {"manifest.json": msgspec.json.format(msgspec.json.encode(manifest)), **entries}
-    data = _sealed_zip(entries)
-    try:
-        _write_atomically(data, path)
-    except OSError as error:
-        raise BundleError(
-            f"cannot write {path}: {error.strerror}", "choose another place"
-        ) from None
-    return _bundle_id(manifest.name, data)
+    entries = {_MANIFEST: msgspec.json.format(msgspec.json.encode(manifest)), **entries}
+    return _bundle_id(manifest.name, _write(entries, path))
+
+
+def write_signed(source: Path, path: Path, sign: Callable[[bytes], Signature]) -> str:
+    """Write a bundle again with a signature, every other entry byte for byte; return its id.
+
+    Parameters
+    ----------
+    source : Path
+        A bundle; a signature that it has is replaced.
+    path : Path
+        May be ``source``.
+    sign : callable
+        Gets the manifest's bytes.
+
+    Raises
+    ------
+    BundleError
+        As `read_bundle` and `write_bundle`.
+    """
+    bundle, entries = _parsed(_read(source), source)
+    signed = {_MANIFEST: bundle.signed, _SIGNATURE: msgspec.json.encode(sign(bundle.signed))}
+    return _bundle_id(bundle.manifest.name, _write(signed | entries, path))
 
 
 def read_bundle(path: Path) -> Bundle:
@@ -116,33 +151,33 @@ def read_bundle(path: Path) -> Bundle:
     BundleError
         It is missing, damaged, hostile, or of a newer format.
     """
-    data = _read(path)
+    return _parsed(_read(path), path)[0]
+
+
+def _parsed(data: bytes, path: Path) -> tuple[Bundle, dict[str, bytes]]:
+    """Return the bundle in a file's bytes, and the entries that its manifest vouches for."""
     try:
-        _check_seal(data)
-        entries = _unpack(data)
-        manifest = _manifest(entries.pop("manifest.json", b""))
+        entries = unseal(data)
+        signed = entries.pop(_MANIFEST, b"")
+        signature = _signature(entries.pop(_SIGNATURE, None))
+        manifest = _manifest(signed)
         _check_entries(entries, manifest)
         arrays = Arrays(str(path))
         for name, entry in entries.items():
             if name.startswith("arrays/"):
                 arrays[name[len("arrays/") : -len(".npy")]] = _array(entry)
-    except _DamagedError as damage:
+    except DamagedError as damage:
         raise BundleError(f"{path}: {damage}", damage.remedy) from None
-    return Bundle(
+    bundle = Bundle(
         manifest=manifest,
         model=entries[f"model.{manifest.model_kind}"],
         arrays=arrays,
         pictures={name: e for name, e in entries.items() if name.startswith(_PICTURES)},
         id=_bundle_id(manifest.name, data),
+        signature=signature,
+        signed=signed,
     )
-
-
-class _DamagedError(Exception):
-    """What is wrong with a bundle's bytes."""
-
-    def __init__(self, problem: str, remedy: str = _REMEDY) -> None:
-        super().__init__(problem)
-        self.remedy = remedy
+    return bundle, entries
 
 
 def _bundle_id(name: str, data: bytes) -> str:
@@ -158,33 +193,16 @@ def _entries(bundle: Bundle) -> dict[str, bytes]:
     return entries | bundle.pictures
 
 
-def _sealed_zip(entries: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        archive.comment = _MARK + b"0" * 64
-        for name, data in entries.items():
-            info = zipfile.ZipInfo(name)  # constant time stamp: equal content, equal bytes
-            header = buffer.tell() + 30 + len(name.encode()) + 4
-            padding = -header % _ALIGNMENT
-            info.extra = _PADDING_FIELD.to_bytes(2, "little") + padding.to_bytes(2, "little")
-            info.extra += bytes(padding)
-            archive.writestr(info, data)
-    body = buffer.getvalue()[:-64]
-    return body + hashlib.sha256(body).hexdigest().encode()
-
-
-def _write_atomically(data: bytes, path: Path) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+def _write(entries: dict[str, bytes], path: Path) -> bytes:
+    """Write the file and return its bytes."""
+    data = seal(entries)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        write_atomically(data, path)
+    except OSError as error:
+        raise BundleError(
+            f"cannot write {path}: {error.strerror}", "choose another place"
+        ) from None
+    return data
 
 
 def _read(path: Path) -> bytes:
@@ -198,37 +216,6 @@ def _read(path: Path) -> bytes:
         ) from None
 
 
-def _check_seal(data: bytes) -> None:
-    if not data.startswith(b"PK\x03\x04"):
-        raise _DamagedError("not an edge-guard bundle", "give the .guard file that calibrate wrote")
-    seal = data[-_SEAL_BYTES:]
-    if not seal.startswith(_MARK):
-        raise _DamagedError("the file is truncated or is no edge-guard bundle")
-    if hashlib.sha256(data[:-64]).hexdigest().encode() != seal[len(_MARK) :]:
-        raise _DamagedError("the file is damaged: its digest does not match its content")
-
-
-def _unpack(data: bytes) -> dict[str, bytes]:
-    """Return the entries; the seal keeps out accidents, these checks keep out forgeries."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries: dict[str, bytes] = {}
-            for info in archive.infolist():
-                if info.compress_type != zipfile.ZIP_STORED or info.file_size > len(data):
-                    raise _DamagedError(f"entry {info.filename!r} is compressed or oversized")
-                if info.filename in entries or not _plain_name(info.filename):
-                    raise _DamagedError(f"entry name {info.filename!r} is not allowed")
-                entries[info.filename] = archive.read(info)
-            return entries
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError) as error:
-        raise _DamagedError(f"the zip structure is broken ({error})") from None
-
-
-def _plain_name(name: str) -> bool:
-    parts = name.split("/")
-    return len(parts) <= 2 and all(p and not p.startswith(".") and "\\" not in p for p in parts)
-
-
 class _Version(msgspec.Struct):
     format: int
 
@@ -237,30 +224,37 @@ def _manifest(data: bytes) -> Manifest:
     try:
         version = msgspec.json.decode(data, type=_Version).format
         if version > FORMAT:
-            raise _DamagedError(
+            raise DamagedError(
                 f"bundle format {version} is newer than this edge-guard ({FORMAT})",
                 "update edge-guard on this device",
             )
         return msgspec.json.decode(data, type=Manifest)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise _DamagedError(f"manifest.json is not valid ({error})") from None
+        raise DamagedError(f"manifest.json is not valid ({error})") from None
+
+
+def _signature(data: bytes | None) -> Signature | None:
+    try:
+        return None if data is None else msgspec.json.decode(data, type=Signature)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise DamagedError(f"{_SIGNATURE} is not valid ({error})") from None
 
 
 def _check_entries(entries: dict[str, bytes], manifest: Manifest) -> None:
     if set(entries) != set(manifest.entries):
         odd = sorted(set(entries) ^ set(manifest.entries))
-        raise _DamagedError(f"entries and manifest disagree about {', '.join(odd)}")
+        raise DamagedError(f"entries and manifest disagree about {', '.join(odd)}")
     for name, data in entries.items():
         if hashlib.sha256(data).hexdigest() != manifest.entries[name]:
-            raise _DamagedError(f"entry {name} does not match its digest in the manifest")
+            raise DamagedError(f"entry {name} does not match its digest in the manifest")
     if f"model.{manifest.model_kind}" not in entries:
-        raise _DamagedError(f"model.{manifest.model_kind} is missing")
+        raise DamagedError(f"model.{manifest.model_kind} is missing")
 
 
 def _array(data: bytes) -> Array:
     try:
         array: Array = np.load(io.BytesIO(data), allow_pickle=False)
     except (ValueError, EOFError, OSError, MemoryError) as error:
-        raise _DamagedError(f"an array cannot be read ({error})") from None
+        raise DamagedError(f"an array cannot be read ({error})") from None
     array.flags.writeable = False
     return array

@@ -10,66 +10,39 @@ import logging
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
-from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edge_guard import __version__
-from edge_guard.bundle import read_bundle
-from edge_guard.config import DeviceConfig, StreamTable
-from edge_guard.errors import ModelError, SourceError, StoreError
-from edge_guard.inspection import Inspection, OnResult, capture
-from edge_guard.intake import Intake
-from edge_guard.pipeline import Pipeline
-from edge_guard.publish.messages import Alarm, State, Topics, decode
+from edge_guard.account import Account
+from edge_guard.annunciator import Annunciator
+from edge_guard.assembly import Assembly, OpenInspector, open_pipeline
+from edge_guard.commands.executor import Commands
+from edge_guard.commands.settings import Settings
+from edge_guard.config import DeviceConfig
+from edge_guard.errors import SourceError
+from edge_guard.inspection import OnResult
+from edge_guard.notify import RESTART_CODE, notify
+from edge_guard.offered import OfferedBundles
+from edge_guard.phase import TRANSITIONS, Phase
+from edge_guard.publish.messages import State, Topics
 from edge_guard.publish.outbox import Outbox
 from edge_guard.publish.publisher import Publisher
-from edge_guard.publish.stamp import stamp
-from edge_guard.reporting import Reporter
-from edge_guard.sources import Source, open_source
-from edge_guard.stream import Inspector, Stream
-from edge_guard.watchdog import Watchdog, notify
+from edge_guard.publish.sparkplug.node import EdgeNode
+from edge_guard.reload import Reloader
+from edge_guard.status_server import StatusServer
+from edge_guard.stream import Stream
+from edge_guard.watchdog import Watchdog
+from edge_guard.worker import Worker
 
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 10.0
 """How long an orderly stop waits for receipts; what has none by then stays on the disk."""
 _HANG_DRAIN_SECONDS = 2.0
-_PATIENCE_SECONDS = 30.0
 _POLL_SECONDS = 0.2
-
-
-class Phase(StrEnum):
-    """Where the daemon is in its life."""
-
-    STARTING = "starting"
-    RUNNING = "running"
-    STOPPING = "stopping"
-    STOPPED = "stopped"
-    FAILED = "failed"
-
-
-TRANSITIONS = {
-    Phase.STARTING: {Phase.RUNNING, Phase.STOPPING, Phase.FAILED},
-    Phase.RUNNING: {Phase.STOPPING, Phase.FAILED},
-    Phase.STOPPING: {Phase.STOPPED, Phase.FAILED},
-    Phase.STOPPED: set[Phase](),
-    Phase.FAILED: set[Phase](),
-}
-
-
-def open_pipeline(table: StreamTable, source: Source) -> Inspector:
-    """Return the guard of a stream.
-
-    Raises
-    ------
-    BundleError, ModelError
-        It cannot be used on this device.
-    """
-    sequential = source.live or not Path(table.source).is_dir()
-    return Pipeline(read_bundle(Path(table.bundle)), threads=table.threads, live=sequential)
 
 
 class Daemon:
@@ -81,8 +54,10 @@ class Daemon:
         With absolute paths.
     on_result : callable
         Called with each frame and its result, when its messages are on the disk.
-    open_inspector : callable
-        Opens what judges a stream.
+    open_inspector : callable, optional
+        Opens what judges a stream; default: its bundle, if a trusted key vouches for it.
+    reread : callable
+        Returns the configuration as it is now, for a reload.
     timing : dict
         Keyword arguments of ``Publisher``.
 
@@ -95,7 +70,6 @@ class Daemon:
     Attributes
     ----------
     phase : Phase
-    streams : dict of str to Stream
     outbox : Outbox
     final_counts : tuple of (int, int)
         ``counts()`` at the end.
@@ -106,13 +80,15 @@ class Daemon:
         config: DeviceConfig,
         on_result: OnResult = lambda item, result: None,
         *,
-        open_inspector: Callable[[StreamTable, Source], Inspector] = open_pipeline,
+        open_inspector: OpenInspector | None = None,
+        reread: Callable[[], DeviceConfig] | None = None,
         timing: dict[str, Any] | None = None,
     ) -> None:
         self.phase = Phase.STARTING
         self._config = config
+        self._reread = reread
         self._ending = threading.Event()
-        self._asked_to_stop = False
+        self._asked_to_stop = self._asked_to_reload = False
         self._error: BaseException | None = None
         self.final_counts = (0, 0)
         device = config.device
@@ -120,24 +96,54 @@ class Daemon:
         self.outbox = Outbox(Path(config.spool.path), config.spool.max_bytes, device.id, topics)
         self._opened = ExitStack()
         self._opened.callback(self.outbox.spool.close)
-        self._intake = Intake(table.name for table in config.stream)
-        self.streams: dict[str, Stream] = {}
         try:
-            for table in config.stream:
-                self.streams[table.name] = self._open_stream(table, open_inspector)
+            client = f"edge-guard-{device.site}-{device.line}-{device.id}"
+            self._publisher = Publisher(
+                config.mqtt,
+                self.outbox,
+                client,
+                self.describe,
+                on_command=self._take_command,
+                **(timing or {}),
+            )
+            annunciator = Annunciator(self.outbox, config.alarm)
+            annunciator.resume({table.name for table in config.stream})
+            settings = Settings(Path(config.spool.path) / "settings.json")
+            assembly = Assembly(
+                config,
+                self.outbox,
+                annunciator,
+                settings,
+                open_inspector or partial(open_pipeline, trusted=device.trusted_keys),
+                on_result,
+                self._publisher.announce,
+                self._fail,
+            )
+            self._commands = Commands(
+                device.id,
+                self,
+                self.outbox,
+                annunciator,
+                settings,
+                self._publisher.repeat,
+                self._publisher.announce,
+                Path(config.spool.path) / "bundles",
+                config.mqtt.tls.ca_file if config.mqtt.tls else None,
+            )
+            offered = OfferedBundles(Path(config.spool.path))
+            self._reloader = Reloader(assembly, offered, config)
+            self._account = Account(
+                device.id, self.outbox, self._reloader, lambda: self._publisher.causes
+            )
+            self._reloader.open_all()
+            self._opened.callback(self._close_workers)
+            self._watchdog = Watchdog(self._workers, self._abandon)
+            if (port := config.metrics.port) is not None:
+                server = StatusServer(config.metrics.host, port, self._account.status)
+                self._opened.callback(server.close)
         except BaseException:
             self.close()
             raise
-        self._adopt_alarms()
-        self._inspection = Inspection(self.streams, self._intake, on_result)
-        client = f"edge-guard-{device.site}-{device.line}-{device.id}"
-        self._publisher = Publisher(
-            config.mqtt, self.outbox, client, self.describe, **(timing or {})
-        )
-        slowest = max(table.model_timeout_seconds for table in config.stream)
-        self._watchdog = Watchdog(
-            self._inspection, self._intake, self._abandon, slowest + _PATIENCE_SECONDS
-        )
 
     def run(self) -> None:
         """Work until all streams have ended or ``stop`` is called; then end in order.
@@ -147,20 +153,21 @@ class Daemon:
         SourceError
             Every stream has failed.
         """
-        captures = [
-            self._thread(f"capture {stream.name}", capture, stream, self._intake)
-            for stream in self.streams.values()
-        ]
-        inspection = self._thread("inspection", self._inspection.run)
         self._publisher.start()
+        self._commands.start()
         self._watchdog.start()
-        for thread in (*captures, inspection):
-            thread.start()
+        self._speak_sparkplug()
+        for worker in self._workers():
+            worker.start()
         self._move(Phase.RUNNING)
         notify("READY=1")
-        while not self.stopping and any(t.is_alive() for t in captures):
+        while not self.stopping and any(worker.reading for worker in self._workers()):
             self._ending.wait(_POLL_SECONDS)
-        self._end(captures, inspection)
+            if self._asked_to_reload and self._reread is not None:
+                self._asked_to_reload = False
+                self._reloader.reread(self._reread)
+                self._publisher.announce()
+        self._end()
         if self._error is not None:
             raise self._error
         failures = [stream.failure for stream in self.streams.values()]
@@ -171,6 +178,36 @@ class Daemon:
         """Ask for an orderly end: the frame at hand is finished. Callable from a signal handler."""
         self._asked_to_stop = True  # no Event: the handler may interrupt who holds its lock
 
+    def reload(self) -> None:
+        """Ask for the configuration to be read again. Callable from a signal handler."""
+        self._asked_to_reload = True
+
+    def reload_bundle(self, stream: str, path: str | Path, *, other_model: bool = False) -> str:
+        """Let another bundle guard a stream from the next frame on; return its id.
+
+        It is opened and self-tested beside the old one, which goes on meanwhile; no frame is lost.
+        It guards the stream after a restart, too, until the configuration names another one.
+
+        Parameters
+        ----------
+        stream : str
+        path : str or Path
+            Copied; it may be removed afterwards.
+        other_model : bool
+            Whether it may be for another model than the one in use.
+
+        Raises
+        ------
+        EdgeGuardError
+            It is not used, and why; the old one goes on, and an alarm says so.
+        """
+        return self._reloader.take_bundle(stream, Path(path), other_model=other_model)
+
+    @property
+    def streams(self) -> dict[str, Stream]:
+        """The streams of now, by name."""
+        return {name: worker.stream for name, worker in self._reloader.workers.items()}
+
     @property
     def stopping(self) -> bool:
         """True once ``stop`` was called, or a thread has failed."""
@@ -178,27 +215,11 @@ class Daemon:
 
     def describe(self) -> State:
         """Return the device as it is now, for the retained state."""
-        causes = [*self.outbox.causes]
-        for stream in self.streams.values():
-            causes += stream.reporter.alarms()
-        produced, backlog = self.counts()
-        return State(
-            **stamp(self._config.device.id, self.outbox.spool.boot_id),
-            state="online",
-            causes=tuple(causes),
-            version=__version__,
-            streams=tuple(stream.snapshot() for stream in self.streams.values()),
-            produced=produced,
-            backlog=backlog,
-        )
+        return self._account.state()
 
     def counts(self) -> tuple[int, int]:
         """Return the highest sequence of this boot, and how many messages wait for a receipt."""
-        try:
-            return self.outbox.spool.produced(), self.outbox.spool.backlog()
-        except StoreError as error:
-            log.error("%s", error)
-            return 0, 0
+        return self._account.counts()
 
     def verdicts(self) -> Counter[str]:
         """Return how many frames got which verdict, over all streams."""
@@ -208,64 +229,37 @@ class Daemon:
         """Release models, sources and the spool."""
         self._opened.close()
 
-    def _open_stream(
-        self, table: StreamTable, open_inspector: Callable[[StreamTable, Source], Inspector]
-    ) -> Stream:
-        source = open_source(
-            table.source,
-            stream=table.name,
-            watch=table.watch,
-            frames_per_second=table.frames_per_second,
-            loop=table.loop,
-            patient=True,
-        )
-        self._opened.callback(source.close)
-        inspector = open_inspector(table, source)
-        self._opened.callback(inspector.close)
-        reporter = Reporter(self.outbox, table, inspector.bundle_id)
-        return Stream(
-            table,
-            inspector=inspector,
-            source=source,
-            reporter=reporter,
-            intake=self._intake,
-            changed=self._announce,
-            memory=Path(self._config.spool.path) / f"drift-{table.name}.npz",
-        )
+    def _speak_sparkplug(self) -> None:
+        """Start the edge node where there is to be one."""
+        mqtt, table, device = self._config.mqtt, self._config.sparkplug, self._config.device.id
+        if table is not None:
+            node = EdgeNode(mqtt, table, device, self.describe, self.outbox.spool.alarms)
+            self._opened.callback(node.stop)
+            node.start()
 
-    def _announce(self) -> None:
-        self._publisher.announce()
+    def _take_command(self, payload: bytes) -> None:
+        self._commands.take(payload)
 
-    def _adopt_alarms(self) -> None:
-        """Go on with alarms that an earlier boot left raised; the streams clear them."""
-        for payload in self.outbox.spool.alarms():
-            alarm = decode(payload, Alarm)
-            if alarm.state == "raised" and alarm.stream in self.streams:
-                self.streams[alarm.stream].reporter.adopt(alarm)
+    def _workers(self) -> Collection[Worker]:
+        return self._reloader.workers.values()
 
-    def _thread(self, name: str, target: Callable[..., None], *arguments: Any) -> threading.Thread:
-        def run() -> None:
-            try:
-                target(*arguments)
-            except BaseException as error:
-                log.exception("thread %s ended", name)
-                self._error = error
-                self._ending.set()
+    def _close_workers(self) -> None:
+        for worker in self._workers():
+            worker.close()
 
-        return threading.Thread(target=run, name=name, daemon=True)
+    def _fail(self, error: BaseException) -> None:
+        self._error = error
+        self._ending.set()
 
-    def _end(self, captures: list[threading.Thread], inspection: threading.Thread) -> None:
+    def _end(self) -> None:
         self._move(Phase.STOPPING)
         notify("STOPPING=1")
-        if any(thread.is_alive() for thread in captures):
-            self._intake.discard()
-            for stream in self.streams.values():
-                stream.source.close()
-        else:
-            self._intake.finish()
-        for thread in (*captures, inspection):
-            thread.join()  # the watchdog bounds inspection, the sources bound capture
+        for worker in self._workers():
+            worker.close_source()
+        for worker in self._workers():
+            worker.end()  # the watchdog bounds inspection, the sources bound capture
         self._watchdog.stop()
+        self._commands.stop()
         self._publisher.stop(DRAIN_SECONDS)
         self.final_counts = self.counts()
         self.close()
@@ -273,13 +267,17 @@ class Daemon:
 
     def _abandon(self, cause: str) -> None:
         """End the process with a hung thread in it; what is to be said is on the disk."""
-        self._publisher.stop(_HANG_DRAIN_SECONDS)
         notify(f"STATUS={cause}")
+        goodbye = threading.Thread(
+            target=self._publisher.stop, args=(_HANG_DRAIN_SECONDS,), daemon=True
+        )
+        goodbye.start()
+        goodbye.join(_HANG_DRAIN_SECONDS)
         logging.shutdown()
-        os._exit(ModelError.exit_code)
+        os._exit(RESTART_CODE)
 
     def _move(self, phase: Phase) -> None:
         if phase not in TRANSITIONS[self.phase]:
             raise RuntimeError(f"daemon cannot go from {self.phase} to {phase}")
-        log.info("daemon %s", phase)
+        log.info("edge-guard is %s", phase)
         self.phase = phase

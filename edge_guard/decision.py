@@ -15,6 +15,7 @@ from edge_guard.gate.gate import Findings, InputGate, Measurement
 from edge_guard.gate.spec import OF_LIGHT
 from edge_guard.guards import patch
 from edge_guard.manifest import Manifest
+from edge_guard.tightening import Tightened
 from edge_guard.types import Array, Box, Doubles, Image, Reason
 
 _LOUD = 3
@@ -70,15 +71,28 @@ class Decision:
         The bundle's arrays.
     gate : InputGate
         Explains frames that are unlike the references.
+    tightened : Tightened
+        Stricter limits than the bundle's.
     """
 
-    def __init__(self, manifest: Manifest, arrays: dict[str, Array], gate: InputGate) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        arrays: dict[str, Array],
+        gate: InputGate,
+        tightened: Tightened = Tightened(),  # noqa: B008  never changed
+    ) -> None:
         self._promise = manifest.promise
         self._dials = manifest.dials
         certified = manifest.certificate.min_confidence if manifest.certificate else 0.0
-        self._least = max(certified, manifest.dials.cost_confidence or 0.0)
+        calibrated = max(certified, manifest.dials.cost_confidence or 0.0)
+        self._least = max(calibrated, tightened.min_confidence or 0.0)
         self._promised = certified >= self._least
-        self._purse = ReviewPurse(manifest.dials.review_budget)
+        self._tightened = self._least > calibrated
+        self._p_limit = tightened.p_limit or 0.0
+        self._purse = ReviewPurse(
+            max(manifest.dials.review_budget or 0.0, tightened.review_budget or 0.0)
+        )
         self._names = manifest.guards.scores
         ranks = arrays.get("fusion.references")
         self._references = None if ranks is None else np.ascontiguousarray(ranks.T)
@@ -93,7 +107,7 @@ class Decision:
         if not math.isfinite(scored.fused):
             return (Reason("score", "the frame could not be scored: a value is not finite", None),)
         reasons = found.doubts
-        if scored.fused > self._promise.score_limit:
+        if scored.fused > self._promise.score_limit or scored.p_value <= self._p_limit:
             reasons = self._unlike(self._gate.explain(image, seen), found.doubts, scored)
         reasons += self._unsure(scored)
         return reasons + self._worth_a_look(scored, reviewed=bool(reasons))
@@ -135,14 +149,17 @@ class Decision:
     def _reason(self, name: str, n: int, p: float | None) -> Reason:
         """Return the reason of a guard with p-value ``p`` among ``n`` references."""
         rarity = "" if p is None else f": {rarity_in_words(p, n)}"
-        return Reason(name, in_words(name) + rarity, p, (self._promise.p_limit, None))
+        least = max(self._promise.p_limit, self._p_limit)
+        return Reason(name, in_words(name) + rarity, p, (least, None))
 
     def _unsure(self, scored: Scored) -> tuple[Reason, ...]:
         confidence = scored.confidence
         if not self._least or (confidence is not None and confidence >= self._least):
             return ()
         words = "the model is not sure enough for the promised error rate"
-        if not self._promised:
+        if self._tightened:
+            words = "the model is not sure enough for the limit that somebody has set"
+        elif not self._promised:
             words = "the model is not sure enough: an error would cost more than a look"
         return (Reason("confidence", words, confidence, (self._least, None)),)
 

@@ -44,7 +44,8 @@ class DriftWatch:
             log.warning("stream %s has no drift monitors: %s", stream, NONE)
         else:
             self._began = self._monitor.restore(memory)
-            log.info("stream %s: drift monitors %s", stream, self._began or "go on")
+            anew = f"begin anew: {self._began}" if self._began else "go on"
+            log.info("stream %s: drift monitors %s", stream, anew)
 
     @property
     def status(self) -> str:

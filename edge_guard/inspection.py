@@ -1,85 +1,89 @@
-"""The threads between a source and the disk: capture (one a stream), inspection, watchdog."""
+"""The inspection thread of one stream: frame after frame, each verdict on the disk before the next.
+
+Between two frames it does what must not happen during one: it takes a new guard over, tries the
+guard on a test frame, closes the summary's window.
+"""
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
-from edge_guard.errors import SourceError
 from edge_guard.intake import Intake, Item
+from edge_guard.meter import Meter
+from edge_guard.selftest import SelfTest
 from edge_guard.stream import Stream
 from edge_guard.types import Reason, Result, Verdict
 
-log = logging.getLogger(__name__)
-
-_TICK_SECONDS = 0.25
+TICK_SECONDS = 0.25
 OnResult = Callable[[Item, Result], None]
 
 
-def capture(stream: Stream, intake: Intake) -> None:
-    """Read a stream's source to its end, or until the intake is closed."""
-    source = stream.source
-    try:
-        while not source.finished:
-            item = source.read(_TICK_SECONDS)
-            stream.watch_source()
-            if item is not None and not intake.put(item, live=source.live):
-                break
-        stream.watch_source()
-    except SourceError as error:
-        log.error("stream %s: %s", stream.name, error)
-        stream.fail(str(error))
-
-
 class Turn(NamedTuple):
-    """A frame that is being judged."""
+    """What the model works on: a frame, or a test frame (None)."""
 
-    stream: Stream
-    item: Item
+    item: Item | None
     since: float
 
 
 class Inspection:
-    """Judges frames one at a time, commits what is to be said, then announces the verdict.
+    """Judges one stream's frames, commits what is to be said, then announces the verdict.
 
     Parameters
     ----------
-    streams : mapping of str to Stream
+    stream : Stream
     intake : Intake
+    self_test : SelfTest
     on_result : callable
         Called after each frame, when its messages are on the disk.
+
+    Attributes
+    ----------
+    meter : Meter
+    alive_at : float
+        Monotonic seconds at which the thread was last seen.
     """
 
-    def __init__(self, streams: Mapping[str, Stream], intake: Intake, on_result: OnResult) -> None:
-        self._streams = streams
+    def __init__(
+        self, stream: Stream, intake: Intake, self_test: SelfTest, on_result: OnResult
+    ) -> None:
+        self.stream = stream
+        self.self_test = self_test
+        self.meter = Meter()
+        self.alive_at = time.monotonic()
         self._intake = intake
         self._on_result = on_result
         self._mutex = threading.Lock()
         self._turn: Turn | None = None
-        self.alive_at = time.monotonic()
+        self._errands: list[Callable[[], None]] = []
 
     def run(self) -> None:
-        """Inspect until the intake is exhausted; the last thing is a summary of each stream."""
+        """Inspect until the intake is exhausted; the last thing is a summary."""
         while not self._intake.exhausted:
             self.alive_at = time.monotonic()
-            item = self._intake.get(_TICK_SECONDS)
-            if item is not None and not self._inspect(self._streams[item.stream], item):
+            self._run_errands()
+            item = self._intake.get(TICK_SECONDS)
+            if item is not None and not self._inspect(item):
                 return  # the watchdog has taken over
-            for stream in self._streams.values():
-                stream.close_window()
-        self.close_windows()
+            if not self._try_guard(idle=item is None and not self._intake.waiting):
+                return
+            self.stream.close_window()
+        self._run_errands()
+        self.stream.close_window(now=True)
+
+    def between_frames(self, errand: Callable[[], None]) -> None:
+        """Have something done in this thread before the next frame; it must not raise."""
+        with self._mutex:
+            self._errands.append(errand)
 
     def overdue(self) -> Turn | None:
         """Return, and take over, a frame whose model exceeds its time; None when there is none."""
         with self._mutex:
             turn = self._turn
-            if turn is None:
-                return None
-            limit = turn.stream.table.model_timeout_seconds
-            if time.monotonic() - turn.since < limit:
+            limit = self.stream.table.model_timeout_seconds
+            if turn is None or time.monotonic() - turn.since < limit:
                 return None
             self._turn = None
             return turn
@@ -90,23 +94,47 @@ class Inspection:
         for item in items:
             self._report(item, Result(Verdict.REVIEW, reasons=(reason,)))
 
-    def close_windows(self) -> None:
-        """Post a summary of each stream's unfinished window."""
-        for stream in self._streams.values():
-            stream.close_window(now=True)
-
-    def _inspect(self, stream: Stream, item: Item) -> bool:
+    def _inspect(self, item: Item) -> bool:
         """Judge one frame; return False when it took so long that the watchdog has reported it."""
-        with self._mutex:
-            turn = self._turn = Turn(stream, item, time.monotonic())
-        result = stream.judge(item)
-        with self._mutex:
-            if self._turn is not turn:
-                return False
-            self._turn = None
+        turn = self._begin(item)
+        result = self.stream.judge(item)
+        if not self._finish(turn):
+            return False
         self._report(item, result)
         return True
 
+    def _try_guard(self, *, idle: bool) -> bool:
+        """Run one step of a self-test that is due; return False when the watchdog took over."""
+        if not self.self_test.wants_a_step(idle=idle):
+            return True
+        turn = self._begin(None)
+        report = self.self_test.step(self.stream.inspector)
+        if not self._finish(turn):
+            return False
+        if report is not None:
+            self.stream.tested(report)
+        return True
+
+    def _begin(self, item: Item | None) -> Turn:
+        turn = Turn(item, time.monotonic())
+        with self._mutex:
+            self._turn = turn
+        return turn
+
+    def _finish(self, turn: Turn) -> bool:
+        """Return False when the watchdog has taken the turn over."""
+        with self._mutex:
+            mine = self._turn is turn
+            self._turn = None
+            return mine
+
+    def _run_errands(self) -> None:
+        with self._mutex:
+            errands, self._errands = self._errands, []
+        for errand in errands:
+            errand()
+
     def _report(self, item: Item, result: Result) -> None:
-        self._streams[item.stream].report(item, result)
+        self.stream.report(item, result)
+        self.meter.observe(item, result)
         self._on_result(item, result)

@@ -10,6 +10,7 @@ from edge_guard.backends.spec import Runtime, TapPlan
 from edge_guard.card import Card
 from edge_guard.drift.spec import DriftSpec
 from edge_guard.gate.spec import GateSpec
+from edge_guard.publish.messages import AccuracyBasis
 
 FORMAT = 1
 """Version of the bundle format that this code writes; it reads 1..FORMAT."""
@@ -165,6 +166,21 @@ class ConfidenceSpec(msgspec.Struct, frozen=True):
     augrc: dict[str, float] = {}
 
 
+class AccuracySpec(msgspec.Struct, frozen=True):
+    """How the accuracy of accepted answers is estimated without labels.
+
+    Attributes
+    ----------
+    edges : tuple of float
+        Confidences between the bins that accepted frames are counted in, ascending.
+    basis : AccuracyBasis
+        What the counts are worth.
+    """
+
+    edges: tuple[float, ...]
+    basis: AccuracyBasis
+
+
 class Dials(msgspec.Struct, frozen=True):
     """What the owner of the line weighs; dials only ever send more frames to a person.
 
@@ -217,6 +233,11 @@ class Provenance(msgspec.Struct, frozen=True):
     seed: int
 
 
+def answer_in_words(labels: tuple[str, ...], index: int) -> str:
+    """Return a class in words: its label, or its number where it has none."""
+    return labels[index] if index < len(labels) else f"class {index}"
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole manifest."""
 
@@ -241,3 +262,9 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dials: Dials = Dials()
     drift: DriftSpec | None = None
     """None: no monitors, as bundles were first."""
+    measures: int = 1
+    """How pictures were measured: `edge_guard.gate.gate.MEASURES` of the calibrating version."""
+    accuracy: AccuracySpec | None = None
+    """None: the references hold too few labels, or the bundle is of an earlier version."""
+    trials: tuple[str, ...] = ("dead", "foreign")
+    """Spoilt pictures that the bundle did not accept when it was made: its self-test."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from edge_guard.drift.model import read_model
 from edge_guard.errors import BundleError, EdgeGuardError
 from edge_guard.explain import Explainer
 from edge_guard.gate.gate import (
+    MEASURES,
     MIN_SIDE_PX,
     Findings,
     InputGate,
@@ -31,8 +33,10 @@ from edge_guard.gate.gate import (
     named,
 )
 from edge_guard.heat import region
-from edge_guard.manifest import Golden
+from edge_guard.manifest import Golden, answer_in_words
 from edge_guard.scoring import build_scorer
+from edge_guard.tightening import Tightened, own_limits
+from edge_guard.trials import frozen_trouble, spoilt
 from edge_guard.types import Frame, Heat, Image, Outputs, Reason, Result, Timing, Verdict
 
 GOLDEN_TOLERANCE = 1e-3
@@ -59,6 +63,7 @@ class Pipeline:
     def __init__(self, bundle: Bundle, *, threads: int = 1, live: bool = True) -> None:
         manifest = bundle.manifest
         self.bundle_id = bundle.id
+        self.model_id = manifest.provenance.model_sha256
         self.manifest = manifest
         self._bundle = bundle
         self._backend = open_backend(
@@ -66,7 +71,10 @@ class Pipeline:
         )
         self._preprocess = Preprocess(manifest.card.input, self._backend.input)
         self._meter = Meter()
-        self._gate = InputGate(manifest.gate, gate_arrays(bundle.arrays), live=live)
+        self._live = live
+        self._gate = self._new_gate()
+        self.own_limits = own_limits(manifest)
+        self.tightened = Tightened()
         self._decision = Decision(manifest, bundle.arrays, self._gate)
         self._explainer = Explainer(manifest, bundle.arrays, bundle.pictures)
         self._confidence = (
@@ -80,10 +88,15 @@ class Pipeline:
         self._values = np.zeros(self._scorer.n_scores + 3)
         self._indices = np.zeros(self._scorer.n_indices, np.int32)
         self._seen: Measurement | None = None
+        self.accuracy = manifest.accuracy
         self.drift = read_model(manifest.drift, bundle.arrays, bundle.id)
         self._check_runtime()
         for golden in manifest.golden:
-            self._check_golden(golden)
+            if trouble := self._golden_trouble(golden):
+                raise BundleError(
+                    f"bundle {self.bundle_id}: {trouble}",
+                    "calibrate on this kind of device, with its runtime version",
+                )
 
     @property
     def statistics(self) -> dict[str, float]:
@@ -94,6 +107,18 @@ class Pipeline:
     def seen(self) -> Measurement | None:
         """What the gate measured in the last frame; None where it was no picture."""
         return self._seen
+
+    def tighten(self, limits: Tightened) -> None:
+        """Judge by stricter limits from the next frame on; callable from any thread.
+
+        Raises
+        ------
+        GuaranteeError
+            They are looser than the bundle's; nothing changes.
+        """
+        limits.check(self.own_limits)
+        self._decision = Decision(self.manifest, self._bundle.arrays, self._gate, limits)
+        self.tightened = limits
 
     def close(self) -> None:
         """Release the model."""
@@ -120,6 +145,33 @@ class Pipeline:
             words = f"the frame could not be scored: {type(error).__name__}: {error}"
             return Result(Verdict.REVIEW, reasons=(Reason("score", words, None),))
 
+    def trials(self) -> Iterator[str]:
+        """Try the guard on golden and deliberately spoilt frames, one a step.
+
+        Yields what is wrong, empty when nothing is. Frames may be inspected between two steps:
+        they do not notice.
+
+        Raises
+        ------
+        EdgeGuardError
+            The model failed.
+        """
+        for golden in self.manifest.golden:
+            yield self._golden_trouble(golden)
+        for trial in spoilt(self.golden_image()):
+            if trial.name in self.manifest.trials:
+                yield trial.trouble(self.rehearse(trial.image))
+        if self._live:
+            yield self._frozen_trouble()
+
+    def golden_image(self) -> Image:
+        """Return the first golden frame."""
+        return decode_image(self._bundle.pictures[self.manifest.golden[0].entry])
+
+    def rehearse(self, image: Image) -> Result:
+        """Inspect an image as the first frame of a stream of its own."""
+        return self._rehearse(image, self._new_gate())
+
     def score(self, image: Image) -> Scored:
         """Return the raw numbers of an image, whatever the gate says of it.
 
@@ -131,6 +183,26 @@ class Pipeline:
         seen = self._meter.measure(image)
         self._preprocess(image, self._backend.tensor)
         return self._score(self._backend.run(), seen)
+
+    def _new_gate(self) -> InputGate:
+        return InputGate(self.manifest.gate, gate_arrays(self._bundle.arrays), live=self._live)
+
+    def _rehearse(self, image: Image, gate: InputGate) -> Result:
+        """Inspect an image as a frame, leaving the stream's own gate as it is."""
+        live, self._gate = self._gate, gate
+        try:
+            return self.inspect(Frame("self-test", 0, image))
+        finally:
+            self._gate = live
+
+    def _frozen_trouble(self) -> str:
+        """Show one picture to a gate for so long that it must call it frozen."""
+        gate = self._new_gate()
+        image = self.golden_image()
+        seen = self._meter.measure(image)
+        for _ in range(self.manifest.gate.repeats.frozen_after + 1):
+            gate.check(image, seen)
+        return frozen_trouble(self._rehearse(image, gate))
 
     def _judge(
         self, image: Image, seen: Measurement, found: Findings, started: float, gated: float
@@ -169,8 +241,7 @@ class Pipeline:
 
     def label(self, index: int) -> str:
         """Return a class in words."""
-        labels = self.manifest.labels
-        return labels[index] if index < len(labels) else f"class {index}"
+        return answer_in_words(self.manifest.labels, index)
 
     def _score(self, outputs: Outputs, seen: Measurement) -> Scored:
         self._scorer.score(
@@ -218,20 +289,26 @@ class Pipeline:
                 f"this device runs {here.backend} ({here.kernels} kernels)",
                 "calibrate on this kind of device",
             )
+        if self.manifest.measures != MEASURES:
+            raise BundleError(
+                f"bundle {self.bundle_id} was calibrated by another version of edge-guard "
+                f"({self.manifest.provenance.version}), which measured pictures differently",
+                "calibrate again",
+            )
 
-    def _check_golden(self, golden: Golden) -> None:
-        """Refuse a bundle whose numbers this device does not reproduce."""
+    def _golden_trouble(self, golden: Golden) -> str:
+        """Return what is wrong with the numbers of a golden frame, empty when nothing is."""
         scored = self.score(decode_image(self._bundle.pictures[golden.entry]))
         spread = self._bundle.arrays["fusion.spread"]
         here = scored.scores / spread
         there = np.array(golden.scores) / spread
         difference = float(np.abs(here - there).max() / max(1.0, float(np.abs(there).max())))
-        if not difference <= GOLDEN_TOLERANCE:
-            raise BundleError(
-                f"bundle {self.bundle_id}: {golden.entry} scores differently on this device "
-                f"(relative difference {difference:.2g})",
-                "calibrate on this kind of device, with its runtime version",
-            )
+        if difference <= GOLDEN_TOLERANCE:
+            return ""
+        return (
+            f"{golden.entry} scores differently on this device "
+            f"(relative difference {difference:.2g})"
+        )
 
 
 def _unusable(image: Image) -> Reason | None:

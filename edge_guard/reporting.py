@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-import time
 from collections.abc import Mapping
 
 import msgspec
 import numpy as np
 
+from edge_guard.annunciator import Annunciator
 from edge_guard.backends.preprocess import encode_jpeg
 from edge_guard.config import StreamTable
 from edge_guard.drift.histogram import BINS_VERSION
@@ -50,24 +49,59 @@ class Reporter:
     stream : StreamTable
     bundle : str
         Id of the bundle that judges the stream.
+    annunciator : Annunciator, optional
+        The device's; left out: one of its own.
     """
 
-    def __init__(self, outbox: Outbox, stream: StreamTable, bundle: str) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        stream: StreamTable,
+        bundle: str,
+        annunciator: Annunciator | None = None,
+    ) -> None:
         self._outbox = outbox
         self._topics = outbox.topics
         self._stream = stream
         self._bundle = bundle
-        self._mutex = threading.Lock()
-        self._raised: dict[str, Alarm] = {}
+        self._annunciator = annunciator or Annunciator(outbox)
+
+    def follow(self, stream: StreamTable, bundle: str) -> None:
+        """Go on with other settings and the id of another bundle."""
+        self._stream, self._bundle = stream, bundle
 
     def adopt(self, alarm: Alarm) -> None:
-        """Go on with an alarm that an earlier boot left raised."""
-        self._raised[alarm.alarm] = alarm
+        """Go on with an alarm that an earlier boot left."""
+        self._annunciator.adopt(alarm)
 
-    def verdict(self, frame: Frame | Damaged, result: Result) -> None:
-        """Post a frame's verdict: an event unless accepted, a result where all are wanted."""
-        if result.verdict != Verdict.ACCEPT:
-            self._event(frame, result)
+    def verdict(
+        self,
+        frame: Frame | Damaged,
+        result: Result,
+        sampled: float | None = None,
+        captured: str = "",
+        incident: str = "",
+    ) -> str | None:
+        """Post a frame's verdict: an event unless accepted, a result where all are wanted.
+
+        Parameters
+        ----------
+        frame, result : Frame or Damaged, Result
+        sampled : float, optional
+            The probability with which it was drawn for an audit; it has an event anyway.
+        captured : str
+            The command that asked for the picture; it has an event anyway.
+        incident : str
+            The trouble that it is part of.
+
+        Returns
+        -------
+        str or None
+            The event's id; None where there is none, or the disk refused it.
+        """
+        named = None
+        if result.verdict != Verdict.ACCEPT or sampled is not None or captured:
+            named = self._event(frame, result, sampled, captured, incident)
         if self._stream.publish == "all":
             self._outbox.post(
                 "result",
@@ -82,6 +116,7 @@ class Reporter:
                     p_value=result.p_value,
                 ),
             )
+        return named
 
     def summary(self, number: int, window: Window, dropped: Mapping[str, int]) -> None:
         """Post the summary of a window.
@@ -110,37 +145,27 @@ class Reporter:
                 statistics=window.statistics(),
                 histograms=window.histograms(),
                 bins=BINS_VERSION,
+                accuracy=window.accuracy(),
                 dropped_at_capture=dict(dropped),
                 dropped_from_spool=losses,
             ),
         )
 
-    def alarm(self, name: str, active: bool, cause: str, message: str) -> bool:
-        """Post an alarm that was raised or cleared, and return True; False when it is no news."""
-        with self._mutex:
-            before = self._raised.get(name)
-            if active == (before is not None):
-                return False
-            since = before.since_wall_time if before else rfc3339(time.time_ns())
+    def alarm(self, name: str, active: bool, cause: str, message: str, incident: str = "") -> bool:
+        """Report whether a condition holds; return whether that is news."""
+        return self._annunciator.report(self._stream.name, name, active, cause, message, incident)
 
-            def make(numbered: Numbered) -> Alarm:
-                return Alarm(
-                    **numbered,
-                    stream=self._stream.name,
-                    alarm=name,
-                    state="raised" if active else "cleared",
-                    cause=cause,
-                    message=message,
-                    since_wall_time=since,
-                    evidence={},
-                )
+    def tick(self) -> bool:
+        """Let delays and shelvings end; return whether that is news."""
+        return self._annunciator.tick()
 
-            if active:
-                self._raised[name] = make(self._outbox.numbered(0))
-            else:
-                del self._raised[name]
-            self._outbox.post("alarm", self._topics.alarm(self._stream.name, name), make)
-        return True
+    def incident(self, name: str) -> str:
+        """Return the incident of an active alarm of the stream; empty where it is not active."""
+        return self._annunciator.incident(self._stream.name, name)
+
+    def candidate(self, name: str) -> str:
+        """Return the incident that an alarm would belong to if it became active now."""
+        return self._annunciator.candidate(self._stream.name, name)
 
     def drift(self, report: Report, message: str) -> None:
         """Post what the drift monitors say, with small pictures of before and after.
@@ -154,33 +179,27 @@ class Reporter:
         evidence = msgspec.structs.replace(
             report.evidence, before=_thumbnail(report.before), after=_thumbnail(report.after)
         )
-        over = report.state == "cleared"
-
-        def make(numbered: Numbered) -> Alarm:
-            return Alarm(
-                **numbered,
-                stream=self._stream.name,
-                alarm=DRIFT,
-                state="cleared" if over else "raised",
-                cause=evidence.family,
-                message=message,
-                since_wall_time=rfc3339(report.since_wall_ns),
-                evidence={},
-                drift=evidence,
-            )
-
-        with self._mutex:
-            self._raised.pop(DRIFT, None)
-            if not over:
-                self._raised[DRIFT] = make(self._outbox.numbered(0))
-            self._outbox.post("alarm", self._topics.alarm(self._stream.name, DRIFT), make)
+        self._annunciator.drift(
+            self._stream.name,
+            DRIFT,
+            report.state != "cleared",
+            evidence,
+            message,
+            rfc3339(report.since_wall_ns),
+        )
 
     def alarms(self) -> tuple[str, ...]:
-        """Return the messages of the alarms that are raised now."""
-        with self._mutex:
-            return tuple(f"{self._stream.name}: {alarm.message}" for alarm in self._raised.values())
+        """Return the messages of the alarms that are active and not kept quiet."""
+        return self._annunciator.causes(self._stream.name)
 
-    def _event(self, frame: Frame | Damaged, result: Result) -> None:
+    def _event(
+        self,
+        frame: Frame | Damaged,
+        result: Result,
+        sampled: float | None,
+        captured: str,
+        incident: str,
+    ) -> str | None:
         jpeg, lost = self._encoded(frame)
         image = None
         if jpeg is not None and isinstance(frame, Frame):
@@ -207,10 +226,15 @@ class Reporter:
                 image_dropped=lost,
                 heatmap=None if result.heat is None else heat_grid(result.heat),
                 nearest=tuple(_resembled(like) for like in result.nearest[:MOST_RESEMBLED]),
+                sampled=sampled,
+                captured=captured,
+                incident=incident,
             )
 
         picture = None if jpeg is None else (self._stream.name, jpeg)
-        self._outbox.post("event", self._topics.event(self._stream.name), make, picture)
+        topic = self._topics.event(self._stream.name)
+        sequence = self._outbox.post("event", topic, make, picture)
+        return None if sequence is None else event_id(self._outbox.spool.boot_id, sequence)
 
     def _encoded(self, frame: Frame | Damaged) -> tuple[bytes | None, str | None]:
         """Return the JPEG, or why there is none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -31,6 +31,13 @@ class Verdict(StrEnum):
     """The image is not inspectable; the model's answer is withheld."""
 
 
+class Exposure(NamedTuple):
+    """What a camera tells of how it took a frame, in the driver's own units; NaN: not told."""
+
+    time: float
+    gain: float
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One image from a stream.
@@ -49,6 +56,8 @@ class Frame:
         Monotonic capture time, ns.
     source : str
         Where it came from: a file's path, or the source's address.
+    exposure : Exposure or None
+        None where the source does not tell.
     """
 
     stream: str
@@ -57,6 +66,7 @@ class Frame:
     wall_ns: int = 0
     monotonic_ns: int = 0
     source: str = ""
+    exposure: Exposure | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,14 +159,14 @@ class Counter:
 
     def _received(self, listener: Listener, topic: str, payload: bytes) -> None:
         kind = topic.removeprefix(TOPICS.base).split("/")[1]
-        if kind not in ("event", "image", "result", "summary", "alarm", "dropped"):
+        if kind not in ("event", "image", "result", "summary", "alarm", "reply", "dropped"):
             return
         with self._changed:
             boot_id = self._take_in(kind, topic, payload)
             self._changed.notify_all()
             answer = Receipt("counter", (self.receipt(boot_id),))
         if self.receipts:
-            base = topic[: topic.index(f"/{kind}/" if kind != "dropped" else "/dropped")]
+            base = topic[: topic.index(f"/{kind}")]
             listener.publish(f"{base}/receipt", encode(answer))
 
     def _take_in(self, kind: str, topic: str, payload: bytes) -> str:

@@ -25,6 +25,13 @@ def test_generated_parts_are_fresh(name):
     assert write_docs.written(text, name, make()) == text, "out of date: run 'make docs'"
 
 
+def test_generated_files_are_fresh_and_no_others_lie_beside_them():
+    files = write_docs.files()
+    stale = [path.name for path, content in files.items() if path.read_bytes() != content]
+    assert not stale, "out of date: run 'make docs'"
+    assert set((ROOT / "docs" / "messages").iterdir()) == set(files)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_argument_is_explained(command):
     parsers = [write_docs._subparsers(build_parser(command))[command]]

@@ -20,20 +20,24 @@ PROGRAMS = sorted(path for part in ("edge_guard", "tools") for path in (ROOT / p
 KERNELS = sorted(path for path in (ROOT / "csrc").rglob("*") if path.suffix in {".cpp", ".hpp"})
 
 LAYERS = [
-    ["types", "errors", "_kernels"],
-    ["toml_reader", "backends.spec", "gate.spec", "drift.spec", "publish.messages"],
+    ["types", "errors", "_kernels", "notify", "phase", "logs"],
+    ["toml_reader", "sealed_zip", "supervisor", "refusals", "backends.spec", "gate.spec", "drift.spec", "publish.messages"],
     ["card"],
     ["config", "manifest"],
-    ["sources", "backends", "gate", "guards", "drift", "publish"],
-    ["bundle", "scoring", "decision", "explain", "heat"],
-    ["confidence"],
+    ["sources", "backends", "gate", "guards", "drift", "publish", "alarms", "tightening"],
+    ["bundle", "scoring", "decision", "explain", "heat", "plain_words", "trials", "offered"],
+    ["confidence", "signing", "difference"],
     ["pipeline"],
-    ["intake", "reporting"],
-    ["drift_watch"],
+    ["intake", "annunciator", "meter", "selftest"],
+    ["reporting"],
+    ["drift_watch", "trouble", "captures"],
     ["stream"],
-    ["inspection"],
-    ["watchdog"],
-    ["guard", "benchmark", "calibration", "daemon", "collector"],
+    ["inspection", "commands"],
+    ["worker"],
+    ["assembly", "watchdog", "metrics"],
+    ["reload", "status_server"],
+    ["account"],
+    ["guard", "benchmark", "calibration", "daemon", "collector", "doctor"],
     ["evaluation"],
     ["demo"],
     ["cli"],
@@ -41,17 +45,19 @@ LAYERS = [
 """From the bottom up. A part imports itself and lower layers; parts of one layer are siblings."""
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 
-COLLECTOR_SHARES = {"types", "errors", "config", "bundle", "publish.messages", "drift"}
+COLLECTOR_SHARES = {"types", "errors", "config", "bundle", "publish.messages", "refusals", "drift"}
 
 HOMES = {
     "ai_edge_litert": ["backends"],
     "amqtt": ["demo.broker"],
     "cv2": ["sources", "backends.preprocess", "backends.sheet"],
+    "cryptography": ["signing"],
     "fastapi": ["collector.web"],
     "nicegui": ["collector.web"],
     "onnx": ["backends"],
     "onnxruntime": ["backends"],
-    "paho": ["publish.mqtt", "collector.link"],
+    "pydantic": ["collector.web"],
+    "paho": ["publish.mqtt", "collector.link", "doctor.probe"],
     "scipy": ["calibration"],
     "sqlalchemy": ["collector"],
     "starlette": ["collector.web"],

@@ -94,3 +94,6 @@ elif [[ $(cat "$venv/sources" 2>/dev/null) != "$sources" ]]; then
     pip_install --no-build-isolation --no-deps --force-reinstall .
     printf '%s\n' "$sources" >"$venv/sources"
 fi
+if [[ $extra == dev ]]; then
+    tools/peers.sh "$venv"
+fi

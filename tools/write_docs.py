@@ -1,7 +1,8 @@
-"""Writes the generated parts of the documentation: the tree, the commands, the configuration.
+"""Writes the generated parts of the documentation: the tree, commands, configuration, messages.
 
-They stand between ``<!-- generated: NAME -->`` and ``<!-- end -->``; ``make docs`` writes them
-again and ``tests/test_docs.py`` fails when they are out of date.
+They stand between ``<!-- generated: NAME -->`` and ``<!-- end -->``, or are whole files below
+``docs/messages``; ``make docs`` writes them again and ``tests/test_docs.py`` fails when they are
+out of date.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
+from edge_guard import __version__
 from edge_guard.cli.main import COMMANDS, INTERRUPTED, READER_GONE, build_parser
 from edge_guard.config import CollectorConfig, DeviceConfig
 from edge_guard.errors import EdgeGuardError
+from edge_guard.publish.schemas import documents, topics_table
 
 ROOT = Path(__file__).resolve().parents[1]
 TREE_FILES = ("edge_guard", "csrc", "tools", "deploy")
@@ -223,7 +226,14 @@ PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "commands": ("docs/commands.md", commands),
     "exit codes": ("docs/commands.md", exit_codes),
     "configuration": ("docs/configuration.md", configuration),
+    "topics": ("docs/interfaces.md", topics_table),
 }
+
+
+def files() -> dict[Path, bytes]:
+    """Return the content of every file that is generated as a whole."""
+    folder = ROOT / "docs" / "messages"
+    return {folder / name: content for name, content in documents(__version__).items()}
 
 
 def written(text: str, name: str, content: str) -> str:
@@ -244,6 +254,11 @@ def main() -> int:
         if new != old:
             path.write_text(new, "utf-8")
             print(f"{file}: {name}")
+    for path, content in files().items():
+        if not path.exists() or path.read_bytes() != content:
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
+            print(path.relative_to(ROOT))
     return 0
 
 

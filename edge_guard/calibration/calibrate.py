@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_guard.backends.open import open_backend
 from edge_guard.backends.taps import tap_model
 from edge_guard.bundle import Bundle, write_bundle
+from edge_guard.calibration.golden import with_trials
 from edge_guard.calibration.preprocessing import check_preprocessing
 from edge_guard.calibration.references import Progress, Reference
 from edge_guard.calibration.run import Run
@@ -85,5 +86,6 @@ def calibrate(
         ).bundle()
     finally:
         backend.close()
+    bundle = with_trials(bundle)
     identity = write_bundle(bundle, Path(out))
     return Bundle(bundle.manifest, bundle.model, bundle.arrays, bundle.pictures, identity)

@@ -12,20 +12,18 @@ and by the residuals' long-run variance where AR(1) leaves correlation (Newey & 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
 from scipy import stats
 
+from edge_guard.calibration.drift_likeness import CAREFUL, Series, likeness, long_run, within
+from edge_guard.calibration.drift_shares import fit_share, is_share
 from edge_guard.drift.channels import FLOORS, UNITS
-from edge_guard.drift.histogram import DEVIATION_EDGES
+from edge_guard.drift.histogram import counted
 from edge_guard.drift.runlength import CLIP, REFERENCE_VALUES, chart_limits
 from edge_guard.drift.spec import ChannelSpec
 from edge_guard.types import Array, Doubles
-
-_CAREFUL = 0.8
-"""Confidence of each limit."""
 
 _FEW, _CAREFUL_FEW = 20.0, 0.95
 """With fewer independent references than these the confidence is higher."""
@@ -40,28 +38,9 @@ _NEARLY_ONE = 0.1
 _FEW_BLOCKS = 20
 _MOST_EDGES = 63
 _FINE_EDGES = 12
-_LARGEST_RHO = 0.995
 _REACH, _FEW_JUMPS = 1.25, 5.0
 """A jump is beyond this multiple of the references' largest; beyond twice where they are worth five
 independent ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """Values of one channel on the references, in the order of capture.
-
-    Attributes
-    ----------
-    name : str
-    values : Doubles
-        (N,).
-    groups : Array
-        (N,), the folder of each: neighbours across folders are none.
-    """
-
-    name: str
-    values: Doubles
-    groups: Array
 
 
 def fit_channels(
@@ -81,7 +60,8 @@ def fit_channels(
     for one in series:
         share = 1.0 / len(series) if not (light and others) else (1.0 - _LIGHT_SHARE) / others
         share = _LIGHT_SHARE if one.name == "light" and others else share
-        channel, length = _fit(one, frames_between_alarms, share)
+        fit = fit_share if is_share(one.name) else _fit
+        channel, length = fit(one, frames_between_alarms, share)
         fitted.append(channel)
         lengths.append(length)
     return tuple(fitted), np.array(lengths)
@@ -126,15 +106,13 @@ def _fit(series: Series, frames_between_alarms: float, share: float) -> tuple[Ch
     floor = FLOORS[series.name]
     x = np.asarray(series.values, np.float64)
     d, n = x - x.mean(), len(x)
-    inside = _within(x, series.groups)
-    together = np.asarray(series.groups[1:] == series.groups[:-1])
-    rho = _rho(inside, together)
-    length = max((1 + rho) / (1 - rho), _integrated(inside, series.groups))
+    together = series.together
+    rho, length = likeness(series)
     effective = max(n / length, 3.0)
     sd = _upper_sd(d, effective, floor)
     e = np.where(together, d[1:] - rho * d[:-1], d[1:] * np.sqrt(1 - rho**2))
     innovation = _upper_sd(e, n - 1.0, floor * np.sqrt(1 - rho**2))
-    innovation *= np.sqrt(_long_run(_within(e, series.groups[1:])))
+    innovation *= np.sqrt(long_run(within(e, series.groups[1:])))
     reach = max(_REACH, 1.0 + _FEW_JUMPS / effective)
     limits, shewhart = chart_limits(frames_between_alarms, share)
     return (
@@ -145,73 +123,22 @@ def _fit(series: Series, frames_between_alarms: float, share: float) -> tuple[Ch
             sd=sd,
             rho=rho,
             scales=tuple(_bounded_scale(e, innovation, 2.0 * k) for k in REFERENCE_VALUES),
-            dead_band=float(stats.norm.ppf(_CAREFUL) * sd / np.sqrt(effective)),
+            dead_band=float(stats.norm.ppf(CAREFUL) * sd / np.sqrt(effective)),
             limits=limits,
             shewhart=float(max(shewhart, reach * np.abs(e).max() / innovation)),
             block=_BLOCK_LENGTHS * max(1, ceil(length - _NEARLY_ONE)),
-            counts=_counts(d / sd),
+            counts=counted(d / sd),
+            references=REFERENCE_VALUES,
         ),
         length,
     )
 
 
-def _counts(deviations: Doubles) -> tuple[int, ...]:
-    bins = np.searchsorted(DEVIATION_EDGES, deviations, "right")
-    return tuple(np.bincount(bins, minlength=len(DEVIATION_EDGES) + 1).tolist())
-
-
-def _within(x: Doubles, groups: Array) -> Doubles:
-    """Return the series about the mean of each group."""
-    _, index = np.unique(groups, return_inverse=True)
-    means = np.bincount(index, x) / np.bincount(index)
-    return np.asarray(x - means[index])
-
-
-def _rho(inside: Doubles, together: Array) -> float:
-    """Return the correlation of neighbours at its upper confidence limit; 0 where there is none."""
-    n, variance = int(together.sum()), float((inside * inside).mean())
-    if n < 10 or variance <= 0.0:
-        return 0.0
-    rho = float((inside[1:] * inside[:-1])[together].mean()) / variance
-    if rho < stats.norm.ppf(_CAREFUL) / np.sqrt(n):
-        return max(rho, 0.0)
-    rho += (1.0 + 3.0 * rho) / n  # Kendall 1954: its bias
-    rho += stats.norm.ppf(_CAREFUL) * np.sqrt(max(1.0 - rho * rho, 0.0) / n)
-    return min(float(rho), _LARGEST_RHO)
-
-
-def _integrated(inside: Doubles, groups: Array) -> float:
-    """Return 1 + 2 Σ ρ_k up to the first insignificant ρ_k, or a tenth of the series."""
-    variance = max(float((inside * inside).mean()), 1e-300)
-    length, floor = 1.0, 2.0 / np.sqrt(len(inside))
-    for lag in range(1, len(inside) // 10):
-        together = groups[lag:] == groups[:-lag]
-        if not together.any():
-            break
-        rho = float((inside[lag:] * inside[:-lag])[together].mean()) / variance
-        if rho <= floor:
-            break
-        length += 2.0 * rho
-    return length
-
-
 def _upper_sd(x: Doubles, effective: float, floor: float) -> float:
     freedom = max(effective - 1.0, 1.0)
-    careful = _CAREFUL if effective >= _FEW else _CAREFUL_FEW
+    careful = CAREFUL if effective >= _FEW else _CAREFUL_FEW
     widening = np.sqrt(freedom / stats.chi2.ppf(1.0 - careful, freedom))
     return max(float(x.std() * widening), floor)
-
-
-def _long_run(e: Doubles) -> float:
-    """Return the ratio ≥ 1 of the long-run variance of residuals to their variance."""
-    n, variance = len(e), float((e * e).mean())
-    lags = min(n // 10, 50)
-    if lags < 2 or variance <= 0.0:
-        return 1.0
-    rhos = [float((e[lag:] * e[:-lag]).mean()) / variance for lag in range(1, lags + 1)]
-    ratio = 1.0 + 2.0 * sum((1 - lag / (lags + 1)) * r for lag, r in enumerate(rhos, 1))
-    noise = np.sqrt(4.0 * lags / (3.0 * n))
-    return float(ratio) if ratio > 1.0 + 2.0 * noise else 1.0
 
 
 def _bounded_scale(e: Doubles, scale: float, bet: float) -> float:

@@ -10,12 +10,14 @@ import numpy as np
 from scipy import stats
 
 from edge_guard._kernels import STATISTICS
-from edge_guard.calibration.drift_baseline import Series, fit_channels, fit_ranks, padded
+from edge_guard.calibration.drift_baseline import fit_channels, fit_ranks, padded
+from edge_guard.calibration.drift_likeness import Series
 from edge_guard.calibration.drift_scene import fit_scene
+from edge_guard.calibration.drift_shares import answer_series
 from edge_guard.calibration.drift_signatures import Observer, signatures
 from edge_guard.calibration.references import Observations, Reference
 from edge_guard.drift.causes import whitener_of
-from edge_guard.drift.channels import COLOUR, FLOORS, GEOMETRY, IMAGE, Reader, doubt_of
+from edge_guard.drift.channels import COLOUR, FLAGGED, FLOORS, GEOMETRY, IMAGE, Reader, doubt_of
 from edge_guard.drift.looks import N_CELL_FEATURES, Change, cell_spread, cell_values, look
 from edge_guard.drift.model import DriftModel
 from edge_guard.drift.spec import FRAMES_BETWEEN_ALARMS, DriftSpec, SignatureSpec
@@ -40,6 +42,8 @@ def fit_drift(
     *,
     fixed: bool,
     seed: int,
+    flag_rate: float = 0.0,
+    answers: tuple[str, ...] = (),
     frames_between_alarms: float = FRAMES_BETWEEN_ALARMS,
 ) -> DriftModel:
     """Return the monitors.
@@ -55,6 +59,10 @@ def fit_drift(
     fixed : bool
         The camera sees one scene.
     seed : int
+    flag_rate : float
+        The promised false-flag rate; 0: flags are not watched.
+    answers : tuple of str
+        (N,) the model's answer to each, in words; empty: answers are not watched.
     frames_between_alarms : float
         Promised mean number of frames between false alarms.
     """
@@ -64,6 +72,7 @@ def fit_drift(
     scene = fit_scene(seen.cells, seen.sampled, pictures, fixed=fixed)
     names = _image_names(pictures, moves=scene.registration.size > 0)
     series = _series(seen, fused, Reader(scene, names), names)
+    series += _shares(seen, flag_rate, answers)
     channels, lengths = fit_channels(series, frames_between_alarms)
     consecutive = bool((lengths > _CORRELATED).any())
     ranks = [
@@ -86,6 +95,7 @@ def fit_drift(
         consecutive=consecutive,
         signatures=specs,
         warnings=_warnings(seen, effective, references),
+        flag_rate=flag_rate,
     )
     statistics = np.asarray(seen.statistics[:, : len(STATISTICS)], np.float64)
     return DriftModel(
@@ -111,19 +121,24 @@ def _series(
     seen: Observations, fused: Doubles, reader: Reader, names: tuple[str, ...]
 ) -> list[Series]:
     groups = np.array(seen.labels)
-    sampled = seen.sampled if len(seen.sampled) else np.zeros((len(seen), 0), np.uint8)
-    rows = np.array(
-        [
-            reader.of_image(statistics, cells, sample)
-            for statistics, cells, sample in zip(seen.statistics, seen.cells, sampled, strict=True)
-        ]
-    )
+    sampled = seen.sampled if len(seen.sampled) == len(seen) else [None] * len(seen)
+    cells = np.stack((seen.cells, seen.textures), axis=1)
+    parts = zip(seen.statistics, cells, sampled, strict=True)
+    rows = np.array([reader.of_image(*part) for part in parts])
     found = [Series(name, column, groups) for name, column in zip(names, rows.T, strict=True)]
     ranks = stats.rankdata(-fused, method="max") / (len(fused) + 1)
     found.append(Series("unlike", stats.norm.isf(ranks), groups))
     if seen.logits.shape[1]:
         found.append(Series("doubt", doubt_of(logit_scores(seen.logits)[:, 0]), groups))
     return found
+
+
+def _shares(seen: Observations, flag_rate: float, answers: tuple[str, ...]) -> list[Series]:
+    groups = np.array(seen.labels)
+    shares = answer_series(list(answers), groups)
+    if flag_rate > 0.0:
+        shares.insert(0, Series(FLAGGED, np.full(len(seen), flag_rate), groups))
+    return shares
 
 
 def _product_mixes(

@@ -16,7 +16,7 @@ from edge_guard.calibration.causes import WAYS
 from edge_guard.calibration.drift_warp import warped
 from edge_guard.calibration.imagined.resample import gaussian_blur
 from edge_guard.calibration.outliers import MAKERS
-from edge_guard.drift.channels import Reader, sample
+from edge_guard.drift.channels import Reader
 from edge_guard.drift.looks import Change, cell_values, look
 from edge_guard.drift.spec import SignatureSpec
 from edge_guard.gate.gate import Meter
@@ -189,7 +189,7 @@ class Observer:
         """Return channels, statistics and cells of a picture, not yet against anything."""
         seen = self._meter.measure(image)
         return Change(
-            self._reader.of_image(seen.statistics, seen.cells[0], sample(image)),
+            self._reader.of_image(seen.statistics, seen.cells, image),
             np.asarray(seen.statistics[: len(STATISTICS)], np.float64),
             cell_values(seen.cells),
         )

@@ -1,17 +1,22 @@
-"""Golden frames: a few references, and what the finished kernel says of them."""
+"""Golden frames: a few references, what the finished kernel says of them, and spoilt copies."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import msgspec
 import numpy as np
 
 from edge_guard.backends.preprocess import Preprocess, decode_image, encode_png
 from edge_guard.backends.spec import Backend
+from edge_guard.bundle import Bundle
 from edge_guard.calibration.references import Reference
 from edge_guard.gate.gate import Meter
 from edge_guard.manifest import Golden, GuardSpec
+from edge_guard.pipeline import Pipeline
 from edge_guard.scoring import build_scorer
+from edge_guard.trials import spoilt
 from edge_guard.types import Array
 
 FRAMES = 3
@@ -51,3 +56,21 @@ def golden_frames(
         scores = tuple(values[: scorer.n_scores].tolist())
         golden.append(Golden(entry, scores, float(values[scorer.n_scores])))
     return tuple(golden), pictures
+
+
+def with_trials(bundle: Bundle) -> Bundle:
+    """Return the bundle with the names of the spoilt pictures that its guard does not accept.
+
+    They are its self-test on the device. References that are themselves dark or blurred teach a
+    guard to accept such pictures; what it lets pass now is no sign of trouble later.
+    """
+    pipeline = Pipeline(bundle, live=False)
+    try:
+        caught = tuple(
+            trial.name
+            for trial in spoilt(pipeline.golden_image())
+            if not trial.trouble(pipeline.rehearse(trial.image))
+        )
+    finally:
+        pipeline.close()
+    return replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, trials=caught))

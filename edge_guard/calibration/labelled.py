@@ -109,6 +109,8 @@ class Settled:
         For the bundle.
     said : tuple of str
         What people should know.
+    chose : array of int
+        References whose labels chose the ranking: they say nothing about it any more.
     """
 
     confidence: ConfidenceSpec | None
@@ -116,6 +118,7 @@ class Settled:
     dials: Dials = field(default_factory=Dials)
     arrays: dict[str, Array] = field(default_factory=dict)
     said: tuple[str, ...] = ()
+    chose: npt.NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
 
 
 def settle(all_seen: Evidence, wishes: Wishes, rng: np.random.Generator) -> Settled:
@@ -137,12 +140,14 @@ def settle(all_seen: Evidence, wishes: Wishes, rng: np.random.Generator) -> Sett
                 "leave it out",
             )
         return Settled(None, None)
-    seen = all_seen.rows(np.flatnonzero(all_seen.truth >= 0))
+    known = np.flatnonzero(all_seen.truth >= 0)
+    seen = all_seen.rows(known)
     _refuse_unlabelled(seen, wishes)
     if wishes.max_error is not None:
         order = rng.permutation(len(seen.truth))
         first = int(CHOOSING_SHARE * len(order)) if len(order) >= RICH else 0
-        return certified(seen.rows(order[:first]), seen.rows(order[first:]), wishes, rng)
+        settled = certified(seen.rows(order[:first]), seen.rows(order[first:]), wishes, rng)
+        return replace(settled, chose=known[order[:first]])
     return _calibrated(seen) if len(seen.truth) else Settled(None, None)
 
 

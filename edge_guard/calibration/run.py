@@ -17,6 +17,7 @@ from edge_guard.backends.preprocess import Preprocess
 from edge_guard.backends.spec import Backend
 from edge_guard.backends.taps import TappedModel
 from edge_guard.bundle import Bundle
+from edge_guard.calibration.accuracy import with_accuracy
 from edge_guard.calibration.attempts import counted
 from edge_guard.calibration.causes import observe_causes
 from edge_guard.calibration.conformal import MIN_EFFECTIVE, promise
@@ -36,6 +37,7 @@ from edge_guard.card import Card
 from edge_guard.drift.model import DriftModel
 from edge_guard.gate.description import Looks
 from edge_guard.gate.fit import Seen, fit_gate
+from edge_guard.gate.gate import MEASURES
 from edge_guard.gate.spec import GateSpec
 from edge_guard.manifest import (
     FORMAT,
@@ -45,6 +47,7 @@ from edge_guard.manifest import (
     Promise,
     Provenance,
     ViewSpec,
+    answer_in_words,
 )
 from edge_guard.scoring import fusion_arrays, score_names
 from edge_guard.types import Array
@@ -112,7 +115,10 @@ class Run:
         golden, pictures = golden_frames(readable, self.backend, self.preprocess, guards, arrays)
         shown = show([readable[row] for row in learnt.fitted.banked])
         manifest = self._manifest(seen, learnt, guards, golden, shown)
-        return Bundle(manifest, self.tapped.model, arrays, pictures | shown.pictures)
+        bundle = Bundle(manifest, self.tapped.model, arrays, pictures | shown.pictures)
+        known = np.setdiff1d(np.flatnonzero(learnt.truth >= 0), learnt.settled.chose)
+        labelled = [(readable[row], int(learnt.truth[row])) for row in known]
+        return with_accuracy(bundle, labelled, learnt.length, self.settings.seed, self.progress)
 
     def _learn(self, seen: Observations) -> _Learnt:
         """Return everything that the references teach."""
@@ -129,9 +135,23 @@ class Run:
         self.progress("learning what drift looks like", 0, 1)
         fixed, seed = bool(gate.cells), self.settings.seed
         readable = self._readable(seen)
-        drift = fit_drift(seen, fitted.references, readable, fixed=fixed, seed=seed)
+        drift = fit_drift(
+            seen,
+            fitted.references,
+            readable,
+            fixed=fixed,
+            seed=seed,
+            flag_rate=rate,
+            answers=self._answers(seen),
+        )
         self.progress("learning what drift looks like", 1, 1)
         return _Learnt(length, truth, fitted, held, settled, gate, gate_arrays, drift)
+
+    def _answers(self, seen: Observations) -> tuple[str, ...]:
+        """Return what the model says of each reference, in words as on the device."""
+        if not seen.logits.shape[1]:
+            return ()
+        return tuple(answer_in_words(self.labels, i) for i in seen.logits.argmax(1).tolist())
 
     def _readable(self, seen: Observations) -> list[Reference]:
         by_name = {reference.name: reference for reference in self.references}
@@ -197,6 +217,7 @@ class Run:
             confidence=settled.confidence,
             dials=settled.dials,
             drift=learnt.drift.spec,
+            measures=MEASURES,
         )
 
     def _refuse_few(self, seen: Observations, length: float) -> None:

@@ -13,6 +13,7 @@ from edge_guard.errors import ConfigError
 if TYPE_CHECKING:
     from edge_guard.bundle import Bundle
     from edge_guard.calibration.references import Reference
+    from edge_guard.calibration.settings import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +58,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--advisory",
         action="store_true",
         help="write a guard without a promise where the references support none",
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="F.html", help="also write a report that can be printed"
+    )
+    parser.add_argument(
+        "--held-out",
+        type=Path,
+        metavar="DIR",
+        help="images kept out of the calibration, for the report; default: the references",
     )
     parser.add_argument("--seed", type=int, default=0, help="makes runs repeatable (default 0)")
     parser.add_argument("--threads", type=int, default=1, help="threads of the model's runtime")
@@ -109,45 +119,30 @@ def _add_wishes(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     _check_rates(args)
+    _check_report(args.report, args.held_out)
     from edge_guard.backends.infer import load_card
     from edge_guard.calibration.calibrate import calibrate
-    from edge_guard.calibration.dials import Wishes
-    from edge_guard.calibration.settings import Settings
-    from edge_guard.cli.bundle import monitors_in_words
+    from edge_guard.calibration.references import find_references
+    from edge_guard.plain_words import monitors_in_words
 
     output = Output(args.json)
     references = _references(args, output)
+    held_out = find_references(args.held_out) if args.held_out else []
     loaded = load_card(args.model, args.card)
     for sentence in loaded.said:
         output.record({"type": "notice", "message": sentence})
         output.text(f"note: {sentence}", color="yellow")
-    wishes = Wishes(
-        max_error=args.max_error,
-        max_escapes=args.max_escapes,
-        good_label=args.good_label,
-        cost_error=args.cost_error,
-        cost_review=args.cost_review,
-        review_budget=args.review_budget,
-        previous=args.previous,
-    )
-    settings = Settings(
-        false_flag_rate=args.false_flag_rate,
-        wishes=wishes,
-        advisory=args.advisory,
-        labels=args.labels,
-        card_inferred=bool(loaded.said),
-        seed=args.seed,
-        threads=args.threads,
-    )
     bundle = calibrate(
         args.model,
         references,
         args.output,
         card=loaded.card,
         labels=loaded.labels,
-        settings=settings,
+        settings=_settings(args, inferred=bool(loaded.said)),
         progress=output.progress,
     )
+    if args.report:
+        _write_report(args, references, held_out, output)
     manifest = bundle.manifest
     output.record(
         {
@@ -164,6 +159,59 @@ def run(args: argparse.Namespace) -> int:
     )
     _print(output, bundle, args.output)
     return 0
+
+
+def _settings(args: argparse.Namespace, *, inferred: bool) -> Settings:
+    from edge_guard.calibration.dials import Wishes
+    from edge_guard.calibration.settings import Settings
+
+    wishes = Wishes(
+        max_error=args.max_error,
+        max_escapes=args.max_escapes,
+        good_label=args.good_label,
+        cost_error=args.cost_error,
+        cost_review=args.cost_review,
+        review_budget=args.review_budget,
+        previous=args.previous,
+    )
+    return Settings(
+        false_flag_rate=args.false_flag_rate,
+        wishes=wishes,
+        advisory=args.advisory,
+        labels=args.labels,
+        card_inferred=inferred,
+        seed=args.seed,
+        threads=args.threads,
+    )
+
+
+def _write_report(
+    args: argparse.Namespace,
+    references: Sequence[Reference],
+    held_out: Sequence[Reference],
+    output: Output,
+) -> None:
+    from edge_guard.bundle import read_bundle
+    from edge_guard.evaluation.calibration_report import Material, write_calibration_report
+
+    left_out = ("command", "json", "verbose", "report")
+    asked = {
+        "--" + name.replace("_", "-"): str(value)
+        for name, value in vars(args).items()
+        if name not in left_out and value is not None
+    }
+    material = Material(references, held_out, args.labels == "auto", asked, args.threads, args.seed)
+    bundle = read_bundle(args.output)
+    write_calibration_report(args.report, args.output, bundle, material, output.progress)
+    output.text(f"report: {args.report}")
+
+
+def _check_report(report: Path | None, held_out: Path | None) -> None:
+    """Refuse before the long part what could not be written after it."""
+    if held_out is not None and report is None:
+        raise ConfigError("--held-out is for the report", "give --report F.html as well")
+    if report is not None and not report.absolute().parent.is_dir():
+        raise ConfigError(f"cannot write {report}: its folder is missing", "make the folder first")
 
 
 def _check_rates(args: argparse.Namespace) -> None:
@@ -206,7 +254,7 @@ def _references(args: argparse.Namespace, output: Output) -> Sequence[Reference]
 
 
 def _print(output: Output, bundle: Bundle, path: Path) -> None:
-    from edge_guard.cli.bundle import labelled_in_words, monitors_in_words, promise_in_words
+    from edge_guard.plain_words import labelled_in_words, monitors_in_words, promise_in_words
 
     m = bundle.manifest
     output.text(f"{path} guards {m.provenance.model_name} ({bundle.id})", color="green")

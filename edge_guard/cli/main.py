@@ -41,9 +41,12 @@ COMMANDS = {
     "run": "guard streams on a device, unattended",
     "collect": "receive, store and show what devices report",
     "demo": "play a guarded line on this machine",
+    "doctor": "examine a device: camera, bundle, broker, clock, disk, permissions",
     "bench": "measure what a bundle costs on this device",
     "bundle": "show or verify a bundle",
     "config": "check a configuration file, or print its schema",
+    "schema": "print how messages look, for whoever reads them",
+    "home-assistant": "let Home Assistant find a device",
 }
 
 INTERRUPTED = 130
@@ -86,8 +89,12 @@ def build_parser(command: str | None) -> Parser:
     for name, summary in COMMANDS.items():
         subparser = commands.add_parser(name, help=summary)
         if name == command:
-            import_module(f"edge_guard.cli.{name}").add_arguments(subparser)
+            _module(name).add_arguments(subparser)
     return parser
+
+
+def _module(command: str) -> Any:
+    return import_module(f"edge_guard.cli.{command.replace('-', '_')}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -129,7 +136,7 @@ def _dispatch(arguments: list[str]) -> int:
     limit_libraries()
     args = build_parser(command).parse_args(arguments)
     _log_to_stderr(getattr(args, "verbose", 0))
-    code: int = import_module(f"edge_guard.cli.{args.command}").run(args)
+    code: int = _module(args.command).run(args)
     return code
 
 

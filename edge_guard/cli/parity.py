@@ -19,8 +19,9 @@ _PATIENCE_S = 30.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.description = (
-        "Compares production images with the references that a bundle was calibrated on: what "
-        "differs, the furthest first, in plain words, and whether the model's accuracy is at stake."
+        "Compares production images with the references that a bundle was calibrated on, or with "
+        "training images: what differs, the furthest first, in plain words, and whether the "
+        "model's accuracy is at stake."
     )
     parser.add_argument("bundle", type=Path, metavar="X.guard", help="the bundle to compare with")
     parser.add_argument(
@@ -30,7 +31,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder, video, camera or address of production images",
     )
     parser.add_argument(
-        "--frames", type=int, default=500, metavar="N", help="look at so many at most (default 500)"
+        "--training",
+        metavar="SOURCE",
+        help="compare with these training images, a folder or video, in place of the references",
+    )
+    parser.add_argument(
+        "--frames",
+        type=int,
+        default=500,
+        metavar="N",
+        help="look at so many of each at most (default 500)",
     )
     parser.add_argument(
         "--report", type=Path, metavar="F.html", help="also write plots and pictures into one file"
@@ -49,7 +59,11 @@ def run(args: argparse.Namespace) -> int:
 
     output = Output(args.json)
     bundle = read_bundle(args.bundle)
-    found = compare(bundle, _frames(args.production, args.frames, output), args.threads)
+    training = None
+    if args.training:
+        training = _frames(args.training, args.frames, output, "looking at training images")
+    production = _frames(args.production, args.frames, output, "looking at production")
+    found = compare(bundle, production, args.threads, training)
     if not found.n:
         raise SourceError(f"{args.production} gives no picture that can be measured")
     if args.report:
@@ -62,6 +76,8 @@ def run(args: argparse.Namespace) -> int:
             "n": found.n,
             "flagged": found.flagged,
             "promised": found.promised,
+            "training": found.training,
+            "training_flagged": found.training_flagged,
             "at_stake": found.at_stake,
             "cause": found.cause,
             "differences": found.differences,
@@ -75,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _frames(address: str, most: int, output: Output) -> Iterator[Frame]:
+def _frames(address: str, most: int, output: Output, stage: str) -> Iterator[Frame]:
     """Yield at most so many frames of a source; damaged ones are left out."""
     from edge_guard.sources import Damaged, open_source
 
@@ -91,7 +107,7 @@ def _frames(address: str, most: int, output: Output) -> Iterator[Frame]:
                 output.text(f"  {frame.source} cannot be read: {frame.cause}", color="yellow")
             else:
                 count += 1
-                output.progress("looking at production", count, most)
+                output.progress(stage, count, most)
                 yield frame
     finally:
         source.close()

@@ -53,14 +53,12 @@ class Replay:
 
     def take(self, frame: Frame, result: Result, pipeline: Pipeline) -> None:
         """Take the next frame in, just judged by ``pipeline``."""
+        from dataclasses import replace
+
         import msgspec
 
-        from edge_guard.types import Frame
-
         seen = pipeline.seen
-        placed = Frame(
-            frame.stream, self._frames, frame.image, frame.wall_ns, frame.monotonic_ns, frame.source
-        )
+        placed = replace(frame, sequence=self._frames)
         self._frames += 1
         report = self._monitor.update(
             placed, result, seen.statistics if seen else None, seen.cells if seen else None

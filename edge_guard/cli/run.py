@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_guard.cli.output import Output, add_json_argument
+from edge_guard.logs import speak_plainly
 
 if TYPE_CHECKING:
     from edge_guard.daemon import Daemon
@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Guards the streams of a device until SIGTERM or Ctrl-C (a second one ends it at once), or "
         "until files have ended. The broker is tried for ever; what it has not got stays on the "
-        "disk. Prints one line a frame with --json, else the flagged frames."
+        "disk. SIGHUP reads the configuration again. A process that hangs or crashes is started "
+        "again, by systemd or else by a small process of its own. Prints one line a frame with "
+        "--json, else the flagged frames."
     )
     parser.add_argument(
         "config", type=Path, metavar="DEVICE.toml", help="the device's configuration"
@@ -40,14 +42,20 @@ def run(args: argparse.Namespace) -> int:
     SourceError
         A source cannot be opened, or all have failed.
     """
+    speak_plainly(getattr(args, "verbose", 0))
+    if "NOTIFY_SOCKET" not in os.environ:
+        from edge_guard.supervisor import supervise
+
+        supervise()
     from edge_guard.config import load_device_config
     from edge_guard.daemon import Daemon
 
-    if not getattr(args, "verbose", 0):
-        logging.getLogger("edge_guard").setLevel(logging.INFO)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the configuration is about to be read anyway
     output = Output(args.json)
     daemon = Daemon(
-        load_device_config(args.config), lambda item, result: _tell(output, item, result)
+        load_device_config(args.config),
+        lambda item, result: _tell(output, item, result),
+        reread=lambda: load_device_config(args.config),
     )
     _obey_signals(daemon)
     try:
@@ -65,6 +73,7 @@ def _obey_signals(daemon: Daemon) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, obey)
+    signal.signal(signal.SIGHUP, lambda number, frame: daemon.reload())
 
 
 def _tell(output: Output, item: Item, result: Result) -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+from edge_guard.collector.bundles import BundleStore
+from edge_guard.collector.commands import Commands
 from edge_guard.collector.feed import Feed
 from edge_guard.collector.ingest import Ingest
+from edge_guard.collector.judgements import Judgements
 from edge_guard.collector.link import Link, LinkStatus
 from edge_guard.collector.pictures import PictureStore
 from edge_guard.collector.queries import Queries
@@ -40,6 +44,7 @@ class Collector:
     def __init__(self, config: CollectorConfig) -> None:
         try:
             from edge_guard.collector.web.server import WebServer
+            from edge_guard.collector.web.site import Site
         except ModuleNotFoundError as error:
             raise missing_extra(error.name or "nicegui", "collector") from error
         mqtt, name = config.mqtt, config.collector.id
@@ -49,8 +54,18 @@ class Collector:
         self.feed = Feed(queries, LinkStatus("connecting", f"{mqtt.host}:{mqtt.port}"))
         self._link = Link(mqtt, f"edge-guard-collector-{name}", self.feed.status)
         receipts = Receipts(mqtt.prefix, name, self._link.publish)
-        self._ingest = Ingest(self._store, self.feed, receipts, mqtt.prefix)
-        self._web = WebServer(config.web, queries, self.feed, pictures)
+        commands = Commands(self._store, mqtt.prefix, self._link.publish)
+        self._ingest = Ingest(self._store, self.feed, receipts, mqtt.prefix, commands)
+        site = Site(
+            config.web.title,
+            queries,
+            self.feed,
+            pictures,
+            Judgements(self._store),
+            commands,
+            BundleStore(Path(config.store.frames) / "bundles"),
+        )
+        self._web = WebServer(config.web, site)
         if config.web.host not in LOOPBACK:
             log.warning(
                 "the page on %s is open to everybody who can reach it: there is no sign-in yet; "

@@ -54,7 +54,7 @@ class Boot:
         self.stored.add(sequence, sequence)
 
     def give_up(self, ranges: tuple[tuple[int, int], ...]) -> int:
-        """Return how many sequences were not reported lost before.
+        """Return how many sequences are lost by this: neither stored nor reported lost before.
 
         Raises
         ------
@@ -63,7 +63,10 @@ class Boot:
         """
         if len(self.given_up.ranges) + len(ranges) > MOST_RANGES:
             raise RefusedError("too many gaps")
-        return sum(self.given_up.add(first, last) for first, last in ranges)
+        before = self.stored.union(self.given_up).count
+        for first, last in ranges:
+            self.given_up.add(first, last)
+        return self.stored.union(self.given_up).count - before
 
     def receipt(self) -> BootReceipt:
         """Return what the device may forget of this boot."""

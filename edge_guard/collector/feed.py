@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edge_guard.collector.link import LinkStatus
 from edge_guard.collector.queries import AlarmRow, DeviceRow, EventRow, Queries
 from edge_guard.collector.transaction import Applied
+from edge_guard.publish.messages import Reply
+from edge_guard.types import Verdict
 
 NEWEST_EVENTS = 60
+NEWEST_REPLIES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,9 @@ class News:
     events: list[EventRow]
     """Oldest first."""
     alarms: list[AlarmRow]
-    """All that are raised now."""
+    """All that are not normal now."""
+    replies: list[Reply]
+    """What devices answered, oldest first."""
     totals: Totals
     link: LinkStatus
     trouble: str
@@ -60,20 +66,23 @@ class Feed:
         self._trouble = ""
         self._devices: dict[int, tuple[int, DeviceRow]] = {}
         self._events: dict[int, tuple[int, EventRow]] = {}
-        self._alarms = queries.raised_alarms()
+        self._alarms = queries.standing_alarms()
+        self._replies: deque[tuple[int, Reply]] = deque(maxlen=NEWEST_REPLIES)
         self._refused = queries.refusals()
         self._keep(queries.devices(), queries.events(NEWEST_EVENTS))
 
     def commit(self, applied: Applied) -> None:
         """Take up what a commit changed."""
         devices = self._queries.devices(list(applied.devices))
-        events = self._queries.events_by_id(sorted(applied.events)[-NEWEST_EVENTS:])
-        alarms = self._queries.raised_alarms() if applied.alarms else self._alarms
+        newest = self._queries.events_by_id(sorted(applied.events)[-NEWEST_EVENTS:])
+        events = [row for row in newest if row.event.verdict != Verdict.ACCEPT]
+        alarms = self._queries.standing_alarms() if applied.alarms else self._alarms
         refused = self._queries.refusals() if applied.refused else self._refused
         with self._lock:
             self._version += 1
             self._alarms = alarms
             self._refused = refused
+            self._replies.extend((self._version, reply) for reply in applied.replies)
             self._keep(devices, events)
 
     def status(self, link: LinkStatus) -> None:
@@ -99,6 +108,7 @@ class Feed:
                 devices=[row for at, row in self._devices.values() if at > version],
                 events=[row for _, (at, row) in sorted(self._events.items()) if at > version],
                 alarms=self._alarms,
+                replies=[reply for at, reply in self._replies if at > version],
                 totals=self._totals(),
                 link=self._link,
                 trouble=self._trouble,

@@ -9,12 +9,14 @@ import time
 
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
+from edge_guard.collector.commands import Commands
 from edge_guard.collector.feed import Feed
 from edge_guard.collector.link import Delivery
 from edge_guard.collector.parse import Message, RefusedError, parse
 from edge_guard.collector.receipts import RECEIPT_S, Receipts
 from edge_guard.collector.store import Store
 from edge_guard.collector.transaction import Applied
+from edge_guard.collector.twins import Twins
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +42,26 @@ class Ingest:
     receipts : Receipts
     prefix : str
         Topic prefix.
+    commands : Commands, optional
+        Sent by the same thread; left out: none are.
     """
 
-    def __init__(self, store: Store, feed: Feed, receipts: Receipts, prefix: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        feed: Feed,
+        receipts: Receipts,
+        prefix: str,
+        commands: Commands | None = None,
+    ) -> None:
         self._store = store
         self._feed = feed
         self._receipts = receipts
         self._prefix = prefix
+        self._commands = commands
         self._queue: queue.Queue[Delivery] = queue.Queue(MOST_WAITING)
         self._ending = threading.Event()
+        self._twins = Twins()
         self._causes: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="collector-ingest", daemon=True)
 
@@ -80,6 +93,8 @@ class Ingest:
             if batch := self._batch():
                 self._commit(batch)
             self._receipts.send(time.monotonic())
+            if self._commands is not None:
+                self._commands.send(time.monotonic())
 
     def _batch(self) -> list[Delivery]:
         """Return what arrived; waits until the next receipt may be due."""
@@ -147,7 +162,8 @@ class Ingest:
 
     def _parse(self, delivery: Delivery) -> Message | str | None:
         try:
-            return parse(delivery.topic, delivery.payload, self._prefix)
+            message = parse(delivery.topic, delivery.payload, self._prefix)
+            return None if message is None else self._twins.heard(message)
         except RefusedError as refusal:
             return str(refusal)
 

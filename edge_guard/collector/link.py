@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import random
-import ssl
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import paho.mqtt.client as mqtt
@@ -19,8 +17,16 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edge_guard.collector.credentials import password, tls_context
 from edge_guard.config import MqttTable
-from edge_guard.errors import BrokerError, ConfigError
+from edge_guard.errors import BrokerError
+from edge_guard.refusals import (
+    KEEPALIVE_SHARE,
+    TAKEN_OVER,
+    Trouble,
+    connect_trouble,
+    tls_trouble,
+)
 
 log = logging.getLogger(__name__)
 
@@ -78,13 +84,14 @@ class Link:
         self._client_id = client_id
         self._on_message: Callable[[Delivery], None] = _nobody
         self._on_status = on_status
-        self._password = _password(config)
-        self._tls = _tls_context(config)
+        self._password = password(config)
+        self._tls = tls_context(config)
         self._address = f"{config.host}:{config.port}"
         self._versions = {"auto": [_V5, _V311], "5": [_V5], "3.1.1": [_V311]}[config.version]
         self._ending = threading.Event()
         self._connected: mqtt.Client | None = None
         self._failures = 0
+        self._end = Trouble("", "")
         self._thread = threading.Thread(target=self._run, name="collector-link", daemon=True)
 
     def start(self, on_message: Callable[[Delivery], None]) -> None:
@@ -117,7 +124,7 @@ class Link:
             try:
                 self._session()
             except (OSError, ValueError, BrokerError) as error:
-                self._report(getattr(error, "strerror", None) or str(error))
+                self._report(_trouble(error))
             if self._ending.wait(_wait_s(self._failures)):
                 break
             self._failures += 1
@@ -125,12 +132,13 @@ class Link:
     def _session(self) -> None:
         """Connect and serve until the connection ends, which it tells by raising."""
         answer: list[ReasonCode] = []
+        self._end = Trouble("", "")
         client = self._client(answer)
         try:
             client.connect(
                 self._config.host,
                 self._config.port,
-                self._config.keepalive_seconds,
+                int(self._config.keepalive_seconds * KEEPALIVE_SHARE),
                 clean_start=False if self._versions[0] == _V5 else mqtt.MQTT_CLEAN_START_FIRST_ONLY,
                 properties=_session_properties() if self._versions[0] == _V5 else None,
             )
@@ -151,7 +159,9 @@ class Link:
         if answer and not answer[0].is_failure:
             return
         self._versions = [*self._versions[1:], self._versions[0]]  # it may speak the other one
-        raise BrokerError(str(answer[0]) if answer else "no answer to CONNECT")
+        if answer:
+            raise BrokerError(*connect_trouble(int(answer[0].value), str(answer[0])))
+        raise BrokerError(*self._end) if self._end.problem else BrokerError("no answer to CONNECT")
 
     def _serve(self, client: mqtt.Client) -> None:
         filters = f"{self._config.prefix}/+/+/+/#"
@@ -164,7 +174,11 @@ class Link:
         while not self._ending.is_set():
             rc = client.loop(0.5)
             if rc != mqtt.MQTT_ERR_SUCCESS:
-                raise BrokerError(mqtt.error_string(rc))
+                raise (
+                    BrokerError(*self._end)
+                    if self._end.problem
+                    else BrokerError(mqtt.error_string(rc))
+                )
 
     def _client(self, answer: list[ReasonCode]) -> mqtt.Client:
         """Return a new client: what an old connection left in memory must not reach a new one."""
@@ -183,6 +197,13 @@ class Link:
         if self._tls is not None:
             client.tls_set_context(self._tls)
 
+        self._hear(client, answer)
+        client.on_socket_register_write = _leave_it_to_the_loop
+        return client
+
+    def _hear(self, client: mqtt.Client, answer: list[ReasonCode]) -> None:
+        """Connect what the client has to say."""
+
         def connected(_c: object, _d: object, _f: object, reason: ReasonCode, _p: object) -> None:
             answer.append(reason)
 
@@ -198,28 +219,42 @@ class Link:
             acknowledge = partial(self._acknowledge, client, mid, qos)
             self._on_message(Delivery(message.topic, payload, acknowledge))
 
+        def disconnected(
+            _c: object, _d: object, _f: object, reason: ReasonCode, _p: object
+        ) -> None:
+            if reason.value == TAKEN_OVER:
+                self._end = Trouble(
+                    "another collector has connected under this one's name",
+                    "give each collector a [collector] id of its own",
+                )
+
+        def logged(_c: object, _d: object, level: int, words: str) -> None:
+            if level == mqtt.MQTT_LOG_ERR and (trouble := tls_trouble(words)) is not None:
+                self._end = trouble
+
         client.on_connect = connected
+        client.on_disconnect = disconnected
+        client.on_log = logged
         client.on_subscribe = subscribed
         client.on_message = received
-        client.on_socket_register_write = _leave_it_to_the_loop
-        return client
 
     def _acknowledge(self, client: mqtt.Client, mid: int, qos: int) -> None:
         # On a later connection the same number may stand for another message.
         if client is self._connected:
             client.ack(mid, qos)
 
-    def _report(self, problem: str) -> None:
+    def _report(self, trouble: Trouble) -> None:
         if self._ending.is_set():
             return
         if self._failures == 0:
             log.warning(
-                "broker %s cannot be reached (%s): trying again for ever; check [mqtt] host, port, "
-                "credentials and that the broker runs",
+                "broker %s cannot be reached (%s): trying again for ever; %s",
                 self._address,
-                problem,
+                trouble.problem,
+                trouble.remedy,
             )
-        self._on_status(LinkStatus("unreachable", self._address, problem))
+        words = f"{trouble.problem}: {trouble.remedy}"
+        self._on_status(LinkStatus("unreachable", self._address, words))
 
 
 def _leave_it_to_the_loop(_client: mqtt.Client, _data: object, _socket: object) -> None:
@@ -228,6 +263,14 @@ def _leave_it_to_the_loop(_client: mqtt.Client, _data: object, _socket: object) 
     Two threads in one TLS connection corrupt OpenSSL's memory. The packet is queued by now, and
     the loop has been woken.
     """
+
+
+def _trouble(error: OSError | ValueError | BrokerError) -> Trouble:
+    if isinstance(error, BrokerError) and error.remedy:
+        return Trouble(error.problem, error.remedy)
+    usual = "check [mqtt] host, port, credentials and that the broker runs"
+    words = getattr(error, "strerror", None) or str(error)
+    return tls_trouble(str(error)) or Trouble(words, usual)
 
 
 def _nobody(delivery: Delivery) -> None:
@@ -244,30 +287,3 @@ def _session_properties() -> Properties:
     properties.SessionExpiryInterval = SESSION_S
     properties.ReceiveMaximum = MOST_IN_FLIGHT
     return properties
-
-
-def _password(config: MqttTable) -> str | None:
-    if config.password_file is None:
-        return None
-    try:
-        return Path(config.password_file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"[mqtt] password_file {config.password_file} cannot be read ({error})",
-            "write the password alone into it, readable by this user",
-        ) from error
-
-
-def _tls_context(config: MqttTable) -> ssl.SSLContext | None:
-    if config.tls is None:
-        return None
-    try:
-        context = ssl.create_default_context(cafile=config.tls.ca_file)
-        if config.tls.certificate_file is not None:
-            context.load_cert_chain(config.tls.certificate_file, config.tls.key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(
-            f"[mqtt.tls] certificate or key cannot be loaded ({error})",
-            "check ca_file, certificate_file and key_file",
-        ) from error
-    return context

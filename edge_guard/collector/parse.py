@@ -21,11 +21,13 @@ from edge_guard.publish.messages import (
     MOST_RESEMBLED,
     MOST_RESEMBLED_BYTES,
     SCHEMA_VERSION,
+    AccuracyCounts,
     Alarm,
     Dropped,
     Event,
     FrameResult,
     HeatGrid,
+    Reply,
     Resembled,
     Stamp,
     State,
@@ -37,11 +39,13 @@ MOST_JSON_BYTES = 256 * 1024
 MOST_PICTURE_BYTES = 32 * 1024 * 1024
 MOST_NAME = 128
 MOST_TEXT = 4096
+MOST_BINS = 64
+MOST_ID = 64
 EARLIEST_MS = 1_577_836_800_000
 """2020-01-01: an earlier wall clock was never set."""
 FUTURE_MS = 10 * 60_000
 
-Telemetry = State | Event | FrameResult | Summary | Alarm | Dropped
+Telemetry = State | Event | FrameResult | Summary | Alarm | Reply | Dropped
 
 _KINDS: dict[str, type[Telemetry]] = {
     "state": State,
@@ -50,17 +54,19 @@ _KINDS: dict[str, type[Telemetry]] = {
     "result": FrameResult,
     "summary": Summary,
     "alarm": Alarm,
+    "reply": Reply,
 }
 _LEVELS = {
     "state": 0,
     "dropped": 0,
+    "reply": 0,
     "event": 1,
     "result": 1,
     "summary": 1,
     "alarm": 2,
     "image": 2,
 }
-_NOT_OURS = {"receipt", "command", "reply"}
+_NOT_OURS = {"receipt", "command"}
 
 
 class RefusedError(Exception):
@@ -186,10 +192,14 @@ def _telemetry(kind: str, rest: list[str], device: str, payload: bytes) -> Telem
     _check_sequence(body.sequence)
     if isinstance(body, Dropped):
         _check_dropped(body)
+    elif isinstance(body, Reply):
+        _check_id(body.command_id)
     elif body.stream != rest[0]:
         raise RefusedError("stream differs from its topic")
     if isinstance(body, Event):
         _check_event(body)
+    if isinstance(body, Summary) and body.accuracy is not None:
+        _check_accuracy(body.accuracy)
     if isinstance(body, Alarm) and body.alarm != rest[1]:
         raise RefusedError("alarm differs from its topic")
     return body
@@ -228,6 +238,24 @@ def _check_event(event: Event) -> None:
         raise RefusedError("malformed heatmap")
     if len(event.nearest) > MOST_RESEMBLED or not all(map(_is_resembled, event.nearest)):
         raise RefusedError("malformed references")
+    if event.incident:
+        _check_id(event.incident)
+    if event.sampled is not None and not 0.0 < event.sampled <= 1.0:
+        raise RefusedError("malformed probability")
+
+
+def _check_id(name: str) -> None:
+    _check_name(name)
+    if len(name) > MOST_ID:
+        raise RefusedError("unsuitable name")
+
+
+def _check_accuracy(accuracy: AccuracyCounts) -> None:
+    values = accuracy.basis.values
+    if not 0 < len(accuracy.counts) == len(values) <= MOST_BINS or min(accuracy.counts) < 0:
+        raise RefusedError("malformed counts")
+    if not all(0.0 <= value <= 1.0 for value in (*values, accuracy.basis.promised)):
+        raise RefusedError("malformed counts")
 
 
 def _is_resembled(like: Resembled) -> bool:

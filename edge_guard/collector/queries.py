@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Engine, Row, Select, func, select
 
@@ -12,6 +12,7 @@ from edge_guard.collector.schema import (
     boots,
     devices,
     events,
+    judgements,
     losses,
     pictures,
     refusals,
@@ -19,9 +20,22 @@ from edge_guard.collector.schema import (
     summaries,
 )
 from edge_guard.publish.messages import Alarm, Event, State, Summary, decode
+from edge_guard.types import Verdict
 
 MOST_SUMMARIES = 3000
 MOST_ALARMS = 200
+_OVER = ("normal", "cleared")
+
+Kind = Literal["flagged", "audit", "waiting", "all"]
+
+JUDGED = (
+    select(judgements.c.answer)
+    .where(judgements.c.event_id == events.c.id)
+    .order_by(judgements.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+"""People's newest word on an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +60,7 @@ class DeviceRow:
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """One flagged frame; ``id`` is its place in the list, higher = stored later."""
+    """One flagged or audited frame; ``id`` is its place in the list, higher = stored later."""
 
     id: int
     device_id: int
@@ -57,6 +71,8 @@ class EventRow:
     received_ms: int
     has_picture: bool
     event: Event
+    judged: str | None = None
+    """People's newest word on the model's answer; None while nobody has judged it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +121,10 @@ class Queries:
         before: int | None = None,
         device: int | None = None,
         stream: str | None = None,
+        kind: Kind = "flagged",
+        incident: str | None = None,
     ) -> list[EventRow]:
-        """Return flagged frames, newest first.
+        """Return frames, newest first.
 
         Parameters
         ----------
@@ -116,6 +134,11 @@ class Queries:
             Only those listed below this id: the last id of the page before.
         device : int, optional
         stream : str, optional
+        kind : str
+            ``flagged``, drawn for an audit (``audit``), drawn and not yet judged (``waiting``), or
+            ``all``.
+        incident : str, optional
+            Only what belongs to it.
         """
         query = _events().order_by(events.c.id.desc()).limit(limit)
         if before is not None:
@@ -124,6 +147,14 @@ class Queries:
             query = query.where(events.c.device_id == device)
         if stream is not None:
             query = query.where(events.c.stream == stream)
+        if incident is not None:
+            query = query.where(events.c.incident == incident)
+        if kind == "flagged":
+            query = query.where(events.c.verdict != Verdict.ACCEPT.value)
+        elif kind != "all":
+            query = query.where(events.c.sampled.isnot(None))
+        if kind == "waiting":
+            query = query.where(JUDGED.is_(None), events.c.verdict != Verdict.INVALID.value)
         return [_event(row) for row in self._all(query)]
 
     def events_by_id(self, numbers: list[int]) -> list[EventRow]:
@@ -159,8 +190,11 @@ class Queries:
         )
         return [(row.minute, row.verdict, row.frames) for row in self._all(query)]
 
-    def raised_alarms(self) -> list[AlarmRow]:
-        """Return each alarm whose newest message, by boot and sequence, raises it; newest first."""
+    def standing_alarms(self) -> list[AlarmRow]:
+        """Return each alarm that is not normal in its newest message, by boot and sequence.
+
+        Newest first.
+        """
         order = func.row_number().over(
             partition_by=(alarms.c.device_id, alarms.c.stream, alarms.c.alarm),
             order_by=(alarms.c.boot_id.desc(), alarms.c.sequence.desc()),
@@ -169,7 +203,7 @@ class Queries:
         query = (
             select(newest, devices.c.device)
             .join(devices, devices.c.id == newest.c.device_id)
-            .where(newest.c.age == 1, newest.c.state == "raised")
+            .where(newest.c.age == 1, newest.c.state.notin_(_OVER))
             .order_by(newest.c.occurred_ms.desc())
         )
         return [
@@ -221,6 +255,7 @@ def _events() -> Select[Any]:
             devices.c.line,
             devices.c.device,
             pictures.c.sha256.label("picture"),
+            JUDGED.label("judged"),
         )
         .join(devices, devices.c.id == events.c.device_id)
         .outerjoin(pictures, pictures.c.sha256 == events.c.sha256)
@@ -238,6 +273,7 @@ def _event(row: Row[Any]) -> EventRow:
         received_ms=row.received_ms,
         has_picture=row.picture is not None,
         event=decode(row.body.encode(), Event),
+        judged=row.judged,
     )
 
 

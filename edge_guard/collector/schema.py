@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
     inspect,
     select,
+    text,
 )
 
 from edge_guard.errors import StoreError
@@ -80,9 +82,34 @@ events = Table(
     Column("sha256", String(64)),  # of the announced picture
     Column("complete", Boolean, nullable=False),
     Column("body", Text, nullable=False),  # the Event message
+    Column("sampled", Float),  # probability of being drawn for an audit, where it was
     UniqueConstraint("boot_id", "sequence"),
     Index("events_by_device", "device_id", "id"),
+    Column("incident", String(64)),  # the trouble that it is part of
     Index("events_by_stream", "device_id", "stream", "id"),
+    Index("events_by_incident", "device_id", "incident", "id"),
+)
+
+_drawn = events.c.sampled.isnot(None)
+audited = Index(
+    "events_audited",
+    events.c.device_id,
+    events.c.stream,
+    events.c.occurred_ms,
+    sqlite_where=_drawn,
+    postgresql_where=_drawn,
+)
+
+judgements = Table(  # only ever added to: of one event the newest row counts
+    "judgements",
+    metadata,
+    _id(),
+    Column("event_id", Id, ForeignKey("events.id"), nullable=False),
+    Column("judged_ms", BigInteger, nullable=False),
+    Column("who", String(128), nullable=False),  # empty until people sign in
+    Column("answer", String(16), nullable=False),
+    Column("label", String(128)),  # what the answer should have been
+    Index("judgements_by_event", "event_id", "id"),
 )
 
 pictures = Table(
@@ -149,10 +176,57 @@ refusals = Table(
     Column("messages", BigInteger, nullable=False),
 )
 
+commands = Table(  # what people wanted devices to do; only ever added to
+    "commands",
+    metadata,
+    _id(),
+    Column("command", String(64), nullable=False, unique=True),
+    _device(),
+    Column("who", String(128), nullable=False),
+    Column("issued_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),  # the Command message
+    Index("commands_by_device", "device_id", "id"),
+    Index("commands_by_expiry", "expires_ms"),
+)
+
+replies = Table(
+    "replies",
+    metadata,
+    _id(),
+    _device(),
+    _boot(),
+    Column("sequence", BigInteger, nullable=False),
+    Column("command", String(64), nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),  # the Reply message
+    UniqueConstraint("device_id", "command"),  # the first answer counts
+)
+
 applied = Table("migrations", MetaData(), Column("name", String(64), primary_key=True))
 
+
+def _add_audits(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE events ADD COLUMN sampled FLOAT"))
+    audited.create(connection)
+    judgements.create(connection)
+
+
+def _add_commands(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE events ADD COLUMN incident VARCHAR(64)"))
+    for index in events.indexes:
+        if index.name == "events_by_incident":
+            index.create(connection)
+    commands.create(connection)
+    replies.create(connection)
+
+
 Migration = tuple[str, Callable[[Connection], None]]
-MIGRATIONS: tuple[Migration, ...] = (("0001-first-tables", metadata.create_all),)
+MIGRATIONS: tuple[Migration, ...] = (
+    ("0001-first-tables", metadata.create_all),
+    ("0002-audits", _add_audits),
+    ("0003-commands", _add_commands),
+)
 """A new database gets the current tables and every name at once; an old one the missing steps."""
 
 

@@ -47,7 +47,7 @@ class Store:
         self.pictures = pictures
         self.engine = _engine(url)
         try:
-            with self._writing() as connection:
+            with self.writing() as connection:
                 migrate(connection)
         except (DBAPIError, OSError) as error:
             self.engine.dispose()
@@ -69,7 +69,7 @@ class Store:
         sqlalchemy.exc.DBAPIError, OSError
             The database or the picture folder fails; nothing of the batch is stored.
         """
-        with self._writing() as connection:
+        with self.writing() as connection:
             transaction = Transaction(connection, self.pictures, time.time_ns() // 1_000_000)
             for position, message in enumerate(batch):
                 if isinstance(message, str):
@@ -83,7 +83,8 @@ class Store:
         self.engine.dispose()
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def writing(self) -> Iterator[Connection]:
+        """Give a transaction that may write; it is committed at the end, or undone as a whole."""
         # SQLite must take its write lock first: a reader that turns into a writer can only fail.
         with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
             yield connection

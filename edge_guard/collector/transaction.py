@@ -21,11 +21,14 @@ from edge_guard.publish.messages import (
     Dropped,
     Event,
     FrameResult,
+    Reply,
     State,
     Summary,
     decode,
     encode,
+    isa_state,
 )
+from edge_guard.types import Verdict
 
 
 @dataclass(slots=True)
@@ -40,7 +43,9 @@ class Applied:
     refused: list[tuple[int, str]] = field(default_factory=list)
     """Position in the batch, and cause."""
     alarms: bool = False
-    """Whether one was raised or cleared."""
+    """Whether one has changed."""
+    replies: list[Reply] = field(default_factory=list)
+    """What devices answered to commands."""
 
 
 class Transaction:
@@ -74,6 +79,7 @@ class Transaction:
             FrameResult: self._result,
             Summary: self._summary,
             Alarm: self._alarm,
+            Reply: self._reply,
             Dropped: self._dropped,
         }
 
@@ -158,10 +164,12 @@ class Transaction:
             "received_ms": self._now,
             "sha256": event.image.sha256 if event.image else None,
             "complete": complete,
+            "sampled": event.sampled,
+            "incident": event.incident or None,
         }
         number = insert(self._connection, schema.events, row)
         if number is not None:
-            self._new_events[device] += 1
+            self._new_events[device] += event.verdict != Verdict.ACCEPT
         elif complete:  # its picture was announced before and has been given up since
             number = self._complete(boot, event)
         if complete:
@@ -230,10 +238,26 @@ class Transaction:
         boot = self._boots.get(device, alarm.boot_id)
         if boot.needs(alarm.sequence):
             row = _message_row(boot, alarm, occurred)
-            row |= {"alarm": alarm.alarm, "state": alarm.state}
+            row |= {"alarm": alarm.alarm, "state": isa_state(alarm)}
             insert(self._connection, schema.alarms, row)
             boot.store(alarm.sequence)
             self._applied.alarms = True
+
+    def _reply(self, device: int, reply: Reply) -> None:
+        occurred_ms(reply.wall_time, self._now)
+        boot = self._boots.get(device, reply.boot_id)
+        if boot.needs(reply.sequence):
+            row = {
+                "device_id": device,
+                "boot_id": boot.id,
+                "sequence": reply.sequence,
+                "command": reply.command_id,
+                "received_ms": self._now,
+                "body": encode(reply).decode(),
+            }
+            insert(self._connection, schema.replies, row)
+            boot.store(reply.sequence)
+            self._applied.replies.append(reply)
 
     def _dropped(self, device: int, report: Dropped) -> None:
         occurred_ms(report.wall_time, self._now)

@@ -7,17 +7,23 @@ Every key's meaning, unit and bounds stand here, once: ``docs/configuration.md``
 from __future__ import annotations
 
 from edge_guard.config.collector import CollectorConfig, CollectorTable, StoreTable, WebTable
-from edge_guard.config.device import DeviceConfig, DeviceTable, SpoolTable, StreamTable
+from edge_guard.config.daemon import MetricsTable, SelfTestTable
+from edge_guard.config.device import AlarmTable, DeviceConfig, DeviceTable, SpoolTable, StreamTable
 from edge_guard.config.loading import find_problems, load_collector_config, load_device_config
 from edge_guard.config.mqtt import MqttTable, TlsTable
+from edge_guard.config.sparkplug import SparkplugTable
 from edge_guard.config.values import Table
 
 __all__ = [
+    "AlarmTable",
     "CollectorConfig",
     "CollectorTable",
     "DeviceConfig",
     "DeviceTable",
+    "MetricsTable",
     "MqttTable",
+    "SelfTestTable",
+    "SparkplugTable",
     "SpoolTable",
     "StoreTable",
     "StreamTable",

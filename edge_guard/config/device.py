@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from edge_guard.config.daemon import MetricsTable, SelfTestTable
 from edge_guard.config.mqtt import MqttTable
+from edge_guard.config.sparkplug import SparkplugTable
 from edge_guard.config.values import FilePath, Level, Seconds, Table
 
 
@@ -16,6 +18,13 @@ class DeviceTable(Table, frozen=True):
     id: Annotated[Level, Meta(description="Name of this device, unique on its line.")]
     site: Annotated[Level, Meta(description="The plant.")] = "site"
     line: Annotated[Level, Meta(description="The line in the plant.")] = "line"
+    trusted_keys: Annotated[
+        tuple[FilePath, ...],
+        Meta(
+            description="Public keys of whoever may sign bundles for this device. Left out: every "
+            "intact bundle is used. Needs edge-guard[signing]."
+        ),
+    ] = ()
 
 
 class StreamTable(Table, frozen=True):
@@ -47,7 +56,16 @@ class StreamTable(Table, frozen=True):
     summary_seconds: Annotated[Seconds, Meta(description="Length of a summary's window.")] = 60.0
     model_timeout_seconds: Annotated[
         Seconds, Meta(description="A model that takes longer counts as hung.")
-    ] = 10.0
+    ] = 8.0
+    audit_per_hour: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=3600,
+            description="About how many frames an hour, whatever their verdict, are drawn at "
+            "random and sent for people to check the answer. 0: none.",
+        ),
+    ] = 0.0
     jpeg_quality: Annotated[
         int, Meta(ge=1, le=100, description="Quality of the pictures of flagged frames.")
     ] = 90
@@ -67,6 +85,36 @@ class SpoolTable(Table, frozen=True):
     ] = 2_000_000_000
 
 
+class AlarmTable(Table, frozen=True):
+    """One ``[[alarm]]``: how one alarm behaves, on every stream of the device."""
+
+    name: Annotated[
+        Literal[
+            "source", "frozen", "watchdog", "flagged", "drift", "monitors", "self-test", "bundle"
+        ],
+        Meta(description="Which alarm."),
+    ]
+    on_delay_seconds: Annotated[
+        Annotated[float, Meta(ge=0, le=86400)] | None,
+        Meta(description="Its condition must last so long before it is an alarm."),
+    ] = None
+    off_delay_seconds: Annotated[
+        Annotated[float, Meta(ge=0, le=86400)] | None,
+        Meta(description="Its condition must be gone so long before the alarm clears."),
+    ] = None
+    chatter_count: Annotated[
+        Annotated[int, Meta(ge=2, le=1000)] | None,
+        Meta(description="It is latched when it comes so often within chatter_seconds."),
+    ] = None
+    chatter_seconds: Annotated[
+        Annotated[float, Meta(gt=0, le=86400)] | None,
+        Meta(description="And stays latched until its condition has kept still for so long."),
+    ] = None
+    out_of_service: Annotated[
+        bool, Meta(description="Suppressed by design: it is told, but calls nobody.")
+    ] = False
+
+
 class DeviceConfig(Table, frozen=True):
     """A whole device configuration file."""
 
@@ -74,3 +122,7 @@ class DeviceConfig(Table, frozen=True):
     stream: tuple[StreamTable, ...]
     mqtt: MqttTable = MqttTable()
     spool: SpoolTable = SpoolTable()
+    sparkplug: SparkplugTable | None = None
+    self_test: SelfTestTable = SelfTestTable()
+    metrics: MetricsTable = MetricsTable()
+    alarm: tuple[AlarmTable, ...] = ()

@@ -34,8 +34,10 @@ def load_device_config(path: str | Path) -> DeviceConfig:
         The file cannot be read or has problems: the first one, and how many more.
     """
     config, base = _load(Path(path), DeviceConfig)
+    keys = tuple(str(base / key) for key in config.device.trusted_keys)
     return msgspec.structs.replace(
         config,
+        device=msgspec.structs.replace(config.device, trusted_keys=keys),
         stream=tuple(_resolve_stream(stream, base) for stream in config.stream),
         mqtt=_resolve_mqtt(config.mqtt, base),
         spool=_resolve(config.spool, base, "path"),

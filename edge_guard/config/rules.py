@@ -28,7 +28,29 @@ def device_problems(document: Document) -> Iterator[Problem]:
         if document.get((*at, "watch")) is True and document.get((*at, "loop")) is True:
             reason = "does not fit watch = true: a watched folder has no end"
             yield document.problem((*at, "loop"), reason)
+    yield from _alarms_named_twice(document)
+    yield from _trusted_keys(document)
     yield from mqtt_problems(document)
+
+
+def _alarms_named_twice(document: Document) -> Iterator[Problem]:
+    alarms = document.get(("alarm",))
+    seen: set[str] = set()
+    for position in range(len(alarms) if isinstance(alarms, list) else 0):
+        name = document.text(("alarm", position, "name"))
+        if name in seen:
+            yield document.problem(("alarm", position, "name"), f"{name!r} is configured twice")
+        seen.add(name or "")
+
+
+def _trusted_keys(document: Document) -> Iterator[Problem]:
+    at: Key = ("device", "trusted_keys")
+    keys = document.get(at)
+    if keys == []:
+        reason = "is empty, so that no bundle could be used: name a key, or leave it out"
+        yield document.problem(at, reason)
+    for position in range(len(keys) if isinstance(keys, list) else 0):
+        yield from _missing_file(document, (*at, position))
 
 
 def mqtt_problems(document: Document) -> Iterator[Problem]:

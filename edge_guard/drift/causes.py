@@ -28,7 +28,10 @@ _NOISE_SHARE = 0.9
 _LARGE = 5.0
 """Deviations from which more is not much news."""
 
-_EXPLAINS = 0.2
+_UNRULY = 2.0
+"""Means of real frames wobble so much more than independent ones of the whitener's variance."""
+
+_EXPLAINS = 0.5
 """A cause moves the most deviating channel by at least this share of what it moves any."""
 
 _VISIBLE = 1.0
@@ -36,10 +39,11 @@ _VISIBLE = 1.0
 
 
 class Attribution(NamedTuple):
-    """The likeliest cause, and how similar it is, −1 to 1."""
+    """The likeliest cause, how similar it is, −1 to 1, and the share that tells its size, or −1."""
 
     cause: SignatureSpec
     similarity: float
+    share: int = -1
 
 
 class Causes:
@@ -95,7 +99,8 @@ class Causes:
             return Attribution(OTHER, 0.0)
         v = compressed(self._whitener @ change)
         energy = float(v @ v)
-        noise = min(len(v) / (_LARGE**2 * max(effective, 1.0)), _NOISE_SHARE * energy)
+        noise = _UNRULY * len(v) / (_LARGE**2 * max(effective, 1.0))
+        noise = min(noise, _NOISE_SHARE * energy)
         along = self._rows @ v / max(np.sqrt(energy - noise), 1e-12)
         along[~explain] = -1.0
         best = int(along.argmax())
@@ -109,7 +114,7 @@ def compressed(v: Array) -> Doubles:
     return np.asarray(np.sign(v) * np.log1p(np.abs(v) / _LARGE))
 
 
-def whitener_of(values: Array, scales: Array, shrinkage: float = 0.1) -> Doubles:
+def whitener_of(values: Array, scales: Array, shrinkage: float = 0.3) -> Doubles:
     """Return W of references' channel values (N, K): W cov(x) Wᵀ = 1.
 
     Parameters

@@ -9,17 +9,23 @@ are large where the references hardly differ, the background of a fixed scene:
 with t the references' contrast of cells and gain its least-squares share. Displacement, turn and
 scale come from a sparse sample P of the picture by one step of registration, weighted
 least squares of P − mean P on its own derivatives (Lucas & Kanade 1981, eq. 5), linear in P.
+
+Shares are channels that are 1 or 0 in a frame: whether the guards flag it (invalid, or p ≤ the
+bundle's false-flag rate), and which answer the model gives, so that another mix of products is seen
+though every picture looks as ever.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import log, nan, pi, sqrt
+from functools import partial
+from math import isfinite, log, nan
 
 import numpy as np
 
-from edge_guard._kernels import STATISTICS
-from edge_guard.types import Array, Doubles, Floats, Image, Result
+from edge_guard._kernels import STATISTICS, DriftReader, normal_quantile
+from edge_guard.types import Array, Doubles, Floats, Image, Result, Verdict
 
 SAMPLES = 40
 """Of a picture, so many pixels a side are sampled."""
@@ -43,6 +49,14 @@ IMAGE = tuple(UNITS)[:11]
 COLOUR = ("red", "blue")
 GEOMETRY = ("across", "down", "turn", "scale")
 MODEL = ("unlike", "doubt")
+FLAGGED = "flagged"
+ANSWER = "answer: "
+"""Begins the channels of answers: 1 where the model's answer is the one that follows."""
+
+OTHER_ANSWERS = "other answers"
+SHARE = "share"
+"""Unit of channels that are 1 or 0."""
+
 FLOORS = {
     "light": 0.05,
     "contrast": 0.1,
@@ -61,9 +75,8 @@ FLOORS = {
 """Least standard deviation, so that quantization is not news."""
 
 _ALL = tuple(UNITS)
-_PICKED = np.array([STATISTICS.index(n) for n in ("sd", "focus", "noise_mean", "log_rg", "log_bg")])
-_UNMOVED = [nan] * len(GEOMETRY)
-_LOCAL_FLOOR = 0.05
+_READ = ("sd", "focus", "noise_mean", "log_rg", "log_bg")
+_PICKED = np.array([STATISTICS.index(name) for name in _READ], np.int32)
 _SCORE_STEP = 1e-3
 _P_LEAST = 1e-6
 _GREEN = 1
@@ -103,85 +116,100 @@ class Scene:
 
 
 class Reader:
-    """Computes the values of the channels in a given order.
+    """Reads each frame into one row: the channels, the kernel's image statistics, the cells.
 
     Parameters
     ----------
     scene : Scene
     names : tuple of str
-        Channels, keys of `UNITS`.
+        Channels, those of `IMAGE` first.
+    flag_rate : float
+        Frames with a p-value up to it are flagged.
     """
 
-    def __init__(self, scene: Scene, names: tuple[str, ...]) -> None:
-        self._order = [_ALL.index(name) for name in names]
-        center, weights = scene.cells.ravel(), scene.weights.ravel()
-        texture = center - float(weights @ center)
-        energy = float(weights @ texture**2)
-        gain = weights * texture / energy if energy > 1e-9 else 0.0 * texture
-        rest = np.eye(len(center)) - weights[None] - np.outer(texture, gain)
-        # one product gives the light, and what it leaves of each cell times the root of its weight
-        self._cells = np.concatenate((weights[None], np.sqrt(weights)[:, None] * rest))
-        self._usual = self._cells @ center
-        self._registration = scene.registration
-        self._place = scene.registration @ scene.picture
+    def __init__(self, scene: Scene, names: tuple[str, ...], flag_rate: float = 0.0) -> None:
+        image = [_ALL.index(name) for name in names if name in IMAGE]
+        self._others = _readers(names[len(image) :], flag_rate)
+        cells = scene.cells.size
+        self._kernel = DriftReader(
+            np.asarray(scene.cells, np.float64).ravel(),
+            np.asarray(scene.weights, np.float64).ravel(),
+            np.asarray(scene.picture, np.float32),
+            np.asarray(scene.registration, np.float32),
+            _PICKED,
+            np.array(image, np.int32),
+        )
+        self._only = np.zeros(len(image) + len(STATISTICS) + 2 * cells)
+        self._image = len(image)
+        self.row = np.full(len(self._others) + len(self._only), nan)
 
-    def image_values(self, statistics: Array, cells: Array, sampled: Array) -> list[float]:
-        """Return the channels of `IMAGE`, which the picture alone gives; NaN where one does not.
+    def read(self, statistics: Array, cells: Array, image: Image, result: Result) -> bool:
+        """Read a frame into ``row``; return True where its channels are those of the last one.
+
+        Channels come first, NaN where one has no value in this frame.
 
         Parameters
         ----------
         statistics : Array
-            (≥ S,) image statistics, the kernel's first.
+            (≥ S,) float32 image statistics, the kernel's first.
         cells : Array
-            (G, G) cell means, grey levels.
-        sampled : Array
-            Of `sample`.
+            (2, G, G) float32 means and deviations, grey levels.
+        image : Image
+        result : Result
+            The guard's word on it.
         """
-        change = self._cells @ cells.ravel()
-        change -= self._usual
-        rest = change[1:]
-        sd, focus, noise, red, blue = statistics[_PICKED].tolist()
-        moved = _UNMOVED
-        if self._registration.size and sampled.size == self._registration.shape[1]:
-            flat = sampled.ravel().astype(np.float32)
-            moved = (self._registration @ flat - self._place).tolist()
-        return [
-            float(change[0]),
-            100.0 * log(max(sd, 0.0) + 0.5),
-            100.0 * focus,
-            100.0 * log(max(noise, 0.0) + 0.1),
-            100.0 * red,
-            100.0 * blue,
-            log(float(rest @ rest) + _LOCAL_FLOOR),
-            *moved,
-        ]
+        others = tuple([of(result) for of in self._others])
+        return self._kernel.read(image, statistics, cells, others, self.row)
 
-    def read(self, statistics: Array, cells: Array, image: Image, result: Result) -> Doubles:
-        """Return the channels' values (K,), NaN where one has none in this frame."""
-        values = self.image_values(statistics, cells, sample(image))
-        gen = result.scores.get("gen")
-        values.append(nan if result.p_value is None else normal_score(result.p_value))
-        values.append(nan if gen is None else log(max(gen, 0.0) + _SCORE_STEP))
-        return np.array([values[i] for i in self._order])
+    def of_image(self, statistics: Array, cells: Array, sampled: Image | None) -> Doubles:
+        """Return those of the channels, in their order, that the picture alone gives.
 
-    def of_image(self, statistics: Array, cells: Array, sampled: Array) -> Doubles:
-        """Return those of the channels, in their order, that the picture alone gives."""
-        values = self.image_values(statistics, cells, sampled)
-        return np.array([values[i] for i in self._order if i < len(IMAGE)])
+        Parameters
+        ----------
+        statistics, cells : Array
+            Of `read`.
+        sampled : Image or None
+            Of `sample`, or the whole picture.
+        """
+        self._kernel.read(sampled, statistics, cells, (), self._only)
+        return self._only[: self._image].copy()
 
 
-def normal_score(p_value: float) -> float:
-    """Return z with P(Z > z) = p, by Winitzki's approximation of the error function's inverse.
+def _unlike(result: Result) -> float:
+    """Return z with P(Z > z) = p of a standard normal Z, for p clipped to [1e-6, 1 − 1e-6]."""
+    if result.p_value is None:
+        return nan
+    return -normal_quantile(min(max(result.p_value, _P_LEAST), 1.0 - _P_LEAST))
 
-    Within .01 of the exact score between p = 1e-6 and 1 − 1e-6, which it is clipped to.
-    """
-    p = min(max(p_value, _P_LEAST), 1.0 - _P_LEAST)
-    y = 1.0 - 2.0 * p
-    ln = log(1.0 - y * y)
-    a = 0.147
-    b = 2.0 / (pi * a) + ln / 2.0
-    z = sqrt(2.0 * (sqrt(b * b - ln / a) - b))
-    return z if y >= 0.0 else -z
+
+def _doubt(result: Result) -> float:
+    gen = result.scores.get("gen")
+    return log(max(gen, 0.0) + _SCORE_STEP) if gen is not None and isfinite(gen) else nan
+
+
+def _flagged(flag_rate: float, result: Result) -> float:
+    if result.p_value is None:
+        return 1.0 if result.verdict is Verdict.INVALID else nan
+    return float(result.p_value <= flag_rate)
+
+
+def _answers(answer: str, result: Result) -> float:
+    return nan if result.label is None else float(result.label == answer)
+
+
+def _answers_none(answers: frozenset[str], result: Result) -> float:
+    return nan if result.label is None else float(result.label not in answers)
+
+
+def _readers(names: tuple[str, ...], flag_rate: float) -> tuple[Callable[[Result], float], ...]:
+    """Return what reads each of the channels that the picture alone does not give."""
+    known: dict[str, Callable[[Result], float]] = {
+        "unlike": _unlike, "doubt": _doubt, FLAGGED: partial(_flagged, flag_rate),
+    }  # fmt: skip
+    answers = [name.removeprefix(ANSWER) for name in names if name.startswith(ANSWER)]
+    known |= {ANSWER + answer: partial(_answers, answer) for answer in answers}
+    known[OTHER_ANSWERS] = partial(_answers_none, frozenset(answers))
+    return tuple(known[name] for name in names)
 
 
 def doubt_of(gen: Array) -> Doubles:

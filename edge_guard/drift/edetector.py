@@ -22,21 +22,15 @@ Gammerman 2003). A history that keeps growing takes slow drift in: that is for t
 
 from __future__ import annotations
 
-from math import isnan
-from statistics import NormalDist
-
 import numpy as np
 
+from edge_guard._kernels import step_ranks
 from edge_guard.drift.runlength import FAST_SHARE
 from edge_guard.drift.spec import DriftSpec
 from edge_guard.types import Array, Doubles
 
 _SIZES = (0.25, 0.5, 1.0, 1.5, 2.5)
 _BETS = np.array([*_SIZES, *(-s for s in _SIZES)])
-_HALF_SQUARES = 0.5 * _BETS**2
-_ROOF = 1e250
-_EDGE = 1e-12
-_normal = NormalDist()
 
 
 class EDetector:
@@ -61,12 +55,12 @@ class EDetector:
         seed: int = 0,
     ) -> None:
         self._blocks = np.array([c.block for c in spec.channels], np.float64)
-        self._edges = edges
+        self._edges = np.ascontiguousarray(edges, np.float64)
         self._rng = np.random.default_rng(seed)
         self._weights = np.array(weights, np.float64)
-        self._given = self._weights.sum(1) > 0.0
+        self._anew = (self._weights.sum(1) == 0.0).astype(np.float64)
         k = len(spec.channels)
-        self._sum, self._n = np.zeros(k), np.zeros(k)
+        self._sums, self._uniform = np.zeros((2, k)), self._rng.random(k)
         self.wealth = np.zeros((k, len(_BETS)))
         pace = float((1.0 / self._blocks).mean())
         self.limit = spec.frames_between_alarms / (1.0 - FAST_SHARE) * pace
@@ -83,37 +77,35 @@ class EDetector:
     def reset(self) -> None:
         """Start betting anew; the history of ranks stays."""
         self.wealth[:] = 0.0
-        self._sum[:] = self._n[:] = 0.0
+        self._sums[:] = 0.0
 
     def lengthen(self, blocks: Array) -> None:
         """Take longer blocks, and so a new history: means of other lengths spread differently."""
         longer = blocks > self._blocks
         self._weights[longer] = 0.0
-        self._given &= ~longer
+        self._anew[longer] = 1.0
         self._blocks = np.maximum(self._blocks, blocks)
         self.reset()
 
     def update(self, x: Doubles) -> bool:
-        """Take one frame's values (K,) in, NaN where there is none; return whether it alarms."""
-        self._sum += x
-        self._n += 1.0
-        if isnan(self._sum @ self._sum):  # the blocks of these channels begin anew
-            missing = np.isnan(x)
-            self._sum[missing] = 0.0
-            self._n[missing] = 0.0
-        full = self._n >= self._blocks
-        if not np.count_nonzero(full):
+        """Take one frame's values (K,) in; return whether it alarms.
+
+        A value that is not finite begins its channel's block anew.
+        """
+        full = step_ranks(
+            x, self._blocks, self._edges, self._anew, _BETS, self._uniform,
+            self._sums, self._weights, self.wealth,
+        )  # fmt: skip
+        if not full:
             return False
-        channels = np.flatnonzero(full)
-        self._bet(channels, self._sum[channels] / self._n[channels])
-        self._sum[full] = self._n[full] = 0.0
+        self._uniform = self._rng.random(len(x))
         return self.total > self.limit
 
     def state(self) -> dict[str, Array]:
         """Return what must survive a restart; the blocks at hand are begun again."""
         return {
             "weights": self._weights,
-            "given": self._given,
+            "anew": self._anew,
             "blocks": self._blocks,
             "wealth": self.wealth,
         }
@@ -130,20 +122,5 @@ class EDetector:
             new = state[name]
             if new.shape != old.shape or not np.isfinite(new).all() or (new < 0).any():
                 raise ValueError(f"{name} does not fit")
-        self._weights, self.wealth = state["weights"].copy(), state["wealth"].copy()
-        self._blocks, self._given = state["blocks"].copy(), state["given"].astype(np.bool_)
-
-    def _bet(self, channels: Array, means: Doubles) -> None:
-        """Rank the means of full blocks among the history, and bet on where the next will fall."""
-        weights = self._weights[channels]
-        below = self._edges[channels] <= means[:, None]
-        bins = np.count_nonzero(below, axis=1)
-        own = self._weights[channels, bins]
-        new = 1.0 - self._given[channels]
-        under = np.einsum("ke,ke->k", weights[:, :-1], below)
-        p = under + self._rng.random(len(channels)) * (own + new)
-        p /= np.einsum("ke->k", weights) + new
-        self._weights[channels, bins] += 1.0
-        z = [_normal.inv_cdf(q) for q in np.minimum(np.maximum(p, _EDGE), 1.0 - _EDGE).tolist()]
-        growth = np.exp(_BETS * np.array(z)[:, None] - _HALF_SQUARES)
-        self.wealth[channels] = np.minimum((self.wealth[channels] + 1.0) * growth, _ROOF)
+        self._weights[:], self.wealth[:] = state["weights"], state["wealth"]
+        self._blocks[:], self._anew[:] = state["blocks"], state["anew"] > 0.0

@@ -7,7 +7,7 @@ from math import hypot, sqrt
 import numpy as np
 
 from edge_guard.drift.causes import Attribution
-from edge_guard.drift.channels import MODEL
+from edge_guard.drift.channels import ANSWER, FLAGGED, OTHER_ANSWERS
 from edge_guard.drift.looks import CELLS, Change, cell_values, look
 from edge_guard.drift.model import DriftModel
 from edge_guard.drift.spec import ChannelSpec, SignatureSpec
@@ -25,7 +25,7 @@ SIZES = {
 }
 """Which channels tell the size of a family."""
 
-_QUIET = 5.0
+_QUIET = 3.0
 """Standard errors that image channels may be off while the cause is sought in the model."""
 
 _BAND_OF_ERROR = 0.84
@@ -33,6 +33,7 @@ _BAND_OF_ERROR = 0.84
 
 _MOST_STATISTICS = 6
 _MODEL = SignatureSpec("model", "the model is less sure of pictures that look as ever")
+_FLAGS = SignatureSpec("other", "more frames are flagged than promised")
 _STRANGER = SignatureSpec("other", "the guards find the frames stranger than the references")
 
 
@@ -76,7 +77,7 @@ class Witness:
         change = Change(moved[: self._image], means[k : k + s] - self._model.statistics, cells)
         errors = np.array([standard_error(c, frames) for c in self._channels])
         found = self._attribute(change, moved / errors, frames, leading)
-        size, error, unit = self._size(found.cause.family, moved, errors)
+        size, error, unit = self._size(found, moved, errors)
         return DriftEvidence(
             family=found.cause.family,
             words=found.cause.words,
@@ -93,19 +94,34 @@ class Witness:
 
     def _attribute(self, change: Change, off: Doubles, frames: int, leading: int) -> Attribution:
         quiet = bool((np.abs(off[: self._image]) < _QUIET).all())
-        if self._channels[leading].name in MODEL and quiet:
-            doubts = self._channels[leading].name == "doubt"
-            return Attribution(_MODEL if doubts else _STRANGER, 1.0 if doubts else 0.0)
+        if leading >= self._image and quiet:
+            return self._of_answers(off, leading)
         effective = frames / max(correlation_length(c) for c in self._model.image_channels)
         strongest = int(np.abs(off[: self._image]).argmax())
         described = look(change, self._model.spread)
         return self._causes.attribute(described, effective, strongest, float(off[strongest]))
 
+    def _of_answers(self, off: Doubles, leading: int) -> Attribution:
+        """Return the cause where pictures look as ever: another mix, model, or guards."""
+        words = {i: said for i, c in enumerate(self._channels) if (said := _said(c.name))}
+        most = max(words, key=lambda i: abs(off[i]), default=-1)
+        if most >= 0 and (leading in words or abs(off[most]) >= _QUIET):
+            often = "more" if off[most] > 0 else "less"
+            mix = SignatureSpec("product mix", f"{words[most]} {often} often")
+            return Attribution(mix, 1.0, most)
+        name = self._channels[leading].name
+        if name == FLAGGED:
+            return Attribution(_FLAGS, 0.0, leading)
+        return Attribution(_MODEL, 1.0) if name == "doubt" else Attribution(_STRANGER, 0.0)
+
     def _size(
-        self, family: str, moved: Doubles, errors: Doubles
+        self, found: Attribution, moved: Doubles, errors: Doubles
     ) -> tuple[float | None, float | None, str]:
         """Return size, error and unit; None where the family has none in this scene."""
-        names = [c.name for c in self._channels]
+        family, names = found.cause.family, [c.name for c in self._channels]
+        if found.share >= 0:
+            size, error = 100.0 * moved[found.share], 200.0 * errors[found.share]
+            return float(size), float(error), "% of the frames"
         told = [names.index(name) for name in SIZES.get(family, ()) if name in names]
         if not told:
             return None, None, ""
@@ -130,6 +146,13 @@ class Witness:
             for i in order.tolist()
             for c in [self._channels[i]]
         )
+
+
+def _said(channel: str) -> str:
+    """Return what a channel of answers speaks of; empty for other channels."""
+    if channel == OTHER_ANSWERS:
+        return "the model gives answers that the references hardly have,"
+    return f"the model answers “{channel.removeprefix(ANSWER)}”" if ANSWER in channel else ""
 
 
 def correlation_length(channel: ChannelSpec) -> float:

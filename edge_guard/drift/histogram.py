@@ -22,6 +22,8 @@ from math import isnan
 
 import numpy as np
 
+from edge_guard.types import Doubles
+
 BINS_VERSION = 1
 DEVIATION = "drift."
 """Names of histograms of deviations begin with it; all others are of shares, 0 to 1."""
@@ -37,6 +39,12 @@ Counts = tuple[int, ...]
 def edges_of(name: str) -> tuple[float, ...]:
     """Return the edges between the bins of a histogram, ascending."""
     return DEVIATION_EDGES if name.startswith(DEVIATION) else SHARE_EDGES
+
+
+def counted(deviations: Doubles) -> Counts:
+    """Return how many deviations fall into each bin of `DEVIATION_EDGES`."""
+    bins = np.searchsorted(DEVIATION_EDGES, deviations, "right")
+    return tuple(np.bincount(bins, minlength=len(DEVIATION_EDGES) + 1).tolist())
 
 
 class Histograms:

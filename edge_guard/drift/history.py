@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edge_guard._kernels import add_to_history
 from edge_guard.types import Array, Doubles
 
 _FINE = 64
@@ -16,22 +17,21 @@ class History:
 
     Parameters
     ----------
-    size : int
-        V.
+    usual : Doubles
+        (V,) what stands for a value that is not there.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, usual: Doubles) -> None:
+        size = len(usual)
         self.frames = 0
+        self._usual = usual
         self._total = np.zeros(size)
         self._fine = np.zeros((_FINE, size))
         self._coarse = np.zeros((_COARSE, size))
 
     def add(self, values: Doubles) -> None:
-        """Take one frame's values (V,) in; all finite."""
-        if self.frames % _FINE == 0:
-            self._coarse[self.frames // _FINE % _COARSE] = self._total
-        self._fine[self.frames % _FINE] = self._total
-        self._total += values
+        """Take one frame's values (V,) in."""
+        add_to_history(self.frames, values, self._usual, self._total, self._fine, self._coarse)
         self.frames += 1
 
     def mean(self, frames: int) -> tuple[Doubles, int]:
@@ -69,6 +69,6 @@ class History:
         for name, old in self.state().items():
             if state[name].shape != old.shape or not np.isfinite(state[name]).all():
                 raise ValueError(f"{name} does not fit")
-        self.frames = int(state["frames"][0])
-        self._total, self._fine = state["total"].copy(), state["fine"].copy()
-        self._coarse = state["coarse"].copy()
+        self.frames = max(int(state["frames"][0]), 0)
+        self._total[:], self._fine[:] = state["total"], state["fine"]
+        self._coarse[:] = state["coarse"]

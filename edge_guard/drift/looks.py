@@ -30,6 +30,12 @@ def cell_values(cells: Array) -> Doubles:
     return np.concatenate((flat[:CELLS], np.log(flat[CELLS:] + SD_FLOOR)))
 
 
+def measured_cells(values: Array) -> Doubles:
+    """Return the means and deviations (128,) of `cell_values`."""
+    flat = np.asarray(values, np.float64)
+    return np.concatenate((flat[:CELLS], np.exp(flat[CELLS:]) - SD_FLOOR))
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A mean change.

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from edge_guard.drift.histogram import BINS_VERSION, Counts, edges_of
 from edge_guard.drift.summary import merge_moments
-from edge_guard.publish.messages import Moments, Summary
+from edge_guard.publish.messages import AccuracyBasis, AccuracyCounts, Moments, Summary
 
 Key = tuple[str, str, str, int]
 
@@ -36,6 +36,7 @@ class Merged:
     def __init__(self, bundle: str) -> None:
         self._bundle = bundle
         self._windows: dict[Key, Summary] = {}
+        self._basis: AccuracyBasis | None = None
         self.repeated = 0
         self.refused: Counter[str] = Counter()
 
@@ -52,6 +53,8 @@ class Merged:
             self.repeated += 1
             return False
         self._windows[key] = summary
+        if summary.accuracy is not None:
+            self._basis = summary.accuracy.basis
         return True
 
     @property
@@ -80,6 +83,14 @@ class Merged:
                 sums[name] = [a + b for a, b in zip(total, counts, strict=True)]
         return {name: tuple(sums[name]) for name in sorted(sums)}
 
+    def accuracy(self) -> AccuracyCounts | None:
+        """Return accepted frames by confidence; None where no window counts them."""
+        counted = [s.accuracy for s in self._windows.values() if s.accuracy]
+        if self._basis is None:
+            return None
+        sums = [sum(column) for column in zip(*(a.counts for a in counted), strict=True)]
+        return AccuracyCounts(tuple(sums), self._basis)
+
     def moments(self) -> dict[str, Moments]:
         """Return the moments of each statistic, by name in alphabetical order."""
         merged: dict[str, Moments] = {}
@@ -93,6 +104,11 @@ class Merged:
             return "another bundle"
         if summary.histograms and summary.bins != BINS_VERSION:
             return "other bins"
+        if (known := summary.accuracy) is not None:
+            if self._basis not in (None, known.basis):
+                return "another basis"
+            if len(known.counts) != len(known.basis.values) or min(known.counts, default=0) < 0:
+                return "malformed counts"
         for name, counts in summary.histograms.items():
             if len(counts) != len(edges_of(name)) + 1 or min(counts) < 0:
                 return "malformed counts"

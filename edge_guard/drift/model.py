@@ -9,8 +9,9 @@ import numpy as np
 
 from edge_guard.drift.causes import Causes
 from edge_guard.drift.channels import IMAGE, Scene
+from edge_guard.drift.looks import measured_cells
 from edge_guard.drift.spec import ChannelSpec, DriftSpec
-from edge_guard.types import Array
+from edge_guard.types import Array, Doubles
 
 PREFIX = "drift."
 
@@ -54,6 +55,10 @@ class DriftModel:
     def image_channels(self) -> tuple[ChannelSpec, ...]:
         """The channels that the picture alone gives; they come first."""
         return tuple(c for c in self.spec.channels if c.name in IMAGE)
+
+    def measured(self) -> Doubles:
+        """Return the references' cells (128,) as they are measured, grey levels."""
+        return measured_cells(self.cells)
 
     def causes(self) -> Causes:
         """Return what names causes."""

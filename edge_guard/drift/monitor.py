@@ -10,7 +10,7 @@ more than its dead band and three standard errors: less than what raises it.
 
 from __future__ import annotations
 
-from math import ceil, isnan
+from math import ceil
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,7 @@ from edge_guard.drift.channels import Reader
 from edge_guard.drift.cusum import Charts
 from edge_guard.drift.edetector import EDetector
 from edge_guard.drift.evidence import Witness, correlation_length, standard_error
+from edge_guard.drift.exposure import PATIENCE, ExposureWatch
 from edge_guard.drift.history import History
 from edge_guard.drift.incident import Incident, Report, Word, is_news
 from edge_guard.drift.intake import Intake
@@ -51,15 +52,16 @@ class Monitor:
         self._model = model
         channels = model.spec.channels
         self._names = tuple(c.name for c in channels)
-        self._reader = Reader(model.scene, self._names)
+        self._reader = Reader(model.scene, self._names, model.spec.flag_rate)
         self._mean = np.array([c.mean for c in channels])
         self._sd = np.array([c.sd for c in channels])
         self._witness = Witness(model)
         self._charts = Charts(channels)
         self._ranks = EDetector(model.spec, model.edges, model.gaps)
         self._settling = Settling(channels)
-        self._row = np.zeros(len(channels) + len(model.statistics) + len(model.cells))
-        self._history = History(len(self._row))
+        self._exposure = ExposureWatch()
+        self._x = self._reader.row[: len(channels)]
+        self._history = History(np.concatenate((self._mean, model.statistics, model.measured())))
         self._intake = Intake(self._names)
         self._incident: Incident | None = None
         self._evidence: DriftEvidence | None = None
@@ -92,7 +94,7 @@ class Monitor:
     @property
     def deviations(self) -> dict[str, float]:
         """How far each channel of the last frame is off the references, in sd; NaN: no value."""
-        off = (self._intake.last - self._mean) / self._sd
+        off = (self._x - self._mean) / self._sd
         return dict(zip(self._names, off.tolist(), strict=True))
 
     def update(
@@ -115,13 +117,16 @@ class Monitor:
         if statistics is None or cells is None:
             self._intake.skip("were no usable pictures")
             return None
-        x = self._reader.read(statistics, cells[0], frame.image, result)
-        if not self._intake.differs(x):
+        same = self._reader.read(statistics, cells, frame.image, result)
+        x = self._x
+        if not self._intake.differs(x, same=same):
             return None
         if not self._intake.follows(frame):
             self._charts.forget_neighbour()
             self._settling.forget_neighbour()
-        self._remember(frame, x, statistics, cells)
+        self._history.add(self._reader.row)
+        self._exposure.update(frame.exposure)
+        self._album.add(frame, self._history.frames, keep=self._incident is None)
         alarmed = self._charts.update(x)
         if self._incident is None:
             return self._watch(frame, x, charts=alarmed)
@@ -161,33 +166,29 @@ class Monitor:
             return f"the earlier state cannot be used: {error}"
         self._charts, self._ranks = fresh._charts, fresh._ranks
         self._settling, self._history = fresh._settling, fresh._history
+        self._exposure = fresh._exposure
         self._incident, self._evidence = memory.incident, memory.evidence
         return ""
 
-    def _parts(self) -> dict[str, Charts | EDetector | Settling | History]:
+    def _parts(self) -> dict[str, Charts | EDetector | Settling | History | ExposureWatch]:
         return {
             "charts": self._charts,
             "ranks": self._ranks,
             "settling": self._settling,
             "history": self._history,
+            "exposure": self._exposure,
         }
-
-    def _remember(self, frame: Frame, x: Doubles, statistics: Array, cells: Array) -> None:
-        k, row = len(x), self._row
-        row[:k] = x if not isnan(x @ x) else np.where(np.isnan(x), self._mean, x)
-        row[k : -cells.size] = statistics[: len(row) - k - cells.size]
-        row[-cells.size :] = cells.ravel()
-        self._history.add(row)
-        self._album.add(frame, self._history.frames, keep=self._incident is None)
 
     def _watch(self, frame: Frame, x: Doubles, *, charts: bool) -> Report | None:
         ranks = self._ranks.update(x)
         if not self._settling.done:
             self._settle(x)
-        if not charts and not ranks:
+        if not charts and not ranks and not self._exposure.moved:
             return None
         leading, took = self._charts.leading()
-        if not charts:
+        if self._exposure.moved and not ranks:
+            took = max(took, PATIENCE)
+        elif not charts:
             leading = self._ranks.leading()
             took = max(self._charts.onset(leading), self._model.spec.channels[leading].block)
         took = min(took, self._history.frames)
@@ -243,7 +244,7 @@ class Monitor:
     def _calm(self, spell: int) -> bool:
         """Return whether the last frames looked like the references."""
         means, frames = self._history.mean(spell)
-        return all(
+        return not self._exposure.outside and all(
             abs(float(means[i]) - c.mean) <= c.dead_band + _CALM_ERRORS * standard_error(c, frames)
             for i, c in enumerate(self._model.spec.channels)
         )
@@ -257,6 +258,9 @@ class Monitor:
             evidence = self._witness.testify(
                 means, frames, incident.leading, incident.monitor, incident.since_frame
             )
+            light = self._model.spec.channels[0]
+            off = (float(means[0]) - light.mean) / standard_error(light, frames)
+            evidence = self._exposure.explain(evidence, off)
         self._evidence = evidence
         before = self._album.before(incident.since_count)
         return Report(state, evidence, incident.since_wall_ns, before, small(frame.image))

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from math import erfc, exp, sqrt
 
-REFERENCE_VALUES = (0.25, 0.5, 1.0)
-"""k of the charts: half of the shift, in standard deviations, that each is quickest for."""
+REFERENCE_VALUES = (0.1, 0.2, 0.5, 1.0)
+"""k of the charts: half of the shift, in standard deviations, that each is quickest for. The least
+is for frames that resemble their neighbours: prewhitened by ρ = .9, a shift of one standard
+deviation is .23."""
 
 CLIP = 4.0
 """One frame moves a chart by no more than this: a strange frame is for the guards to judge."""
@@ -21,7 +23,7 @@ CLIP = 4.0
 FAST_SHARE = 0.8
 """Of the false alarms that are allowed, the charts may cause this share; blocks the rest."""
 
-CHART_SHARES = (0.2, 0.5, 0.2)
+CHART_SHARES = (0.15, 0.2, 0.4, 0.15)
 """Of a channel's share, what each chart may use; what is left is the Shewhart limit's."""
 
 _EXCESS = 1.166

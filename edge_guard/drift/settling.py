@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edge_guard._kernels import settle
 from edge_guard.drift.spec import ChannelSpec
 from edge_guard.types import Array, Doubles
 
@@ -33,7 +34,7 @@ class Settling:
         self._sd = np.array([c.sd for c in channels])
         self._mean = np.array([c.mean for c in channels])
         self._sums = np.zeros((4, len(channels)))
-        self._before: Doubles | None = None
+        self._before = np.full(len(channels), np.nan)
         self.frames = 0
 
     @property
@@ -43,18 +44,12 @@ class Settling:
 
     def forget_neighbour(self) -> None:
         """The next frame does not follow the last one closely."""
-        self._before = None
+        self._before[:] = np.nan
 
     def update(self, x: Doubles) -> None:
         """Take one frame's values (K,) in, NaN where there is none."""
         self.frames += 1
-        d = np.nan_to_num((x - self._mean) / self._sd)
-        self._sums[0] += d
-        self._sums[1] += d * d
-        if self._before is not None:
-            self._sums[2] += (d - self._before) ** 2
-            self._sums[3] += 1
-        self._before = d
+        settle(x, self._mean, self._sd, self._before, self._sums)
 
     def correlation(self) -> Doubles:
         """Return ρ (K,), at two standard errors above what was measured; 0 where it is small."""
@@ -80,4 +75,4 @@ class Settling:
         """
         if state["sums"].shape != self._sums.shape or not np.isfinite(state["sums"]).all():
             raise ValueError("the settling does not fit")
-        self._sums, self.frames = state["sums"].copy(), int(state["frames"][0])
+        self._sums[:], self.frames = state["sums"], int(state["frames"][0])

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+NEVER = 1 << 40
+"""A block that is never full."""
+
 FRAMES_BETWEEN_ALARMS = 26_000_000.0
 """Promised mean number of frames between false alarms: a month at ten frames a second."""
 
@@ -29,9 +32,11 @@ class ChannelSpec(msgspec.Struct, frozen=True):
     shewhart : float
         Two neighbouring frames further than this many ``sd`` on one side are an alarm.
     block : int
-        Frames in a block of `edge_guard.drift.edetector`.
+        Frames in a block of `edge_guard.drift.edetector`; `NEVER` for shares, whose means tie.
     counts : tuple of int
         References by their deviation, in the bins of `edge_guard.drift.histogram`.
+    references : tuple of float
+        Reference value k of each chart, the same for all channels of a bundle.
     """
 
     name: str
@@ -45,6 +50,7 @@ class ChannelSpec(msgspec.Struct, frozen=True):
     shewhart: float
     block: int
     counts: tuple[int, ...] = ()
+    references: tuple[float, ...] = (0.25, 0.5, 1.0)
 
 
 class SignatureSpec(msgspec.Struct, frozen=True):
@@ -69,6 +75,8 @@ class DriftSpec(msgspec.Struct, frozen=True):
     signatures : tuple of SignatureSpec
     warnings : tuple of str
         What the references do not cover, in plain words.
+    flag_rate : float
+        Frames with a p-value up to it are flagged; 0: the bundle does not watch flags.
     """
 
     frames_between_alarms: float
@@ -77,3 +85,4 @@ class DriftSpec(msgspec.Struct, frozen=True):
     consecutive: bool
     signatures: tuple[SignatureSpec, ...] = ()
     warnings: tuple[str, ...] = ()
+    flag_rate: float = 0.0

@@ -8,8 +8,10 @@ from types import MappingProxyType
 
 import numpy as np
 
+from edge_guard.drift.accuracy import AcceptedBins
 from edge_guard.drift.histogram import DEVIATION, Counts, Histograms
-from edge_guard.publish.messages import Moments
+from edge_guard.manifest import AccuracySpec
+from edge_guard.publish.messages import AccuracyCounts, Moments
 from edge_guard.types import Result
 
 NONE: Mapping[str, float] = MappingProxyType({})
@@ -81,6 +83,11 @@ class Track:
 class Window:
     """Counts and moments of the frames of one stream between two summaries.
 
+    Parameters
+    ----------
+    accuracy : AccuracySpec, optional
+        How the bundle estimates accuracy.
+
     Attributes
     ----------
     frames : int
@@ -88,13 +95,14 @@ class Window:
         ``reasons`` counts leading reasons by guard.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, accuracy: AccuracySpec | None = None) -> None:
         self.frames = 0
         self.verdicts: Counter[str] = Counter()
         self.labels: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self._tracks: dict[tuple[str, ...], Track] = {}
         self._histograms = Histograms()
+        self._accepted = AcceptedBins(accuracy) if accuracy else None
 
     def add(
         self,
@@ -121,6 +129,8 @@ class Window:
             self.labels[result.label] += 1
         if result.reasons:
             self.reasons[result.reasons[0].guard] += 1
+        if self._accepted:
+            self._accepted.add(result)
         self._follow("image.", statistics)
         self._follow("score.", result.scores)
         answers = {"confidence": result.confidence, "p_value": result.p_value}
@@ -133,6 +143,10 @@ class Window:
     def histograms(self) -> dict[str, Counts]:
         """Return the counts of what is counted in fixed bins."""
         return self._histograms.counts()
+
+    def accuracy(self) -> AccuracyCounts | None:
+        """Return the accepted frames by confidence; None where the bundle has no use for them."""
+        return self._accepted.counts() if self._accepted else None
 
     def statistics(self) -> dict[str, Moments]:
         """Return the moments of everything that was followed."""

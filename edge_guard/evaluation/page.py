@@ -1,27 +1,52 @@
-"""One HTML file that needs nothing else: the frame of every report."""
+"""One HTML file that needs nothing else: the frame of every report, its tables and its pictures."""
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
+from edge_guard.backends.preprocess import encode_jpeg, thumbnail
 from edge_guard.errors import ConfigError
+from edge_guard.types import Image
+
+PICTURE_PX = 160
+"""Longest side of a picture in a report."""
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #111; background: #fff; margin: 2rem auto;
        max-width: 62rem; padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; } h3 { font-size: 1rem; }
 table { border-collapse: collapse; }
-td, th { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #ccc; }
+td, th { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #ccc;
+         vertical-align: top; }
 td:first-child, th:first-child { text-align: left; }
+table.words td, table.words th { text-align: left; overflow-wrap: anywhere; }
+table.words td:first-child { min-width: 11rem; }
 figure { margin: 0; } figcaption { font-size: .8rem; overflow-wrap: anywhere; }
-.charts, .pictures { display: flex; flex-wrap: wrap; gap: 1rem; }
+.charts, .pictures { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; }
 .charts figure { flex: 1 1 26rem; max-width: 32rem; } .pictures figure { width: 9.5rem; }
 .pictures img { width: 100%; border: 1px solid #999; image-rendering: pixelated; }
+.row { display: flex; flex-wrap: wrap; column-gap: 3rem; }
+.note { border-left: .25rem solid #E69F00; padding: .1rem .8rem; }
+.accept, .review, .invalid { font-weight: 600; }
+.accept { color: #00664B; } .review { color: #9A4500; } .invalid { color: #8A2A67; }
 svg { width: 100%; } svg text { font: 12px system-ui, sans-serif; fill: #222; }
 svg .mid { text-anchor: middle; } svg .end { text-anchor: end; }
 svg .grid { stroke: #ddd; } svg .axis { stroke: #333; fill: none; }
 svg .curve { fill: none; stroke-width: 2; }
+@media print {
+  @page { size: A4; margin: 15mm; }
+  body { margin: 0; padding: 0; max-width: none; font-size: 10.5pt; }
+  h2, h3, p:has(+ .charts) { break-after: avoid; } p, li { orphans: 3; widows: 3; }
+  figure, tr, .note, .row section { break-inside: avoid; }
+  .charts figure { flex: 0 1 47%; }
+  .row, .pictures { display: block; }
+  .pictures figure { display: inline-block; vertical-align: top; width: 25mm; margin: 0 3mm 0 0; }
+  .row section { display: inline-block; vertical-align: top; margin-right: 3mm; }
+  img, svg { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+}
 """
 
 
@@ -53,3 +78,26 @@ def write_page(path: Path, title: str, body: str) -> None:
         raise ConfigError(
             f"cannot write {path}: {error.strerror}", "name a file in a folder that can be written"
         ) from None
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
+    """Return a table of plain text; ``kind`` "words" sets its columns flush left."""
+    cells = [f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows]
+    titles = "".join(f"<th>{escape(word)}</th>" for word in head)
+    top = [f"<tr>{titles}</tr>"] if titles else []
+    return "\n".join([f'<table class="{kind}">', *top, *cells, "</table>"])
+
+
+def figure(image: str, words: str) -> str:
+    """Return an element (`picture` or SVG) with a caption in plain text."""
+    return f"<figure>{image}<figcaption>{escape(words)}</figcaption></figure>"
+
+
+def picture(image: Image) -> str:
+    """Return an image element with a small copy of a picture."""
+    return embedded(encode_jpeg(thumbnail(image, PICTURE_PX)), "image/jpeg")
+
+
+def embedded(data: bytes, kind: str) -> str:
+    """Return an image element with an encoded picture of a media type."""
+    return f'<img alt="" src="data:{kind};base64,{base64.b64encode(data).decode()}">'

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
 import numpy as np
 
-from edge_guard.backends.preprocess import encode_jpeg, thumbnail
 from edge_guard.bundle import Bundle
 from edge_guard.drift.histogram import DEVIATION_EDGES
-from edge_guard.evaluation.page import write_page
+from edge_guard.evaluation.page import embedded, figure, picture, write_page
 from edge_guard.evaluation.parity import Difference, Parity
 from edge_guard.evaluation.svg import COLORS, Axis, Line, chart
 
-_PICTURE_PX = 160
 _GOLDEN = 6
 
 
@@ -41,12 +38,17 @@ def sentences(found: Parity) -> Iterator[str]:
         f"{share:.1%} of {found.n} images are flagged, {found.promised:.2%} were promised: the "
         f"model's accuracy {stake}"
     )
+    if found.training:
+        yield (
+            f"compared with {found.training} training images, of which "
+            f"{found.training_flagged / found.training:.1%} are flagged"
+        )
     if found.cause:
         yield f"as a whole it is like {found.cause}"
     yield from (d.words for d in found.differences if d.differs)
     yield from found.remarks
     if not any(d.differs for d in found.differences) and not found.remarks:
-        yield "production looks like the references"
+        yield f"production looks like the {'training images' if found.training else 'references'}"
 
 
 def _body(bundle: Bundle, found: Parity) -> Iterator[str]:
@@ -59,17 +61,11 @@ def _body(bundle: Bundle, found: Parity) -> Iterator[str]:
     yield "</div>"
     yield '<h2>References</h2><div class="pictures">'
     for golden in bundle.manifest.golden[:_GOLDEN]:
-        yield _figure(bundle.pictures[golden.entry], "image/png", "")
+        yield figure(embedded(bundle.pictures[golden.entry], "image/png"), "")
     yield '</div><h2>Strangest production images</h2><div class="pictures">'
     for source, image in found.strangest:
-        jpeg = encode_jpeg(thumbnail(image, _PICTURE_PX))
-        yield _figure(jpeg, "image/jpeg", Path(source).name)
+        yield figure(picture(image), Path(source).name)
     yield "</div>"
-
-
-def _figure(data: bytes, kind: str, words: str) -> str:
-    image = f'<img alt="" src="data:{kind};base64,{base64.b64encode(data).decode()}">'
-    return f"<figure>{image}<figcaption>{escape(words)}</figcaption></figure>"
 
 
 def _chart(difference: Difference) -> str:

@@ -20,13 +20,18 @@ _POINTS = 200
 def histograms(inside: Judged, outside: Mapping[str, Judged], limit: float) -> str:
     """Return the share of images by fused score, each set's own, with the flag threshold."""
     sets = {"like the references": inside} | dict(outside)
-    shown = np.concatenate([s.fused[np.isfinite(s.fused)] for s in sets.values()])
+    return score_histogram({name: judged.fused for name, judged in sets.items()}, limit)
+
+
+def score_histogram(sets: Mapping[str, Array], limit: float) -> str:
+    """Return the share of images by fused score (N,) of each set, with the flag threshold."""
+    shown = np.concatenate([fused[np.isfinite(fused)] for fused in sets.values()])
     low, high = _range(np.append(shown, limit))
     edges = np.linspace(low, high, _BINS + 1)
     lines = []
-    for color, (name, judged) in zip(_colors(len(sets)), sets.items(), strict=True):
-        counts, _ = np.histogram(np.clip(judged.fused, low, high), edges)
-        lines.append(Line(name, edges, _closed(counts / len(judged.fused)), color, steps=True))
+    for color, (name, fused) in zip(_colors(len(sets)), sets.items(), strict=True):
+        counts, _ = np.histogram(np.clip(fused, low, high), edges)
+        lines.append(Line(name, edges, _closed(counts / max(len(fused), 1)), color, steps=True))
     top = max(float(line.y.max()) for line in lines) * 1.05
     at = np.array([limit, limit])
     lines.append(Line("flagged beyond", at, np.array([0.0, top]), COLORS[-1], dashed=True))

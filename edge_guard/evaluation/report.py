@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -10,17 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from edge_guard.backends.preprocess import encode_jpeg, thumbnail
 from edge_guard.bundle import Bundle
+from edge_guard.calibration.references import Reference
 from edge_guard.errors import EdgeGuardError
 from edge_guard.evaluation import plots
 from edge_guard.evaluation.judge import Judged
-from edge_guard.evaluation.page import write_page
+from edge_guard.evaluation.page import figure, picture, table, write_page
 from edge_guard.evaluation.record import Answers
-from edge_guard.types import Array
 
 _PICTURES = 12
-_PICTURE_PX = 160
 
 
 def write_report(
@@ -69,10 +66,10 @@ def _body(
         "Intervals of shares are exact, the others are bootstrapped.</p>"
     )
     yield "<h2>Images like the references</h2>"
-    yield _table(["figure", "value", "95 % interval"], _headline(record["id"]))
+    yield table(["figure", "value", "95 % interval"], _headline(record["id"]))
     if outside:
         yield "<h2>Foreign images</h2>"
-        yield _table(
+        yield table(
             ["set", "images", "flagged", "AUROC", "95 % interval", "FPR95", "95 % interval"],
             [_foreign(name, entry) for name, entry in record["ood"].items()],
         )
@@ -82,7 +79,7 @@ def _body(
     for name, entry in record["ood"].items():
         yield f"<h2>Guards against {escape(name)}</h2>"
         yield "<p>AUROC of each guard alone, and of the fused score without it.</p>"
-        yield _table(["guard", "AUROC alone", "FPR95 alone", "fused without it"], _guards(entry))
+        yield table(["guard", "AUROC alone", "FPR95 alone", "fused without it"], _guards(entry))
     yield from _pictures("Good images that are least like the references", inside, -1.0)
     for name, judged in outside.items():
         yield from _pictures(f"Images of {name} that are most like the references", judged, 1.0)
@@ -140,12 +137,6 @@ def _between(ends: Sequence[float]) -> str:
     return f"{ends[0]:.4f} to {ends[1]:.4f}"
 
 
-def _table(head: Sequence[str], rows: Iterator[list[str]] | list[list[str]]) -> str:
-    cells = [f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows]
-    titles = "".join(f"<th>{escape(word)}</th>" for word in head)
-    return "\n".join(["<table>", f"<tr>{titles}</tr>", *cells, "</table>"])
-
-
 def _pictures(title: str, judged: Judged, sign: float) -> Iterator[str]:
     """Yield the images that the guard judges worst: highest score first where sign is −1."""
     yield f'<h2>{escape(title)}</h2><div class="pictures">'
@@ -158,13 +149,11 @@ def _figure(judged: Judged, row: int) -> str:
     image = judged.images[row]
     verdict = str(judged.verdicts[row])
     words = f"{Path(image.name).name}: {verdict} {judged.leading[row]}, {judged.fused[row]:.2f}"
-    return f"<figure>{_picture(image.load)}<figcaption>{escape(words)}</figcaption></figure>"
+    return figure(_picture(image), words)
 
 
-def _picture(load: Any) -> str:
+def _picture(image: Reference) -> str:
     try:
-        image: Array = thumbnail(load(), _PICTURE_PX)
-        data = base64.b64encode(encode_jpeg(image)).decode()
+        return picture(image.load())
     except EdgeGuardError as error:
         return f"<p>{escape(str(error))}</p>"
-    return f'<img alt="" src="data:image/jpeg;base64,{data}">'

@@ -28,6 +28,9 @@ from edge_guard.types import Array, Doubles, Floats, Image, Reason
 
 STATISTICS = (*_kernels.STATISTICS, *_kernels.LEVELS)
 MIN_SIDE_PX = 16
+MEASURES = 2
+"""Version of what `Meter` measures. 2: of 256 rows and more, samples; levels are those of the luma.
+A bundle's thresholds hold for the version that it was calibrated with."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,11 @@
-"""Whether somebody confirms what is sent, and so how much is worth sending again."""
+"""What receipts say, and whether any come: so much is worth sending again."""
 
 from __future__ import annotations
 
 import time
+
+from edge_guard.publish.messages import BootReceipt
+from edge_guard.publish.rows import Range
 
 PROBES = 4
 """Rows that are sent again in one round while nobody answers."""
@@ -53,4 +56,28 @@ class Answers:
         if since is None or time.monotonic() - since <= self._patience:
             return ""
         seconds = time.monotonic() - since
-        return f"no receipt from the collector for {seconds:.0f} s: is it running?"
+        return (
+            f"no receipt from the collector for {seconds:.0f} s: does it run, and may this device "
+            "write its topics and read its receipt topic at the broker?"
+        )
+
+
+def covered(receipt: BootReceipt) -> list[Range]:
+    """Return the ranges of sequences that the receipt covers.
+
+    Raises
+    ------
+    ValueError
+        The receipt contradicts itself.
+    """
+    if not 0 <= receipt.contiguous <= receipt.highest:
+        raise ValueError(f"has {receipt.contiguous} of {receipt.highest}")
+    ranges = [(1, receipt.contiguous)]
+    after = receipt.contiguous
+    for first, last in receipt.gaps:
+        if not after < first <= last <= receipt.highest:
+            raise ValueError(f"has a gap {first}..{last} out of order")
+        ranges.append((after + 1, first - 1))
+        after = last
+    ranges.append((after + 1, receipt.highest))
+    return [(first, last) for first, last in ranges if first <= last]

@@ -8,8 +8,11 @@ check find a damaged type.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import logging
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -18,13 +21,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edge_guard.errors import StoreError
+from edge_guard.publish.marks import Marks
 from edge_guard.publish.pictures import Pictures, sync_directory
+from edge_guard.publish.reserve import Reserve
 
 log = logging.getLogger(__name__)
 
 VERSION = 1
 _BUSY_SECONDS = 10.0
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "wal_autocheckpoint=256",  # pages; a small disk cannot hold SQLite's usual 1000
+    "temp_store=MEMORY",
+)
 _SCHEMA = """
 CREATE TABLE message (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -53,6 +64,10 @@ class DamagedError(StoreError):
     """The file is not the intact database that it was."""
 
 
+class FullError(StoreError):
+    """The disk has no room left."""
+
+
 class Database:
     """The spool's folder, held by one process: database, pictures, lock.
 
@@ -60,6 +75,8 @@ class Database:
     ----------
     folder : Path
         Made if it is not there.
+    reserve_bytes : int
+        Room on the disk to hold back.
 
     Raises
     ------
@@ -69,15 +86,23 @@ class Database:
     Attributes
     ----------
     set_aside : Path or None
-        Where a damaged spool was put when this one was opened.
+        Where a damaged spool was put since this one was opened.
+    generation : int
+        Counts the files that were opened.
+    mutex : RLock
+        Held during every transaction.
+    reserve : Reserve
+    marks : Marks
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, reserve_bytes: int) -> None:
         self.folder = folder
         self.set_aside: Path | None = None
-        self._mutex = threading.RLock()
+        self.generation = 0
+        self.mutex = threading.RLock()
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            sync_directory(folder.parent)
             self._lock = (folder / "lock").open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -87,15 +112,28 @@ class Database:
             ) from None
         except OSError as error:
             raise self._unusable(error) from error
-        self.open()
+        self.reserve = Reserve(folder / "reserve", reserve_bytes)
+        self.marks = Marks(folder / "marks.json")
+        with self.reserve.lent():  # SQLite needs some for its files even to open them
+            self.open()
 
     def open(self) -> None:
         """Open the database; a damaged one is set aside with its pictures, and a new one made."""
         try:
             self._open()
         except DamagedError as damage:
-            self._put_aside(damage)
-            self._open()
+            self.replace(damage)
+
+    def replace(self, damage: DamagedError) -> Path:
+        """Set the database aside, whatever a check of it says; return where it is now."""
+        aside = self._put_aside(damage)
+        self._open()
+        return aside
+
+    def checkpoint(self) -> None:
+        """Give the log's room back to the disk, as far as that can be done now."""
+        with self.mutex, contextlib.suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
@@ -112,7 +150,7 @@ class Database:
         StoreError
             The disk is full or fails; ``DamagedError`` when the file is corrupt.
         """
-        with self._mutex:
+        with self.mutex:
             try:
                 self._connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -123,25 +161,27 @@ class Database:
                     if self._connection.in_transaction:
                         self._connection.execute("ROLLBACK")
                     raise
-            except (sqlite3.Error, OSError) as error:
+            except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
                 raise self._unusable(error) from error
 
     def close(self) -> None:
         """Close the database and let another process have the folder."""
-        with self._mutex:
+        with self.mutex:
             self._connection.close()
             self._lock.close()
 
     def _open(self) -> None:
         path = self.folder / "spool.sqlite"
+        self.generation += 1
         try:
             self.pictures = Pictures(self.folder / "pictures")
             self._connection = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
-            self._connection.execute("PRAGMA journal_mode=WAL")
+            for pragma in _PRAGMAS:
+                self._connection.execute(f"PRAGMA {pragma}")
             self._check_or_create()
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             raise self._unusable(error) from error
 
     def _check_or_create(self) -> None:
@@ -153,25 +193,34 @@ class Database:
             return
         if version != VERSION:
             raise DamagedError(f"spool {self.folder} has version {version}, not {VERSION}")
-        if self._connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        if self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
             raise DamagedError(f"spool {self.folder} fails SQLite's check")
 
-    def _put_aside(self, damage: DamagedError) -> None:
+    def _put_aside(self, damage: DamagedError) -> Path:
         if hasattr(self, "_connection"):
             self._connection.close()
+        for older in self.folder.glob("damaged-*"):  # one is kept: they must not fill the disk
+            shutil.rmtree(older, ignore_errors=True)
         moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        self.set_aside = self.folder / f"damaged-{moment}"
-        self.set_aside.mkdir()
+        self.set_aside = aside = self.folder / f"damaged-{moment}"
+        aside.mkdir()
         for path in [*self.folder.glob("spool.sqlite*"), self.folder / "pictures"]:
             if path.exists():
-                path.rename(self.set_aside / path.name)
+                path.rename(aside / path.name)
         sync_directory(self.folder)
-        log.error("%s; it is kept as %s and a new spool is used", damage.problem, self.set_aside)
+        log.error("%s; it is kept as %s and a new spool is used", damage.problem, aside)
+        return aside
 
-    def _unusable(self, error: sqlite3.Error | OSError) -> StoreError:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in _CORRUPT or type(error) is sqlite3.DatabaseError:
+    def _unusable(self, error: sqlite3.Error | OSError | UnicodeDecodeError) -> StoreError:
+        extended = getattr(error, "sqlite_errorcode", 0)
+        code = extended & 0xFF
+        words = str(error)  # a text in the file, or SQLite's words about it, may be garbled
+        garbled = isinstance(error, UnicodeDecodeError) or "Could not decode to UTF-8" in words
+        if code in _CORRUPT or type(error) is sqlite3.DatabaseError or garbled:
             return DamagedError(f"spool {self.folder} is damaged ({error})")
+        full = code == sqlite3.SQLITE_FULL or extended == sqlite3.SQLITE_IOERR_SHMSIZE
+        if full or getattr(error, "errno", 0) in _FULL:
+            return FullError(f"spool {self.folder}: its disk is full ({error})", "make room on it")
         return StoreError(
             f"spool {self.folder} cannot be used ({error})", "check its disk and permissions"
         )

@@ -1,13 +1,15 @@
 """What the spool gives up, in which order, and how it says so.
 
-Under the quota pictures go first, then results of single frames, then events, each oldest first;
-summaries, alarms and reports never. A picture's event stays and names the cause; a message leaves
-its sequence in a ``Dropped`` report. Everything is counted in the table ``loss``.
+Under the quota, and on a full disk, pictures go first, then results of single frames, then events
+that say what an earlier one said, then other events, each oldest first; summaries, alarms and
+reports never. A picture's event stays and names the cause; a message leaves its sequence, and an
+event its gist, in a ``Dropped`` report. Everything is counted in the table ``loss``.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -16,22 +18,41 @@ import msgspec
 from edge_guard.publish.messages import Dropped, Event, decode, encode
 from edge_guard.publish.rows import Identity, Range, count_loss, delete, rewrite
 
-_GIVEN_UP = ("result", "event")
 _RANGES = 1000
 """Sequence ranges in one report."""
+_LOOKED_AT = 64
+"""Oldest events among which repetitions are sought."""
+_AT_ONCE = 32
+"""Rows that a full disk takes in one transaction, which needs room itself."""
 
 
 class Loss(NamedTuple):
-    """Messages of one boot that are given up together."""
+    """Messages of one boot that are given up together.
+
+    Attributes
+    ----------
+    gist : dict of str to int
+        How many events by ``{stream}/{verdict}/{leading guard}``.
+    """
 
     of_boot: str
     kind: str
     cause: str
     sequences: tuple[Range, ...]
+    gist: dict[str, int] = {}  # noqa: RUF012  never changed
+    first_wall_time: str | None = None
+    last_wall_time: str | None = None
 
 
-Report = Callable[[int, Loss], tuple[str, bytes]]
-"""Return topic and payload of the ``Dropped`` message with that sequence."""
+class _Told(NamedTuple):
+    """What an event said, in few words."""
+
+    gist: str
+    captured_wall_time: str
+
+
+Report = Callable[[str, int, Loss], tuple[str, bytes]]
+"""Return topic and payload of the ``Dropped`` message with that boot id and sequence."""
 
 
 class Ledger:
@@ -43,30 +64,44 @@ class Ledger:
     ----------
     report : Report
     add : callable
-        ``add(db, kind, topic, build)`` puts a message into the spool.
+        ``add(db, kind, build)`` puts what ``build(boot_id, sequence)`` makes into the spool.
     """
 
     def __init__(
         self,
         report: Report,
-        add: Callable[[sqlite3.Connection, str, Callable[[int], tuple[str, bytes]]], int],
+        add: Callable[[sqlite3.Connection, str, Callable[[str, int], tuple[str, bytes]]], int],
     ) -> None:
         self._report = report
         self._add = add
 
     def make_room(self, db: sqlite3.Connection, max_bytes: int) -> list[str]:
         """Give up what the quota asks for."""
+        return self._give_up_oldest(db, "quota", max_bytes, most=None)
+
+    def free(self, db: sqlite3.Connection, n_bytes: int) -> list[str] | None:
+        """Give up ``n_bytes`` to a full disk, or 32 rows, or all there is; None: nothing is."""
+        if _oldest(db, "image") or _oldest(db, "result") or _oldest(db, "event"):
+            return self._give_up_oldest(db, "disk full", _used_bytes(db) - n_bytes, most=_AT_ONCE)
+        return None
+
+    def _give_up_oldest(
+        self, db: sqlite3.Connection, cause: str, max_bytes: int, most: int | None
+    ) -> list[str]:
+        """Give up rows until ``max_bytes`` are used, ``most`` are gone, or none may go."""
         files: list[str] = []
-        while _used_bytes(db) > max_bytes:
-            oldest = _oldest(db, "image")
-            if oldest is not None:
-                files += self.lose_picture(db, *oldest, "quota")
-                continue
-            victims = (row for kind in _GIVEN_UP if (row := _oldest(db, kind)) is not None)
-            victim = next(victims, None)
-            if victim is None:
-                break  # only what is never given up is left
-            files += self.lose_message(db, *victim, "quota")
+        losses: list[Loss] = []
+        gone = 0
+        while _used_bytes(db) > max_bytes and gone != most:
+            gone += 1
+            if (picture := _oldest(db, "image")) is not None:
+                files += self.lose_picture(db, *picture, cause)
+            elif (victim := _oldest(db, "result") or _least_telling_event(db)) is not None:
+                losses += _remove(db, *victim, cause, files)
+            else:
+                break
+        for loss in losses:  # a report needs room: not before all rows are gone
+            self.tell(db, loss)
         return files
 
     def lose_picture(
@@ -94,16 +129,12 @@ class Ledger:
         self, db: sqlite3.Connection, boot_id: str, sequence: int, cause: str
     ) -> list[str]:
         """Give up one message, and its picture with it."""
-        (kind,) = db.execute(
-            "SELECT kind FROM message WHERE boot_id=? AND sequence=? AND part=0",
-            (boot_id, sequence),
-        ).fetchone()
-        files = delete(db, boot_id, sequence, part=1) + delete(db, boot_id, sequence, part=0)
-        count_loss(db, kind, cause, 1)
-        self._tell(db, Loss(boot_id, kind, cause, ((sequence, sequence),)))
+        files: list[str] = []
+        for loss in _remove(db, boot_id, sequence, cause, files):
+            self.tell(db, loss)
         return files
 
-    def _tell(self, db: sqlite3.Connection, loss: Loss) -> None:
+    def tell(self, db: sqlite3.Connection, loss: Loss) -> None:
         """Extend the newest report if it has not left yet and is about the same; else add one."""
         row = db.execute(
             "SELECT boot_id, sequence, payload FROM message"
@@ -111,11 +142,34 @@ class Ledger:
         ).fetchone()
         extended = row and _extend(row[2], loss)
         if not extended:
-            self._add(db, "dropped", lambda sequence: self._report(sequence, loss))
+            self._add(
+                db, "dropped", lambda boot_id, sequence: self._report(boot_id, sequence, loss)
+            )
             return
         boot_id, sequence, _ = row
-        topic, payload = self._report(sequence, extended)
+        topic, payload = self._report(boot_id, sequence, extended)
         rewrite(db, Identity(boot_id, sequence, topic), payload)
+
+
+def _remove(
+    db: sqlite3.Connection, boot_id: str, sequence: int, cause: str, files: list[str]
+) -> list[Loss]:
+    """Delete a message and its picture, add its file; return the loss, none if it was released."""
+    found = db.execute(
+        "SELECT kind, payload FROM message WHERE boot_id=? AND sequence=? AND part=0",
+        (boot_id, sequence),
+    ).fetchone()
+    if found is None:
+        return []
+    kind, payload = found
+    for part in (1, 0):
+        files += delete(db, boot_id, sequence, part)
+    count_loss(db, kind, cause, 1)
+    loss = Loss(boot_id, kind, cause, ((sequence, sequence),))
+    if kind == "event" and (told := _told(payload)) is not None:
+        at = told.captured_wall_time
+        loss = loss._replace(gist={told.gist: 1}, first_wall_time=at, last_wall_time=at)
+    return [loss]
 
 
 def merge(ranges: Iterable[Range]) -> tuple[Range, ...]:
@@ -137,7 +191,41 @@ def _extend(payload: bytes, loss: Loss) -> Loss | None:
     if (report.of_boot, report.kind, report.cause) != (loss.of_boot, loss.kind, loss.cause):
         return None
     ranges = merge([*report.sequences, *loss.sequences])
-    return loss._replace(sequences=ranges) if len(ranges) <= _RANGES else None
+    return (
+        None
+        if len(ranges) > _RANGES
+        else loss._replace(
+            sequences=ranges,
+            gist=dict(Counter(report.gist) + Counter(loss.gist)),
+            first_wall_time=report.first_wall_time or loss.first_wall_time,
+            last_wall_time=loss.last_wall_time or report.last_wall_time,
+        )
+    )
+
+
+def _told(payload: bytes) -> _Told | None:
+    try:
+        event = decode(payload, Event)
+    except msgspec.MsgspecError:
+        return None
+    guard = event.reasons[0].guard if event.reasons else ""
+    return _Told(f"{event.stream}/{event.verdict.value}/{guard}", event.captured_wall_time)
+
+
+def _least_telling_event(db: sqlite3.Connection) -> tuple[str, int] | None:
+    """Return the oldest event that says what an earlier one says, else the oldest."""
+    rows = db.execute(
+        "SELECT boot_id, sequence, payload FROM message WHERE kind='event' ORDER BY id LIMIT ?",
+        (_LOOKED_AT,),
+    ).fetchall()
+    said: set[str] = set()
+    for boot_id, sequence, payload in rows:
+        told = _told(payload)
+        gist = told.gist if told else ""
+        if gist in said:
+            return boot_id, sequence
+        said.add(gist)
+    return rows[0][:2] if rows else None
 
 
 def _used_bytes(db: sqlite3.Connection) -> int:

@@ -13,15 +13,34 @@ import socket
 import ssl
 import time
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, cast
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_guard.config import MqttTable
 from edge_guard.errors import BrokerError, ConfigError
+from edge_guard.publish.happenings import (
+    Acknowledged,
+    Closed,
+    Connected,
+    Happening,
+    Received,
+    Unheard,
+    Woken,
+)
+from edge_guard.refusals import (
+    KEEPALIVE_SHARE,
+    PACKET_TOO_LARGE,
+    TAKEN_OVER,
+    UNSUPPORTED_VERSION,
+    Trouble,
+    connect_trouble,
+    tls_trouble,
+)
 
 Version = Literal["3.1.1", "5"]
 CONNECT_SECONDS = 5.0
@@ -30,47 +49,13 @@ _PROTOCOLS: dict[Version, MQTTProtocolVersion] = {
     "5": MQTTProtocolVersion.MQTTv5,
 }
 _GOODBYE_SECONDS = 1.0
-_UNSUPPORTED_VERSION = (0x84, 1)
+_PACKET_OVERHEAD_BYTES = 16
+"""What a PUBLISH is larger than topic and payload, at most."""
 _RECEIVE_MAXIMUM = 65_535
+WILL_DELAY_SECONDS = 5
+"""MQTT 5: a connection that is back so soon was never announced as lost."""
 _MAX_INCOMING = 1000
 """Messages that wait to be handled; more are a flood, and are counted."""
-
-
-class Connected(NamedTuple):
-    """The broker has accepted us; it takes ``receive_maximum`` unacknowledged messages."""
-
-    receive_maximum: int
-
-
-class Closed(NamedTuple):
-    """The connection was refused or lost.
-
-    ``speaks_other_version``: another protocol version is worth a try.
-    """
-
-    cause: str
-    speaks_other_version: bool
-
-
-class Acknowledged(NamedTuple):
-    """The broker's PUBACK for the message ``publish`` numbered so; ``refusal`` is "" if taken."""
-
-    number: int
-    refusal: str
-
-
-class Received(NamedTuple):
-    """A message on a subscribed topic."""
-
-    topic: str
-    payload: bytes
-
-
-class Woken(NamedTuple):
-    """Somebody called ``wake``."""
-
-
-Happening = Connected | Closed | Acknowledged | Received | Woken
 
 
 class Link:
@@ -83,7 +68,8 @@ class Link:
         ``3.1.1`` or ``5``.
     client_id : str
     will : tuple of (topic, payload)
-        Published by the broker, retained, when the connection breaks.
+        Published by the broker, retained, when the connection breaks; with MQTT 5 only if no new
+        one is there within `WILL_DELAY_SECONDS`.
     subscribe : sequence of str
         Topics, QoS 1.
 
@@ -110,6 +96,7 @@ class Link:
         self._config = config
         self._subscribe = subscribe
         self._accepted = False
+        self._last_error = ""
         v5 = version == "5"
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2,
@@ -120,12 +107,15 @@ class Link:
         )
         self._client.connect_timeout = CONNECT_SECONDS
         self._client.max_inflight_messages_set(_RECEIVE_MAXIMUM)
-        self._client.will_set(*will, qos=1, retain=True)
+        delay = _properties(PacketTypes.WILLMESSAGE, "WillDelayInterval") if v5 else None
+        self._client.will_set(*will, qos=1, retain=True, properties=delay)
         self._client.on_socket_open = _send_at_once
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_publish = self._on_publish
         self._client.on_message = self._on_message
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_log = self._on_log
 
     def connect(self) -> None:
         """Open the connection; ``Connected`` or ``Closed`` follows in ``happenings``.
@@ -137,15 +127,18 @@ class Link:
         ConfigError
             A password, CA, certificate or key file cannot be read.
         """
-        _set_credentials(self._client, self._config)
+        set_credentials(self._client, self._config)
         try:
             self._client.connect(
-                self._config.host, self._config.port, keepalive=self._config.keepalive_seconds
+                self._config.host,
+                self._config.port,
+                keepalive=int(self._config.keepalive_seconds * KEEPALIVE_SHARE),
+                **self._session(),
             )
         except ssl.SSLError as error:
+            trouble = tls_trouble(str(error)) or Trouble(_words(error), "check [mqtt.tls]")
             raise BrokerError(
-                f"broker {self._address}: TLS failed ({_words(error)})",
-                "check ca_file, and that the broker's certificate names this host",
+                f"broker {self._address}: TLS failed: {trouble.problem}", trouble.remedy
             ) from error
         except (OSError, ValueError) as error:
             raise BrokerError(
@@ -174,6 +167,13 @@ class Link:
                 cast(socket.socket, connection).shutdown(socket.SHUT_RDWR)
         self._client.loop_stop()
 
+    def _session(self) -> dict[str, Any]:
+        """Return what keeps a will waiting: it is published as soon as its session ends."""
+        if self.version != "5":
+            return {}
+        expiry = _properties(PacketTypes.CONNECT, "SessionExpiryInterval")
+        return {"clean_start": False, "properties": expiry}
+
     def _on_connect(
         self,
         client: paho.Client,
@@ -183,25 +183,55 @@ class Link:
         properties: Properties | None,
     ) -> None:
         if reason.is_failure:
-            other = reason.value in _UNSUPPORTED_VERSION
-            self.happenings.put(Closed(f"broker {self._address} refuses: {reason}", other))
+            problem, remedy = connect_trouble(int(reason.value), str(reason))
+            other = reason.value in UNSUPPORTED_VERSION
+            self.happenings.put(Closed(f"broker {self._address} refuses: {problem}", remedy, other))
             return
         self._accepted = True
         if self._subscribe:
             client.subscribe([(topic, 1) for topic in self._subscribe])
         maximum = getattr(properties, "ReceiveMaximum", _RECEIVE_MAXIMUM)
-        self.happenings.put(Connected(int(maximum)))
+        largest = getattr(properties, "MaximumPacketSize", None)
+        self.happenings.put(Connected(int(maximum), largest))
 
     def _on_disconnect(
         self, _client: paho.Client, _userdata: object, _flags: object, reason: ReasonCode, *_: Any
     ) -> None:
-        cause = f"connection to broker {self._address} lost: {reason}"
-        self.happenings.put(Closed(cause, speaks_other_version=not self._accepted))
+        if reason.value == TAKEN_OVER:
+            what = f"another client has connected to broker {self._address} as this device"
+            self.happenings.put(Closed(what, "give each device a [device] id of its own", False))
+            return
+        quiet = not self._last_error and str(reason) == "Unspecified error"
+        trouble = tls_trouble(self._last_error) or Trouble(self._last_error or str(reason), "")
+        cause = f"connection to broker {self._address} lost: {trouble.problem}"
+        self.happenings.put(Closed(cause, trouble.remedy, not self._accepted, quiet))
 
     def _on_publish(
         self, _client: paho.Client, _userdata: object, number: int, reason: ReasonCode, *_: Any
     ) -> None:
-        self.happenings.put(Acknowledged(number, str(reason) if reason.is_failure else ""))
+        refusal = str(reason) if reason.is_failure else ""
+        self.happenings.put(Acknowledged(number, refusal, reason.value == PACKET_TOO_LARGE))
+
+    def _on_subscribe(
+        self,
+        _client: paho.Client,
+        _userdata: object,
+        _number: int,
+        reasons: list[ReasonCode],
+        _: Any,
+    ) -> None:
+        for topic, reason in zip(self._subscribe, reasons, strict=False):
+            if reason.is_failure:
+                self.happenings.put(
+                    Unheard(
+                        f"broker {self._address} refuses the subscription to {topic}: {reason}: "
+                        "let this device read it in the broker's access rules"
+                    )
+                )
+
+    def _on_log(self, _client: paho.Client, _userdata: object, level: int, words: str) -> None:
+        if level == paho.MQTT_LOG_ERR:
+            self._last_error = words
 
     def _on_message(
         self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage
@@ -213,9 +243,15 @@ class Link:
 
 
 def open_link(
-    config: MqttTable, client_id: str, will: tuple[str, bytes], subscribe: tuple[str, ...] = ()
+    config: MqttTable,
+    client_id: str,
+    will: tuple[str, bytes],
+    subscribe: tuple[str, ...] = (),
+    last: Version | None = None,
 ) -> tuple[Link, Connected]:
     """Return a standing connection; ``version = "auto"`` tries MQTT 5, then 3.1.1.
+
+    ``last`` is the version that was spoken there last; it is tried first.
 
     Raises
     ------
@@ -224,23 +260,39 @@ def open_link(
     ConfigError
         A password, CA, certificate or key file cannot be read.
     """
-    auto = config.version == "auto"
-    versions = ("5", "3.1.1") if auto else (config.version,)
-    closed = Closed("", False)
+    versions: tuple[Version, ...] = ("3.1.1", "5") if last == "3.1.1" else ("5", "3.1.1")
+    if config.version != "auto":
+        versions = (config.version,)
+    closed = Closed("", "", False)
     for version in versions:
-        link = Link(config, cast(Version, version), client_id, will, subscribe)
+        link = Link(config, version, client_id, will, subscribe)
         link.connect()
         try:
             happening = link.happenings.get(timeout=CONNECT_SECONDS)
         except queue.Empty:
-            happening = Closed(f"broker {config.host}:{config.port} does not answer", False)
+            silent = f"broker {config.host}:{config.port} does not answer"
+            happening = Closed(silent, "check host and port: is a broker there?", True)
         if isinstance(happening, Connected):
             return link, happening
         link.close()
         closed = cast(Closed, happening)
         if not closed.speaks_other_version:
             break
-    raise BrokerError(closed.cause, "check [mqtt] port, tls, version, username, password_file")
+    usual = "check [mqtt] port, tls, version, username, password_file"
+    raise BrokerError(closed.cause, closed.remedy or usual)
+
+
+def fits(topic: str, payload: bytes, maximum_packet_bytes: int | None) -> bool:
+    """Return whether a message fits in the packets that the broker takes."""
+    if maximum_packet_bytes is None:
+        return True
+    return len(topic.encode()) + len(payload) + _PACKET_OVERHEAD_BYTES <= maximum_packet_bytes
+
+
+def _properties(packet: int, name: str) -> Properties:
+    properties = Properties(packet)  # type: ignore[no-untyped-call]
+    setattr(properties, name, WILL_DELAY_SECONDS)
+    return properties
 
 
 def _send_at_once(_client: paho.Client, _userdata: object, connection: object) -> None:
@@ -248,7 +300,14 @@ def _send_at_once(_client: paho.Client, _userdata: object, connection: object) -
     cast(socket.socket, connection).setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _set_credentials(client: paho.Client, config: MqttTable) -> None:
+def set_credentials(client: paho.Client, config: MqttTable) -> None:
+    """Give the client user, password and TLS.
+
+    Raises
+    ------
+    ConfigError
+        A password, CA, certificate or key file cannot be read.
+    """
     if config.username is not None:
         password = None if config.password_file is None else _read(config.password_file)
         client.username_pw_set(config.username, password)

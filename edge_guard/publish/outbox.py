@@ -19,7 +19,7 @@ from edge_guard.publish.stamp import StampFields, stamp
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["event", "result", "summary", "alarm"]
+Kind = Literal["event", "result", "summary", "alarm", "reply"]
 _NO_SPACE = "disk"
 _WAITING = 1000
 
@@ -141,7 +141,9 @@ class Outbox:
             return self._accepted(self.spool.append(kind, build_bare if picture else build))
         except StoreError as error:
             self._refused(error)
-        if kind in ("summary", "alarm"):
+        if kind in ("summary", "alarm", "reply"):
+            if len(self._waiting) == self._waiting.maxlen:
+                self._uncounted[self._waiting[0][0]] += 1
             self._waiting.append((kind, build))
         else:
             self._uncounted[kind] += 1
@@ -177,9 +179,10 @@ class Outbox:
             log.error("%s", error)
         self._cause = str(error)
 
-    def _report(self, sequence: int, loss: Loss) -> tuple[str, bytes]:
+    def _report(self, boot_id: str, sequence: int, loss: Loss) -> tuple[str, bytes]:
         """Return topic and payload of the report of a loss."""
-        message = Dropped(**self.numbered(sequence), **loss._asdict())
+        numbered = Numbered(**stamp(self._device, boot_id), sequence=sequence)
+        message = Dropped(**numbered, **loss._asdict())
         return self.topics.dropped(), encode(message)
 
 

@@ -22,21 +22,26 @@ class Pictures:
     ------
     OSError
         The disk is full, read-only or gone.
+
+    Attributes
+    ----------
+    folder : Path
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        sync_directory(folder.parent)
 
     def write(self, name: str, content: bytes) -> None:
         """Return when the file and its directory entry are on the disk."""
-        path = self._folder / name
+        path = self.folder / name
         try:
             with path.open("wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            sync_directory(self._folder)
+            sync_directory(self.folder)
         except OSError:
             path.unlink(missing_ok=True)
             raise
@@ -44,7 +49,7 @@ class Pictures:
     def read(self, name: str) -> bytes | None:
         """Return the file's content; None when it is missing or cannot be read."""
         try:
-            return (self._folder / name).read_bytes()
+            return (self.folder / name).read_bytes()
         except OSError:
             return None
 
@@ -52,13 +57,13 @@ class Pictures:
         """Delete files; one that cannot be deleted now is swept at the next start."""
         for name in names:
             try:
-                (self._folder / name).unlink(missing_ok=True)
+                (self.folder / name).unlink(missing_ok=True)
             except OSError as error:
-                log.warning("picture %s cannot be deleted: %s", self._folder / name, error)
+                log.warning("picture %s cannot be deleted: %s", self.folder / name, error)
 
     def sweep(self, known: set[str]) -> int:
         """Delete every file that no row names, and return how many."""
-        orphans = [path.name for path in self._folder.iterdir() if path.name not in known]
+        orphans = [path.name for path in self.folder.iterdir() if path.name not in known]
         self.remove(orphans)
         return len(orphans)
 

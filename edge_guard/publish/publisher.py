@@ -12,6 +12,7 @@ import queue
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 import msgspec
@@ -19,24 +20,21 @@ import msgspec
 from edge_guard.config import MqttTable
 from edge_guard.errors import EdgeGuardError, StoreError
 from edge_guard.publish.answers import Answers
+from edge_guard.publish.delivery import Delivery
+from edge_guard.publish.happenings import Acknowledged, Closed, Happening, Received, Unheard
 from edge_guard.publish.messages import Receipt, State, decode, encode
-from edge_guard.publish.mqtt import (
-    CONNECT_SECONDS,
-    Acknowledged,
-    Closed,
-    Link,
-    Received,
-    open_link,
-)
+from edge_guard.publish.mqtt import CONNECT_SECONDS, Link, Version, open_link
 from edge_guard.publish.outbox import Outbox
-from edge_guard.publish.rows import Row
 
 log = logging.getLogger(__name__)
 
-WINDOW = 32
-"""Rows in flight, at most."""
-_WINDOW_BYTES = 8_000_000
+_MOST_ASIDE = 100
 _TICK_SECONDS = 0.5
+_STEADY_SECONDS = 5.0
+"""After a connection that stood so long the next one is tried soon."""
+_QUIET_ENDS = 3
+"""So many connections that end soon and without a word are more than bad luck."""
+_MOST_RECEIPT_BYTES = 1_000_000
 _GOODBYE_SECONDS = 2.0
 
 
@@ -50,6 +48,8 @@ class Publisher:
     client_id : str
     describe : callable
         Returns the device's state now; called from the publisher's thread.
+    on_command : callable
+        Gets the payload of each command, in the publisher's thread.
     receipt_seconds : float
         A row without a receipt is sent again after this time, or half as much again.
     state_seconds : float
@@ -65,6 +65,7 @@ class Publisher:
         client_id: str,
         describe: Callable[[], State],
         *,
+        on_command: Callable[[bytes], None] = lambda _: None,
         receipt_seconds: float = 30.0,
         state_seconds: float = 10.0,
         reconnect_seconds: tuple[float, float] = (1.0, 60.0),
@@ -74,18 +75,21 @@ class Publisher:
         self._spool = outbox.spool
         self._client_id = client_id
         self._describe = describe
+        self._on_command = on_command
+        self._aside: deque[tuple[str, bytes]] = deque(maxlen=_MOST_ASIDE)
         self._receipt_seconds = receipt_seconds
         self._state_seconds = state_seconds
         self._reconnect_seconds = reconnect_seconds
         self._cause = "not connected yet"
         self._refusal = ""
         self._link: Link | None = None
-        self._in_flight: dict[int, Row | None] = {}
-        self._window = WINDOW
-        self._hungry = True
+        self._version: Version | None = None
+        self._connected_at = 0.0
+        self._quiet_ends = 0
         self._state_due = 0.0
         self._round_due = 0.0
         self._answers = Answers(receipt_seconds)
+        self._delivery = Delivery(self._spool, self._answers)
         self._stopping = threading.Event()
         self._deadline = float("inf")
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
@@ -103,8 +107,8 @@ class Publisher:
 
     def wake(self) -> None:
         """Look for new rows now."""
-        if not self._hungry:
-            self._hungry = True
+        if not self._delivery.news:
+            self._delivery.news = self._delivery.hungry = True
             self._nudge()
 
     def announce(self) -> None:
@@ -112,12 +116,17 @@ class Publisher:
         self._state_due = 0.0
         self._nudge()
 
+    def repeat(self, topic: str, payload: bytes) -> None:
+        """Publish what was delivered before, for who has missed it; not kept over a break."""
+        self._aside.append((topic, payload))
+        self._nudge()
+
     def stop(self, drain_seconds: float) -> None:
         """Wait for the spool to empty, ``drain_seconds`` at most; say goodbye; end the thread."""
         self._deadline = time.monotonic() + drain_seconds
         self._stopping.set()
         self._nudge()
-        self._thread.join(drain_seconds + CONNECT_SECONDS + 2 * _GOODBYE_SECONDS)
+        self._thread.join(drain_seconds + 2 * CONNECT_SECONDS + 2 * _GOODBYE_SECONDS)
 
     def _nudge(self) -> None:
         if (link := self._link) is not None:
@@ -130,13 +139,12 @@ class Publisher:
             try:
                 self._link = self._connect()
                 if self._link is not None:
-                    delay = first
                     self._serve(self._link)
             except Exception as error:  # whatever goes wrong, the thread lives on
                 log.exception("publishing failed")
                 self._broken(f"publishing failed: {error}")
-            finally:
-                self._disconnect()
+            if self._disconnect():
+                delay = first
             if not self._done():
                 self._pause(delay * random.uniform(0.5, 1.0))
                 delay = min(2 * delay, longest)
@@ -158,18 +166,23 @@ class Publisher:
 
     def _connect(self) -> Link | None:
         topics = self._outbox.topics
-        subscribe = (topics.receipt(),) if self._config.receipts else ()
+        receipt = (topics.receipt(),) if self._config.receipts else ()
+        subscribe = (*receipt, topics.command())
         will = (topics.state(), self._offline("connection lost"))
         try:
-            link, connected = open_link(self._config, self._client_id, will, subscribe)
+            link, connected = open_link(
+                self._config, self._client_id, will, subscribe, self._version
+            )
         except EdgeGuardError as error:
             self._broken(str(error))
             return None
+        self._version = link.version
         log.info("connected to %s with MQTT %s", self._config.host, link.version)
         now = time.monotonic()
-        self._window = max(1, min(WINDOW, connected.receive_maximum))
+        self._delivery.opened(connected)
+        self._connected_at = now
         self._state_due, self._round_due = now, now + self._receipt_seconds / 2
-        self._hungry, self._cause = True, ""
+        self._cause = ""
         self._answers.connected()
         return link
 
@@ -178,13 +191,14 @@ class Publisher:
             log.warning("%s; trying again", cause)
         self._cause = cause
 
-    def _disconnect(self) -> None:
+    def _disconnect(self) -> bool:
+        """End the connection, if any; return whether the next one is worth a try soon."""
         link, self._link = self._link, None
-        if link is not None:
-            link.close()
-            undelivered = [row for row in self._in_flight.values() if row is not None]
-            self._in_flight.clear()
-            self._return(undelivered)
+        if link is None:
+            return False
+        link.close()
+        testing = self._delivery.broke()
+        return testing or time.monotonic() - self._connected_at > _STEADY_SECONDS
 
     def _serve(self, link: Link) -> None:
         while not self._done():
@@ -194,10 +208,18 @@ class Publisher:
             except queue.Empty:
                 continue
             if isinstance(happening, Closed):
-                self._broken(happening.cause)
+                self._closed(happening)
                 return
             self._handle(happening)
         self._say_goodbye(link)
+
+    def _closed(self, closed: Closed) -> None:
+        soon = time.monotonic() - self._connected_at < _STEADY_SECONDS
+        self._quiet_ends = self._quiet_ends + 1 if closed.quiet and soon else 0
+        remedy = closed.remedy
+        if self._quiet_ends >= _QUIET_ENDS:
+            remedy = "does another device use the same [device] id? See also the broker's log"
+        self._broken(f"{closed.cause}: {remedy}" if remedy else closed.cause)
 
     def _tend(self, link: Link) -> None:
         """Do what is due by time, then fill the window."""
@@ -206,56 +228,47 @@ class Publisher:
             self._round_due = now + self._receipt_seconds / 2
             self._spool.next_round()
             self._answers.next_round()
-            self._hungry, self._refusal = True, ""
+            self._delivery.hungry, self._refusal = True, ""
         if now >= self._state_due:
             self._state_due = now + self._state_seconds
-            self._send(link, self._outbox.topics.state(), self._current_state(), None)
-        free = self._window - len(self._in_flight)
-        if self._hungry and free >= max(1, self._window // 2):
-            self._fill(link, free)
+            self._send_state(link, self._current_state())
+        while self._aside:
+            link.publish(*self._aside.popleft())
+        self._delivery.go_on(link)
 
-    def _fill(self, link: Link, free: int) -> None:
-        self._hungry = False
-        try:
-            rows = self._spool.take(free, _WINDOW_BYTES, self._answers.allowance(free))
-        except StoreError as error:
-            log.error("%s", error)  # tried again with the next message or round
-            return
-        self._answers.sent(len(rows))
-        self._hungry = self._hungry or bool(rows)
-        for position, row in enumerate(rows):
-            if not self._send(link, row.topic, row.payload, row):
-                self._return(rows[position:])
-                return
+    def _send_state(self, link: Link, state: bytes) -> bool:
+        return self._delivery.send_state(link, self._outbox.topics.state(), state)
 
-    def _send(self, link: Link, topic: str, payload: bytes, row: Row | None) -> bool:
-        number = link.publish(topic, payload, retain=row is None or row.retain)
-        if number is not None:
-            self._in_flight[number] = row
-        return number is not None
-
-    def _handle(self, happening: object) -> None:
+    def _handle(self, happening: Happening) -> None:
         try:
             if isinstance(happening, Acknowledged):
                 self._acknowledged(happening)
             elif isinstance(happening, Received):
                 self._received(happening)
+            elif isinstance(happening, Unheard):
+                self._refused(happening.cause)
         except StoreError as error:
             log.error("%s", error)  # the row is sent again: nothing is lost
 
     def _acknowledged(self, happening: Acknowledged) -> None:
-        row = self._in_flight.pop(happening.number, None)
-        if happening.refusal:
+        row = self._delivery.acknowledged(happening)
+        if happening.refusal and not happening.too_large:
             topic = row.topic if row else self._outbox.topics.state()
-            refusal = f"the broker refuses {topic}: {happening.refusal}"
-            if refusal != self._refusal:
-                log.error("%s", refusal)
-            self._refusal = refusal
+            self._refused(
+                f"the broker refuses {topic}: {happening.refusal}: "
+                "let this device write it in the broker's access rules"
+            )
         elif row is not None and not self._config.receipts:
             self._spool.release_row(row)
             self._released()
 
     def _received(self, happening: Received) -> None:
+        if happening.topic == self._outbox.topics.command():
+            self._on_command(happening.payload)
+            return
+        if len(happening.payload) > _MOST_RECEIPT_BYTES:
+            log.warning("receipt on %s ignored: it is too big", happening.topic)
+            return
         try:
             receipt = decode(happening.payload, Receipt)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -268,16 +281,14 @@ class Publisher:
             except ValueError as error:
                 log.warning("receipt for boot %s ignored: it %s", boot.boot_id, error)
 
+    def _refused(self, refusal: str) -> None:
+        if refusal != self._refusal:
+            log.error("%s", refusal)
+        self._refusal = refusal
+
     def _released(self) -> None:
         self._answers.heard(all_confirmed=self._empty())
-        self._hungry = True
-
-    def _return(self, undelivered: list[Row]) -> None:
-        try:
-            self._spool.send_again(undelivered)
-        except StoreError as error:
-            log.error("%s", error)  # they are overdue later
-        self._hungry = True
+        self._delivery.hungry = True
 
     def _current_state(self) -> bytes:
         state = self._describe()
@@ -289,10 +300,12 @@ class Publisher:
         return encode(msgspec.structs.replace(self._describe(), state="offline", causes=(cause,)))
 
     def _say_goodbye(self, link: Link) -> None:
-        if not self._send(link, self._outbox.topics.state(), self._offline("stopped"), None):
+        if not self._delivery.send_state(
+            link, self._outbox.topics.state(), self._offline("stopped")
+        ):
             return
         deadline = time.monotonic() + _GOODBYE_SECONDS
-        while None in self._in_flight.values() and time.monotonic() < deadline:
+        while self._delivery.window.state_on_its_way and time.monotonic() < deadline:
             try:
                 happening = link.happenings.get(timeout=0.1)
             except queue.Empty:

@@ -6,12 +6,17 @@ import sqlite3
 import zlib
 from typing import NamedTuple
 
+from edge_guard.publish.messages import Reply, decode
+
 AGAIN = -1
 """The epoch of a row that was sent and is to be sent again at once."""
 OVERDUE_ROUNDS = 3
 """A row sent in round r is overdue from round r + 3 on: two to three full rounds later."""
 ROW_BYTES = 256
 """What a row costs beside its payload, roughly."""
+_REPLIES = 1000
+"""How many commands are remembered with what was replied."""
+_MEMORY = "CREATE TABLE IF NOT EXISTS reply (command TEXT UNIQUE, payload BLOB) STRICT"
 _LIVE_SHARE = 4  # one row in so many is the newest, so that a backlog does not delay live ones
 _UNSENT = "part=? AND epoch<=0 ORDER BY epoch, id"
 _NEWEST = "part=? AND epoch=0 ORDER BY id DESC"
@@ -48,7 +53,12 @@ class Identity(NamedTuple):
 
 
 def insert_message(db: sqlite3.Connection, identity: Identity, kind: str, payload: bytes) -> None:
-    """Add a message; an alarm becomes the newest of its topic, the only one to be retained."""
+    """Add a message; an alarm becomes the newest of its topic, the only one to be retained.
+
+    A reply is remembered beyond its delivery: with it, its command is done.
+    """
+    if kind == "reply":
+        _remember(db, decode(payload, Reply).command_id, payload)
     retain = kind == "alarm"
     topic = identity.topic
     if retain:
@@ -71,7 +81,9 @@ def insert_picture(db: sqlite3.Connection, identity: Identity, file: str, conten
     )
 
 
-def due(db: sqlite3.Connection, round_: int, limit: int, max_bytes: int, overdue: int) -> list[int]:
+def due(
+    db: sqlite3.Connection, round_: int, limit: int, max_bytes: int, overdue: int, *, pictures: bool
+) -> list[int]:
     """Return the ids of rows to send now, in order.
 
     The newest unsent messages, then unsent ones oldest first, then unsent pictures, then what was
@@ -87,6 +99,8 @@ def due(db: sqlite3.Connection, round_: int, limit: int, max_bytes: int, overdue
         Most payload bytes; the first row may exceed it.
     overdue : int
         Most rows of the last sort.
+    pictures : bool
+        Whether pictures may go; without them nothing is sent again either.
     """
     found: list[tuple[int, int]] = []
 
@@ -96,9 +110,10 @@ def due(db: sqlite3.Connection, round_: int, limit: int, max_bytes: int, overdue
 
     want(_NEWEST, (0,), -(-limit // _LIVE_SHARE))
     want(_UNSENT, (0,), limit)
-    want(_UNSENT, (1,), limit)
-    for part in (0, 1):
-        want(_OVERDUE, (part, round_ - OVERDUE_ROUNDS), overdue)
+    if pictures:
+        want(_UNSENT, (1,), limit)
+        for part in (0, 1):
+            want(_OVERDUE, (part, round_ - OVERDUE_ROUNDS), overdue)
     return _within(dict(found), limit, max_bytes)
 
 
@@ -140,10 +155,10 @@ def release_row(db: sqlite3.Connection, row: Row) -> list[str]:
         )
         return delete(db, row.boot_id, row.sequence, 1)
     db.execute(
-        "DELETE FROM message WHERE id=? AND epoch=? AND NOT EXISTS"
-        " (SELECT 1 FROM message AS other WHERE other.boot_id=? AND other.sequence=?"
-        " AND other.part=1)",
-        (row.id, row.epoch, row.boot_id, row.sequence),
+        "DELETE FROM message WHERE id=? AND epoch=? AND boot_id=? AND NOT EXISTS"
+        " (SELECT 1 FROM message AS other WHERE other.boot_id=message.boot_id"
+        " AND other.sequence=message.sequence AND other.part=1)",
+        (row.id, row.epoch, row.boot_id),
     )
     return []
 
@@ -155,6 +170,19 @@ def delete(db: sqlite3.Connection, boot_id: str, sequence: int, part: int) -> li
         (boot_id, sequence, part),
     ).fetchall()
     return [file for (file,) in rows if file is not None]
+
+
+def reply_to(db: sqlite3.Connection, command_id: str) -> bytes | None:
+    """Return what was replied to a command; None: nothing yet, or long ago."""
+    db.execute(_MEMORY)
+    found = db.execute("SELECT payload FROM reply WHERE command=?", (command_id,)).fetchone()
+    return None if found is None else bytes(found[0])
+
+
+def _remember(db: sqlite3.Connection, command_id: str, payload: bytes) -> None:
+    db.execute(_MEMORY)
+    db.execute("INSERT OR REPLACE INTO reply VALUES (?, ?)", (command_id, payload))
+    db.execute("DELETE FROM reply WHERE rowid <= (SELECT max(rowid) FROM reply) - ?", (_REPLIES,))
 
 
 def count_loss(db: sqlite3.Connection, kind: str, cause: str, n: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from math import isnan, nan
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ import cv2
 
 from edge_guard.errors import SourceError
 from edge_guard.sources.address import masked
-from edge_guard.types import Image
+from edge_guard.types import Exposure, Image
 
 TIMEOUT_S = 5
 """Longest opening, and longest wait for one frame, of a camera or network stream."""
@@ -33,11 +34,14 @@ class Capture:
         Opened.
     name : str
         Shown in messages.
+    tells : bool
+        The device's driver tells exposure and gain.
     """
 
-    def __init__(self, handle: cv2.VideoCapture, name: str) -> None:
+    def __init__(self, handle: cv2.VideoCapture, name: str, *, tells: bool = False) -> None:
         self._handle = handle
         self._name = name
+        self._tells = tells
 
     def grab(self) -> bool:
         """Take the next frame; False when there is none."""
@@ -69,6 +73,15 @@ class Capture:
         if not self.grab():
             raise SourceError(f"{self._name} has stopped giving frames")
         return self.retrieve()
+
+    def exposure(self) -> Exposure | None:
+        """Return exposure time and gain in the driver's units; None where it tells neither."""
+        if not self._tells:
+            return None
+        told = (self._handle.get(p) for p in (cv2.CAP_PROP_EXPOSURE, cv2.CAP_PROP_GAIN))
+        exposure = Exposure(*(value if value >= 0.0 else nan for value in told))
+        self._tells = not all(isnan(value) for value in exposure)
+        return exposure if self._tells else None
 
     def frame_count(self) -> int:
         """Return how many frames a file says it has; 0 when it does not say."""
@@ -105,7 +118,7 @@ def open_camera(address: str) -> Capture:
             f"camera {address}: {device} gives no video",
             f"close other programs that use it; {_cameras()}",
         )
-    return Capture(handle, f"camera {address}")
+    return Capture(handle, f"camera {address}", tells=True)
 
 
 def open_url(address: str) -> Capture:

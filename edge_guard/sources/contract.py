@@ -101,6 +101,11 @@ class Source(Protocol):
         """Frames since the opening that were not handed out as a ``Frame``, by cause."""
         ...
 
+    @property
+    def beyond_repair(self) -> str:
+        """Why only a new process can bring frames back; empty while the source can itself."""
+        ...
+
     def read(self, timeout_s: float) -> Frame | Damaged | None:
         """Return the next frame, or None when there is none within ``timeout_s``.
 

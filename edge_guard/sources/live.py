@@ -19,12 +19,17 @@ from edge_guard.sources.contract import (
     Life,
     SourceState,
 )
-from edge_guard.types import Frame, Image
+from edge_guard.types import Exposure, Frame, Image
 
-SILENCE_S = 5.0
+SILENCE_S = 4.0
 """A camera that has given no frame for this long counts as retrying, even while its read hangs."""
+HUNG_S = 20.0
+"""A read or opening that has not returned after this long, twice what OpenCV's limits allow, never
+will: it is left behind with its thread, and the camera is opened anew in another one."""
+MOST_LEFT_BEHIND = 3
+"""Threads that hang in a driver at a time; then only a new process can help."""
 CLOSE_S = 7.0
-"""Longest wait for the capture thread; a read that hangs longer is left behind."""
+"""Longest wait for the capture thread at the close; one that hangs longer is left behind."""
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +39,10 @@ class Camera(Protocol):
 
     def read(self) -> Image | None:
         """Return the next frame; None: undecodable. Raises SourceError when it is lost."""
+        ...
+
+    def exposure(self) -> Exposure | None:
+        """Return how it took the last frame; None where it does not tell."""
         ...
 
     def close(self) -> None:
@@ -102,12 +111,10 @@ class LiveSource:
         self._changed = threading.Condition()
         self._stop = threading.Event()
         self._sequence = 0
-        self._heard_s = time.monotonic()
+        self._heard_s = self._returned_s = time.monotonic()
+        self._left_behind: list[threading.Thread] = []
         first = None if patient else connect()
-        self._thread = threading.Thread(
-            target=self._run, args=(first,), name=f"capture-{stream}", daemon=True
-        )
-        self._thread.start()
+        self._thread = self._started(first)
 
     @property
     def state(self) -> SourceState:
@@ -129,6 +136,14 @@ class LiveSource:
         """Frames not handed out, by cause."""
         return self._life.dropped
 
+    @property
+    def beyond_repair(self) -> str:
+        """Why only a new process can bring frames back; empty while this one can."""
+        if self.state is SourceState.FAILED:
+            return self.cause
+        hanging = sum(thread.is_alive() for thread in self._left_behind)
+        return f"{hanging} reads hang in its driver" if hanging >= MOST_LEFT_BEHIND else ""
+
     def read(self, timeout_s: float) -> Frame | Damaged | None:
         """Return the newest frame not yet read; see ``Source.read``."""
         with self._changed:
@@ -136,6 +151,7 @@ class LiveSource:
             frame, self._newest = self._newest, None
         if frame is None:
             self._note_silence()
+            self._replace_hung()
         return frame
 
     def close(self) -> None:
@@ -158,34 +174,81 @@ class LiveSource:
         if waiting and time.monotonic() - self._heard_s > SILENCE_S:
             self._life.move(SourceState.RETRYING, f"no frame for {SILENCE_S:g} s")
 
+    def _replace_hung(self) -> None:
+        """Leave a thread behind that hangs in the driver, and open the camera in a new one."""
+        waited_s = time.monotonic() - self._returned_s
+        if waited_s < HUNG_S or self._stop.is_set() or self.beyond_repair:
+            return
+        log.warning(
+            "%s: the driver has not answered for %.0f s; the camera is opened anew. If this comes "
+            "again: check its cable and power",
+            self.address,
+            waited_s,
+        )
+        self._left_behind = [thread for thread in self._left_behind if thread.is_alive()]
+        self._left_behind.append(self._thread)
+        self._returned_s = time.monotonic()
+        self._thread = self._started(None)
+
+    def _started(self, camera: Camera | None) -> threading.Thread:
+        thread = threading.Thread(
+            target=self._run, args=(camera,), name=f"capture-{self._stream}", daemon=True
+        )
+        self._thread = thread  # before it looks whether it is wanted
+        thread.start()
+        return thread
+
+    @property
+    def _wanted(self) -> bool:
+        """False in a thread that was left behind, and for all at the end."""
+        return not self._stop.is_set() and threading.current_thread() is self._thread
+
     def _run(self, camera: Camera | None) -> None:
         backoff = Backoff()
         try:
-            while not self._stop.is_set():
+            while self._wanted:
                 try:
                     camera = camera or self._connect()
                     self._capture(camera, backoff)
                 except SourceError as error:
-                    log.info("%s: %s", self.address, error)
-                    self._life.move(SourceState.RETRYING, str(error))
+                    self._lost(error)
                 if camera:
                     camera.close()
                     camera = None
-                self._stop.wait(backoff.next_s())
+                self._rest(backoff.next_s())
         except Exception as error:
-            log.exception("%s: capture stopped", self.address)
-            self._life.move(SourceState.FAILED, f"{self.address}: capture stopped: {error!r}")
-            with self._changed:
-                self._changed.notify_all()
+            self._fail(error)
 
     def _capture(self, camera: Camera, backoff: Backoff) -> None:
-        while not self._stop.is_set():
+        while self._wanted:
+            self._returned_s = time.monotonic()
             image = camera.read()
+            if not self._wanted:
+                return
             self._heard_s = time.monotonic()
             backoff.reset()
-            self._keep(image)
+            self._keep(image, camera.exposure())
 
-    def _keep(self, image: Image | None) -> None:
+    def _lost(self, error: SourceError) -> None:
+        if self._wanted:
+            log.debug("%s", error)
+            self._life.move(SourceState.RETRYING, str(error))
+
+    def _rest(self, seconds: float) -> None:
+        """Wait before the next attempt; waiting is no hanging."""
+        if self._wanted:
+            self._returned_s = time.monotonic() + seconds
+            self._stop.wait(seconds)
+
+    def _fail(self, error: Exception) -> None:
+        if threading.current_thread() is not self._thread:
+            return
+        log.exception("%s: capture stopped", self.address)
+        self._life.move(SourceState.FAILED, f"{self.address}: capture stopped: {error!r}")
+        with self._changed:
+            self._changed.notify_all()
+
+    def _keep(self, image: Image | None, exposure: Exposure | None) -> None:
         """Put a frame into the slot, in place of the one that nobody has read yet."""
         sequence, self._sequence = self._sequence, self._sequence + 1
         wall_ns, monotonic_ns = time.time_ns(), time.monotonic_ns()
@@ -195,7 +258,8 @@ class LiveSource:
             cause = f"{self.address}: frame {sequence} cannot be decoded"
             frame = Damaged(self._stream, sequence, cause, wall_ns, monotonic_ns, self.address)
         else:
-            frame = Frame(self._stream, sequence, image, wall_ns, monotonic_ns, self.address)
+            taken = (wall_ns, monotonic_ns)
+            frame = Frame(self._stream, sequence, image, *taken, self.address, exposure)
         with self._changed:
             if not self._life.move(SourceState.RUNNING):
                 if image is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 
@@ -9,6 +10,11 @@ from edge_guard.errors import SourceError
 from edge_guard.sources.contract import FINAL, UNDECODABLE, Damaged, Life, SourceState
 from edge_guard.sources.reel import EndOfReelError, InterruptedReelError, Picture, Reel
 from edge_guard.types import Frame
+
+log = logging.getLogger(__name__)
+
+CLOSE_S = 7.0
+"""Longest wait at the close for a read that is under way."""
 
 
 class Pace:
@@ -57,6 +63,7 @@ class StoredSource:
     """
 
     live = False
+    beyond_repair = ""
 
     def __init__(
         self,
@@ -116,8 +123,11 @@ class StoredSource:
         """Release the files."""
         self._stop.set()
         self._life.move(SourceState.ENDED, "closed")
-        with self._reading:
+        if self._reading.acquire(timeout=CLOSE_S):
             self._reel.close()
+            self._reading.release()
+        else:
+            log.warning("%s: a read hangs in the file system; it is left behind", self.address)
 
     def _next(self, deadline_s: float) -> Picture | None:
         try:

@@ -19,6 +19,7 @@ from edge_guard.publish.messages import (
     ImageReference,
     Moments,
     Moved,
+    Reply,
     State,
     StreamState,
     Summary,
@@ -134,7 +135,7 @@ class Reporter:
         )
         return self.topics.summary(self.stream), encode(summary)
 
-    def alarm(self, state: str = "raised", at: float | None = None) -> Sent:
+    def alarm(self, state: str = "raised", at: float | None = None, **changes: Any) -> Sent:
         alarm = Alarm(
             **self.stamp(at),
             sequence=self.next(),
@@ -145,6 +146,7 @@ class Reporter:
             message="The light is 2.0 ± 0.5 grey levels brighter than in the reference images.",
             since_wall_time=wall(at),
             evidence={"levels": 2.0},
+            **changes,
         )
         return self.topics.alarm(self.stream, "illumination"), encode(alarm)
 
@@ -177,6 +179,17 @@ class Reporter:
             drift=evidence,
         )
         return self.topics.alarm(self.stream, "drift"), encode(alarm)
+
+    def reply(self, command_id: str, message: str = "done as told", **changes: Any) -> Sent:
+        reply = Reply(
+            **self.stamp(),
+            sequence=self.next(),
+            command_id=command_id,
+            outcome=changes.pop("outcome", "done"),
+            message=message,
+            **changes,
+        )
+        return self.topics.reply(), encode(reply)
 
     def dropped(self, *ranges: tuple[int, int], of_boot: str | None = None) -> Sent:
         report = Dropped(

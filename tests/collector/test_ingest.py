@@ -11,54 +11,13 @@ from pathlib import Path
 
 import pytest
 from brokers import Listener, Mosquitto, free_port
+from core import Core
 from reports import Reporter, Sent, picture
 from resender import Resender, receipts, wait_until
 
-from edge_guard.collector.feed import Feed
-from edge_guard.collector.ingest import Ingest
-from edge_guard.collector.link import Link, LinkStatus
-from edge_guard.collector.pictures import PictureStore
-from edge_guard.collector.queries import Queries
-from edge_guard.collector.receipts import Receipts
-from edge_guard.collector.store import Store
+from edge_guard.collector.link import Link
 from edge_guard.config import MqttTable
 from edge_guard.errors import ConfigError
-
-
-class Core:
-    """A collector without its page."""
-
-    def __init__(self, folder: Path, config: MqttTable) -> None:
-        self.store = Store(f"sqlite:///{folder / 'c.sqlite'}", PictureStore(folder / "frames"))
-        self.queries = Queries(self.store.engine)
-        self.feed = Feed(self.queries, LinkStatus("connecting", ""))
-        self.link = Link(config, "collector-under-test", self.feed.status)
-        self.ingest = Ingest(
-            self.store, self.feed, Receipts(config.prefix, "test", self.link.publish), config.prefix
-        )
-
-    def __enter__(self) -> Core:
-        self.ingest.start()
-        self.link.start(self.ingest.offer)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.ingest.stop()
-        self.link.stop()
-        self.store.close()
-
-    def status(self) -> str:
-        news = self.feed.since(0)
-        assert news is not None
-        return news.link.state
-
-    def trouble(self) -> str:
-        news = self.feed.since(0)
-        assert news is not None
-        return news.trouble
-
-    def stored(self) -> int:
-        return sum(row.stored for row in self.queries.devices())
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def test_every_kind_of_message_is_understood() -> None:
 
 
 def test_what_is_not_for_the_collector_is_left_alone() -> None:
-    for kind in ("receipt", "command", "reply"):
+    for kind in ("receipt", "command"):
         assert parse(f"{BASE}/{kind}", b"{}", PREFIX) is None
     assert parse(f"{BASE}/state", b"", PREFIX) is None  # a retained message is cleared
 

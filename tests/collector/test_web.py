@@ -12,11 +12,11 @@ import msgspec
 import pytest
 from brokers import Listener, Mosquitto
 from browser import Browser
-from reports import FUSED, Reporter, picture
+from reports import FUSED, Reporter, picture, wall
 from resender import wait_until
 from running import Running
 
-from edge_guard.publish.messages import HeatGrid, Moments, Resembled
+from edge_guard.publish.messages import Capture, Command, HeatGrid, Moments, Resembled, decode
 from edge_guard.types import Reason, Verdict
 
 EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
@@ -136,6 +136,125 @@ def test_an_alarm_appears_and_goes(plant: Plant) -> None:
     plant.browser.wait("document.querySelector('.alarms').innerText.includes('brighter')")
     plant.send(device.alarm("cleared"))
     plant.browser.wait("!document.querySelector('.alarm')")
+
+
+def alarm_row(words: str) -> str:
+    return f"[...document.querySelectorAll('.alarm')].find(a => a.innerText.includes('{words}'))"
+
+
+def click(plant: Plant, words: str, within: str = "document") -> None:
+    button = f"[...{within}.querySelectorAll('button')].find(b => b.innerText === '{words}')"
+    plant.browser.evaluate(f"{button}.click()")
+
+
+def type_name(plant: Plant, name: str) -> None:
+    """Type as a person does: the page hears of it as of an input event."""
+    plant.browser.evaluate(
+        "(() => { const i = document.querySelector('.ordering input');"
+        " Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set"
+        f".call(i, '{name}'); i.dispatchEvent(new Event('input', {{bubbles: true}})); }})()"
+    )
+
+
+def test_an_alarm_is_acknowledged_and_shelved_on_the_page(plant: Plant) -> None:
+    device = Reporter("cam-isa", boot="isa")
+    orders: list[Command] = []
+
+    def sent(kind: str) -> Command:
+        wait_until(lambda: plant.sender.on("cam-isa/command"))
+        found = (decode(p, Command) for p in reversed(plant.sender.on("cam-isa/command")))
+        orders.append(next(c for c in found if c.action.__struct_config__.tag == kind))
+        return orders[-1]
+
+    plant.send(device.state(), device.alarm("raised", isa_state="unacknowledged", incident="i1"))
+    plant.open("/")
+    row = alarm_row("cam-isa")
+    plant.browser.wait(f"{row}?.querySelector('.mark.square')?.innerText === 'unacknowledged'")
+    click(plant, "Acknowledge", row)
+    plant.browser.wait("document.body.innerText.includes('Say who you are first')")
+    type_name(plant, "Ada")
+    click(plant, "Acknowledge", row)
+    plant.browser.wait("document.body.innerText.includes('Sent to cam-isa')")
+    command = sent("acknowledge")
+    assert (command.by, command.device) == ("Ada", "cam-isa")
+    seen = {"isa_state": "acknowledged", "acknowledged": True, "acknowledged_by": "Ada"}
+    plant.send(
+        device.alarm("raised", incident="i1", **seen),
+        device.reply(command.id, "the alarm is acknowledged"),
+    )
+    plant.browser.wait(f"{row}?.querySelector('.mark.triangle')?.innerText === 'acknowledged'")
+    plant.browser.wait(f"{row}.innerText.includes('seen by Ada')")
+    plant.browser.wait(
+        "document.querySelector('.ordering-said').innerText.includes('cam-isa: done')"
+    )
+    assert "Acknowledge\n" not in plant.browser.evaluate(f"{row}.innerText")
+    click(plant, "Shelve 8 h", row)
+    wait_until(
+        lambda: plant.collector.get("/api/commands")[0]["command"]["action"]["kind"] == "shelve"
+    )
+    wait_until(lambda: len(set(plant.sender.on("cam-isa/command"))) == 2)
+    assert sent("shelve").action.seconds == 8 * 3600  # type: ignore[union-attr]
+    end = {"shelved_until_wall_time": wall(time.time() + 8 * 3600), "shelved_by": "Ada"}
+    seen |= {"isa_state": "shelved"}
+    plant.send(device.alarm("raised", incident="i1", **seen, **end))
+    plant.browser.wait(f"{row}?.querySelector('.mark.pause')?.innerText === 'shelved'")
+    plant.browser.wait(f"{row}.innerText.includes('shelved until')")
+    assert plant.browser.overflow() == []
+    plant.send(device.alarm("cleared", isa_state="normal", acknowledged=True))
+    plant.browser.wait(f"!{row}")
+
+
+def test_alarms_of_one_incident_stand_together(plant: Plant) -> None:
+    one, other = (Reporter("cam-flood", boot="flood", stream=name) for name in ("a", "b"))
+    other.sequence = 10
+    plant.open("/")
+    for device in (one, other):
+        plant.send(device.alarm("raised", isa_state="unacknowledged", incident="flood-1"))
+    plant.browser.wait(
+        "document.querySelector('.alarm-group')?.innerText.includes('2 alarms of one incident')"
+    )
+    assert plant.browser.evaluate("document.querySelectorAll('.alarm-group .alarm').length") == 2
+    for device in (one, other):
+        plant.send(device.alarm("cleared", isa_state="returned", incident="flood-1"))
+    plant.browser.wait("document.querySelectorAll('.alarm-group .mark.diamond').length === 2")
+    for device in (one, other):
+        plant.send(device.alarm("cleared", isa_state="normal", incident="flood-1"))
+    plant.browser.wait("!document.querySelector('.alarm-group')")
+
+
+def test_frames_of_one_incident_share_a_card(plant: Plant) -> None:
+    device = Reporter("cam-burst", boot="burst")
+    plant.open("/")
+    events = [device.event(incident="burst-1")[0] for _ in range(5)]
+    plant.send(*events)
+    card = "document.querySelector('[data-event^=\"burst-\"]')"
+    plant.browser.wait(f"{card}?.innerText.includes('5 frames of one incident')")
+    cards = "document.querySelectorAll('[data-event^=\"burst-\"]').length"
+    assert plant.browser.evaluate(cards) == 1
+    plant.open("/events")
+    plant.browser.wait(f"{card}?.innerText.includes('5 frames of one incident')")
+    assert plant.browser.evaluate(cards) == 1
+    plant.open(plant.browser.evaluate(f"{card}.getAttribute('href')"))
+    plant.browser.wait(f"{cards} === 5")
+    assert "Frames of one incident" in plant.browser.text()
+
+
+def test_a_picture_is_asked_for_on_the_page(plant: Plant) -> None:
+    device = Reporter("cam-shot", boot="shot")
+    plant.send(device.state())
+    plant.open("/")
+    card = (
+        "[...document.querySelectorAll('.device-card')].find(c => c.innerText.includes('cam-shot'))"
+    )
+    plant.browser.wait(f"!!{card}")
+    type_name(plant, "Ada")
+    click(plant, "Picture now", card)
+    wait_until(lambda: plant.sender.on("cam-shot/command"))
+    command = decode(plant.sender.on("cam-shot/command")[0], Command)
+    assert command.action == Capture(stream="top")
+    plant.send(device.event(captured=command.id, verdict=Verdict.ACCEPT, reasons=())[0])
+    plant.send(device.reply(command.id, "the picture is on its way", event_id="shot-1"))
+    plant.browser.wait("document.querySelector('.ordering-said').innerText.includes('on its way')")
 
 
 def test_an_event_tells_everything(plant: Plant) -> None:

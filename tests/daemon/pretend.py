@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import numpy as np
 
 from edge_guard.config import DeviceConfig, DeviceTable, MqttTable, SpoolTable, StreamTable
 from edge_guard.sources import Source
+from edge_guard.tightening import Tightened
 from edge_guard.types import Frame, Nearest, Reason, Result, Verdict
 
-ACCEPTED, FLAGGED, BROKEN, HANGING, FROZEN = 0, 50, 100, 150, 200
+ACCEPTED, FLAGGED, BROKEN, HANGING, FROZEN, SLOW = 0, 50, 100, 150, 200, 250
 """Gray levels of a picture, and what the guard makes of it."""
+
+SLOW_SECONDS = 0.7
 
 NEAREST = (
     Nearest(
@@ -29,8 +33,16 @@ TIMING = {"receipt_seconds": 1.0, "reconnect_seconds": (0.1, 0.5)}
 
 class Pretender:
     bundle_id = "pretender"
+    model_id = "pretended"
     drift = None
+    accuracy = None
     seen = None
+
+    own_limits = Tightened(min_confidence=0.5, p_limit=0.01)
+    tightened = Tightened()
+
+    def tighten(self, limits: Tightened) -> None:
+        self.tightened = limits
 
     def __init__(self, _table: StreamTable, _source: Source) -> None:
         self.statistics: dict[str, float] = {}
@@ -40,8 +52,12 @@ class Pretender:
         self.statistics = {"mean": float(level)}
         if level == BROKEN:
             raise RuntimeError("the model fell over")
-        if level == HANGING:
+        hung = Path(f"{frame.source}.hung")
+        if level == HANGING and not hung.exists():  # once a picture
+            hung.touch()
             time.sleep(3600)
+        if level == SLOW:
+            time.sleep(SLOW_SECONDS)
         if level == FLAGGED:
             reason = Reason("fused", "unlike the references", 1.0)
             return Result(
@@ -55,6 +71,9 @@ class Pretender:
             reason = Reason("gate.frozen", "the picture does not change", 0.0)
             return Result(Verdict.INVALID, reasons=(reason,))
         return Result(Verdict.ACCEPT, label="a", confidence=0.9, scores={"fused": 0.0})
+
+    def trials(self) -> Iterator[str]:
+        yield ""
 
     def close(self) -> None:
         pass

@@ -12,7 +12,7 @@ from brokers import Mosquitto
 from devices import Counter, wait_until
 from pretend import FLAGGED, TIMING, Pretender, device, write_pictures
 
-from edge_guard import daemon as daemon_module
+from edge_guard import assembly, watchdog
 from edge_guard.daemon import Daemon
 from edge_guard.errors import SourceError
 from edge_guard.publish.messages import Alarm, decode
@@ -26,6 +26,7 @@ class Camera:
 
     live = True
     address = "camera"
+    beyond_repair = ""
 
     def __init__(self, stream: str) -> None:
         self.life = Life()
@@ -74,7 +75,7 @@ def camera(monkeypatch: pytest.MonkeyPatch) -> Camera:
     def open_either(address: str, **options: Any) -> Source:
         return made if address == "camera" else open_source(address, **options)
 
-    monkeypatch.setattr(daemon_module, "open_source", open_either)
+    monkeypatch.setattr(assembly, "open_source", open_either)
     return made
 
 
@@ -144,3 +145,61 @@ def test_when_every_stream_has_failed_the_daemon_says_so(
         daemon = Daemon(config, open_inspector=Pretender, timing=TIMING)
         with pytest.raises(SourceError, match="burnt down"):
             daemon.run()
+
+
+class Stuck(Camera):
+    """A source whose reads do not return until it is let go."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.let_go = threading.Event()
+
+    def read(self, timeout_s: float) -> Frame | None:
+        self.let_go.wait()
+        self.life.move(SourceState.RUNNING)
+        return super().read(timeout_s)
+
+
+def test_a_read_that_never_returns_is_an_alarm_and_holds_no_other_stream_up(
+    broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, camera: Camera
+) -> None:
+    stuck = Stuck("s")
+    monkeypatch.setattr(watchdog, "STUCK_SECONDS", 0.3)
+    monkeypatch.setattr(
+        assembly,
+        "open_source",
+        lambda address, **options: stuck if address == "stuck" else open_source(address, **options),
+    )
+    folder = write_pictures(tmp_path / "in", FLAGGED)
+    with Counter(broker.port) as collector:
+        config = device(tmp_path, broker.port, Path("stuck"), folder)
+        daemon = Daemon(config, open_inspector=Pretender, timing=TIMING)
+        thread, errors = run(daemon)
+        wait_until(lambda: any("has not returned" in cause for cause in daemon.describe().causes))
+        wait_until(lambda: collector.listener.on("event/s1"))
+        stuck.let_go.set()
+        stuck.shoot()
+        wait_until(lambda: daemon.describe().causes == ())
+        daemon.stop()
+        thread.join(30)
+    assert errors == []
+    assert daemon.verdicts() == {"review": 2}
+
+
+def test_a_camera_beyond_repair_ends_a_process_that_has_run_long_enough(
+    broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, camera: Camera
+) -> None:
+    given_up: list[str] = []
+    monkeypatch.setattr(Daemon, "_abandon", lambda self, cause: given_up.append(cause))
+    camera.beyond_repair = "4 reads hang in its driver"
+    with Counter(broker.port):
+        config = device(tmp_path, broker.port, Path("camera"))
+        daemon = Daemon(config, open_inspector=Pretender, timing=TIMING)
+        thread, _ = run(daemon)
+        camera.shoot()
+        wait_until(lambda: daemon.verdicts().total() == 1)
+        assert given_up == []  # it has only just begun
+        monkeypatch.setattr(watchdog, "REPAIR_AFTER_SECONDS", 0.0)
+        wait_until(lambda: given_up == ["stream s: 4 reads hang in its driver"])
+        daemon.stop()
+        thread.join(30)

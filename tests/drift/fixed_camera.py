@@ -32,7 +32,13 @@ def pictures(n: int, seed: int) -> list[Image]:
     return [picture(rng) for _ in range(n)]
 
 
-def fitted(images: list[Image], seed: int = 0, labels: list[str] | None = None) -> DriftModel:
+def fitted(
+    images: list[Image],
+    seed: int = 0,
+    labels: list[str] | None = None,
+    answers: tuple[str, ...] = (),
+    flag_rate: float = 0.0,
+) -> DriftModel:
     meter, n = Meter(), len(images)
     statistics, cells = [], []
     for image in images:
@@ -55,7 +61,15 @@ def fitted(images: list[Image], seed: int = 0, labels: list[str] | None = None) 
     )
     references = [Reference(str(i), "", lambda x=x: x) for i, x in enumerate(images)]
     fused = np.random.default_rng(seed).normal(size=n)
-    return fit_drift(observations, fused, references, fixed=True, seed=seed)
+    return fit_drift(
+        observations,
+        fused,
+        references,
+        fixed=True,
+        seed=seed,
+        flag_rate=flag_rate,
+        answers=answers,
+    )
 
 
 class Camera:

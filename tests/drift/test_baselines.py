@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from edge_guard.calibration.drift_baseline import Series, fit_channels
+from edge_guard.calibration.drift_baseline import fit_channels
+from edge_guard.calibration.drift_likeness import Series
 from edge_guard.drift.channels import FLOORS
 from edge_guard.drift.history import History
-from edge_guard.drift.runlength import CLIP, REFERENCE_VALUES
+from edge_guard.drift.runlength import CLIP
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
@@ -62,7 +63,7 @@ def test_a_heavy_tail_widens_the_scale_until_the_bound_holds() -> None:
     channel, _ = fit(x)
     d = x - x.mean()
     e = d[1:] - channel.rho * d[:-1]
-    for k, scale in zip(REFERENCE_VALUES, channel.scales, strict=True):
+    for k, scale in zip(channel.references, channel.scales, strict=True):
         for side in (1, -1):
             z = np.clip(side * e / scale, -CLIP, CLIP)
             assert np.exp(2 * k * z - 2 * k * k).mean() <= 1.0 + 1e-9
@@ -91,7 +92,7 @@ def test_the_light_bulb_and_the_ramp_are_seen_in_time() -> None:
 
 def test_means_over_the_latest_frames() -> None:
     rows = np.random.default_rng(0).normal(size=(5000, 3))
-    history = History(3)
+    history = History(np.zeros(3))
     for row in rows[:10]:
         history.add(row)
     assert history.mean(100)[1] == 10
@@ -102,6 +103,6 @@ def test_means_over_the_latest_frames() -> None:
         assert frames <= max(wanted, 1) and frames >= min(wanted - 63, 4032 - 63)
         assert wanted > 64 or frames == wanted
         np.testing.assert_allclose(mean, rows[-frames:].mean(0), atol=1e-9)
-    other = History(3)
+    other = History(np.zeros(3))
     other.restore(history.state())
     np.testing.assert_array_equal(other.mean(500)[0], history.mean(500)[0])

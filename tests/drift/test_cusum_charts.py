@@ -32,7 +32,7 @@ def oracle(spec: ChannelSpec, values: np.ndarray) -> np.ndarray:
     for x in values:
         d = x - spec.mean
         e = d * np.sqrt(1 - spec.rho**2) if before is None else d - spec.rho * before
-        for i, k in enumerate(REFERENCE_VALUES):
+        for i, k in enumerate(spec.references):
             for side, sign in enumerate((1, -1)):
                 z = min(sign * e / spec.scales[i], CLIP)
                 band = (1 - spec.rho) * spec.dead_band / spec.scales[i]

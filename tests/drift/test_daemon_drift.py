@@ -22,6 +22,7 @@ class Inspector:
     """Measures frames as a pipeline does; its verdicts are drawn."""
 
     bundle_id = "drifting@1"
+    accuracy = None
 
     def __init__(self, model: DriftModel) -> None:
         self.drift: DriftModel | None = model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,13 @@ from edge_guard.calibration.calibrate import calibrate
 from edge_guard.calibration.references import Reference
 from edge_guard.card import Card, InputCard, OutputCard
 from edge_guard.cli.main import main
+from edge_guard.drift.channels import UNITS
+from edge_guard.evaluation.parity import _difference
+from edge_guard.evaluation.parity_words import in_words, rounds_to_nothing
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sources"))
+
+from footage import MjpegCamera
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +130,89 @@ def test_production_like_the_references_is_told_as_such(
     (line,) = run(capsys, "parity", str(bundle), "--production", str(tmp_path), "--json")
     assert not line["at_stake"] and line["remarks"] == []
     assert sum(d["differs"] for d in line["differences"]) <= 1
+
+
+def write_video(path: Path, images: list[np.ndarray]) -> Path:
+    size = images[0].shape[1], images[0].shape[0]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"FFV1"), 10, size)
+    for image in images:
+        writer.write(image)
+    writer.release()
+    return path
+
+
+def test_training_images_take_the_place_of_the_references(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    darker = [np.clip(x.astype(int) - 20, 0, 255).astype(np.uint8) for x in parts(80, 5)]
+    trained = write_video(tmp_path / "trained.avi", darker)
+    production = write_video(tmp_path / "production.avi", parts(80, 6))
+    command = ("parity", str(bundle), "--production", str(production))
+    (line,) = run(capsys, *command, "--training", str(trained), "--json")
+    words = {d["name"]: d["words"] for d in line["differences"] if d["differs"]}
+    assert 17 < float(words["light"].removesuffix(" grey levels brighter")) < 23
+    assert (line["n"], line["training"]) == (80, 80)
+    (line,) = run(capsys, *command, "--json")
+    assert "light" not in {d["name"] for d in line["differences"] if d["differs"]}
+    assert main([*command, "--training", str(trained)]) == 0
+    assert "compared with 80 training images, of which" in capsys.readouterr().out
+    few = write_video(tmp_path / "few.avi", darker[:5])
+    assert main([*command, "--training", str(few)]) != 0
+    assert "5 training images are too few: give at least 20" in capsys.readouterr().err
+
+
+def test_a_live_camera_is_looked_at_for_as_many_frames_as_asked(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with MjpegCamera() as camera:
+        (line,) = run(
+            capsys,
+            "parity",
+            str(bundle),
+            "--production",
+            camera.address,
+            "--frames",
+            "12",
+            "--json",
+        )
+    assert line["n"] == 12 and any("px with 3 channel(s)" in remark for remark in line["remarks"])
+
+
+@pytest.mark.parametrize(
+    ("channel", "moved", "words", "nothing"),
+    [
+        ("light", -17.0, "17.0 grey levels darker", False),
+        ("light", 0.04, "0.0 grey levels brighter", True),
+        ("turn", -0.04, "turned by 0.0° anticlockwise", True),
+        ("scale", 0.06, "0.1 % larger", False),
+        ("focus", -0.4, "0 % less sharp", True),
+        ("focus", -45.0, "36 % less sharp", False),
+        ("unlike", 1.0, "stranger to the guards by 0.5 σ", False),
+        ("doubt", 0.05, "the model doubts more, by 0.0 σ", True),
+    ],
+)
+def test_a_difference_that_prints_as_nothing_is_none(
+    channel: str, moved: float, words: str, nothing: bool
+) -> None:
+    assert in_words(channel, moved, sd=2.0) == words
+    assert rounds_to_nothing(words) == nothing
+
+
+def test_every_channel_has_its_words() -> None:
+    for channel in UNITS:
+        assert not rounds_to_nothing(in_words(channel, 5.0, sd=1.0))
+        assert in_words(channel, 5.0, sd=1.0) != in_words(channel, -5.0, sd=1.0)
+
+
+def test_many_images_make_no_difference_of_what_rounds_to_nothing(bundle: Path) -> None:
+    """With enough images anything is significant; nobody needs "0.0 grey levels brighter"."""
+    channel = read_bundle(bundle).manifest.drift.channels[0]
+    assert channel.name == "light"
+    moved = np.random.default_rng(0).normal(channel.mean + channel.dead_band + 0.02, 0.01, 5000)
+    certain = msgspec.structs.replace(channel, dead_band=0.001, mean=moved.mean() - 0.03)
+    found = _difference(certain, moved)
+    assert found.words == "0.0 grey levels brighter" and not found.differs
+    assert _difference(msgspec.structs.replace(certain, mean=moved.mean() - 0.3), moved).differs
 
 
 def test_production_without_a_picture_is_refused(

@@ -148,7 +148,7 @@ def test_a_monitor_that_breaks_is_an_alarm_and_the_stream_goes_on(
     line.show(pictures(3, 1))
     (alarm,) = line.alarms()
     assert (alarm.alarm, alarm.state, alarm.cause) == ("monitors", "raised", "failed")
-    assert line.watch.status.startswith("failed: IndexError")
+    assert line.watch.status.startswith("failed: ValueError")
 
 
 def test_blind_monitors_are_an_alarm_until_they_see_again(

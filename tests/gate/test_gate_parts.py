@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edge_guard import _kernels
 from edge_guard.gate.alignment import SIDE, Register, fit_alignment, misalignment, reduce
 from edge_guard.gate.causes import fit_causes
 from edge_guard.gate.cells import CellModel, fit_cells, occlusion
@@ -291,3 +292,11 @@ def test_the_likeliest_way_is_that_of_its_neighbours_and_good_pictures_are_untou
     untouched = [model.likeliest(spec, x) for x in rng.normal(size=(50, 5))]
     assert {way.cause for way in untouched} == {"other"}
     assert fit_causes(references, made[:3], ways[:3], np.zeros(16)) is None
+
+
+def test_limits_say_which_columns_they_cannot_read() -> None:
+    values, bounds = np.zeros(3, np.float32), np.zeros(1)
+    assert _kernels.within(values, np.array([2], np.int32), bounds, bounds)
+    for wrong in (-1, 3):
+        with pytest.raises(ValueError, match="columns: expected indices"):
+            _kernels.within(values, np.array([wrong], np.int32), bounds, bounds)

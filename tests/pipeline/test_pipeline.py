@@ -139,6 +139,13 @@ def test_another_runtime_is_refused(bundle: Bundle) -> None:
         Pipeline(Bundle(manifest, bundle.model, bundle.arrays, bundle.pictures, bundle.id))
 
 
+def test_a_bundle_of_other_measures_is_refused(bundle: Bundle) -> None:
+    """Its thresholds are those of statistics that this version does not compute."""
+    manifest = msgspec.structs.replace(bundle.manifest, measures=1)
+    with pytest.raises(BundleError, match="measured pictures differently: calibrate again"):
+        Pipeline(Bundle(manifest, bundle.model, bundle.arrays, bundle.pictures, bundle.id))
+
+
 def test_calibration_is_repeatable(tmp_path: Path, bundle: Bundle) -> None:
     again = fit(tmp_path, parts(120, 0))
     for name, array in bundle.arrays.items():

@@ -105,36 +105,6 @@ def test_a_broker_that_only_knows_3_1_1_is_asked_again(tmp_path: Path, answer: b
     assert levels == [5, 4]
 
 
-def test_a_broker_killed_with_a_backlog_loses_nothing(broker: Mosquitto, tmp_path: Path) -> None:
-    """Without a collector the broker acknowledges everything, and forgets it when it is killed."""
-    outbox = open_outbox(tmp_path)
-    with Counter(broker.port):
-        pass  # from now on the broker queues for it, in memory
-    with publishing(outbox, broker.port):
-        with Listener(broker.port, f"{TOPICS.base}/event/#") as control_room:
-            for _ in range(300):
-                post_event(outbox)
-            control_room.wait(lambda messages: len({payload for _, payload, _ in messages}) == 300)
-        broker.kill()
-        broker.start()
-        assert outbox.spool.backlog() == 300
-        with Counter(broker.port) as collector:
-            collector.wait_for(outbox.spool.boot_id, 300)
-            wait_until(lambda: outbox.spool.backlog() == 0)
-
-
-def test_broker_killed_again_and_again_in_mid_stream(broker: Mosquitto, tmp_path: Path) -> None:
-    outbox = open_outbox(tmp_path)
-    with Counter(broker.port) as collector, publishing(outbox, broker.port):
-        for _ in range(4):
-            for _ in range(60):
-                post_event(outbox, b"picture")
-            broker.kill()
-            broker.start()
-        collector.wait_for(outbox.spool.boot_id, 240, 40)
-        wait_until(lambda: outbox.spool.backlog() == 0)
-
-
 PUBLISH = """
 import sys
 from pathlib import Path
@@ -148,29 +118,6 @@ Publisher(config, outbox, "device", lambda: describe(outbox), receipt_seconds=1)
 while True:
     print(outbox.spool.boot_id, post_event(outbox, b"picture"), flush=True)
 """
-
-
-def test_device_killed_again_and_again_in_mid_stream(broker: Mosquitto, tmp_path: Path) -> None:
-    acknowledged: dict[str, int] = {}
-    arguments = [sys.executable, "-c", PUBLISH, str(tmp_path), str(broker.port), str(TESTS)]
-    with Counter(broker.port) as collector:
-        for _ in range(4):
-            process = subprocess.Popen(arguments, stdout=subprocess.PIPE)
-            assert process.stdout is not None
-            for _ in range(60):
-                boot, sequence = process.stdout.readline().decode().split()
-                acknowledged[boot] = int(sequence)
-            process.kill()
-            process.wait(10)
-            process.stdout.close()
-        outbox = open_outbox(tmp_path)
-        with publishing(outbox, broker.port):
-            for boot, sequence in acknowledged.items():
-                collector.wait_for(boot, sequence)
-            wait_until(lambda: outbox.spool.backlog() == 0)
-        for boot in acknowledged:
-            stored = sorted(collector.stored[boot])
-            assert stored == list(range(1, len(stored) + 1))
 
 
 def test_lost_receipts_are_made_up_for(broker: Mosquitto, tmp_path: Path) -> None:

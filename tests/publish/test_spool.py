@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import signal
+import shutil
 import sqlite3
-import subprocess
-import sys
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,13 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_guard.errors import StoreError
+from edge_guard.publish.answers import covered
 from edge_guard.publish.losses import merge
 from edge_guard.publish.messages import Alarm, BootReceipt, Dropped, Event, decode
 from edge_guard.publish.outbox import Outbox
 from edge_guard.publish.rows import OVERDUE_ROUNDS, Row
-from edge_guard.publish.spool import _covered
-
-TESTS = Path(__file__).parent.parent
 
 
 def take(outbox: Outbox, limit: int = 10_000, overdue: int = 0) -> list[Row]:
@@ -42,50 +39,6 @@ def reopen(outbox: Outbox, folder: Path, max_bytes: int = 100_000_000) -> Outbox
 
 def picture_files(folder: Path) -> list[str]:
     return sorted(path.name for path in (folder / "spool" / "pictures").iterdir())
-
-
-APPEND = """
-import sys
-from itertools import pairwise
-from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from devices import open_outbox, post_event, post_summary
-outbox = open_outbox(Path(sys.argv[1]))
-while True:
-    sequence = post_event(outbox, b"picture" * 3000)
-    print(outbox.spool.boot_id, sequence, flush=True)
-    print(outbox.spool.boot_id, post_summary(outbox), flush=True)
-"""
-
-
-def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    acknowledged: dict[str, int] = {}
-    for repetition in range(8):
-        process = subprocess.Popen(
-            [sys.executable, "-c", APPEND, str(tmp_path), str(TESTS)], stdout=subprocess.PIPE
-        )
-        assert process.stdout is not None
-        for _ in range(5 + 7 * repetition):
-            boot, sequence = process.stdout.readline().split()
-            acknowledged[boot.decode()] = int(sequence)
-        process.send_signal(signal.SIGKILL)
-        for line in process.stdout:
-            if line.endswith(b"\n"):
-                acknowledged[line.split()[0].decode()] = int(line.split()[1])
-        process.wait(10)
-        process.stdout.close()
-    outbox = open_outbox(tmp_path)
-    rows = take(outbox)
-    messages = [row for row in rows if row.part == 0]
-    assert len({(row.boot_id, row.sequence) for row in messages}) == len(messages)
-    for boot, last in acknowledged.items():
-        sequences = sorted(row.sequence for row in messages if row.boot_id == boot)
-        assert sequences == list(range(1, len(sequences) + 1))
-        assert last <= len(sequences) <= last + 1  # one may be committed but not yet printed
-    pictures = {(row.boot_id, row.sequence) for row in rows if row.part == 1}
-    events = {(row.boot_id, row.sequence) for row in messages if row.kind == "event"}
-    assert pictures == events
-    assert len(picture_files(tmp_path)) == len(pictures)
 
 
 def test_sequences_count_from_one_in_each_boot(tmp_path: Path) -> None:
@@ -185,12 +138,12 @@ def test_a_receipt_covers_what_its_words_say(
 ) -> None:
     receipt = BootReceipt("b", contiguous, highest, tuple(gaps))
     try:
-        covered = {n for first, last in _covered(receipt) for n in range(first, last + 1)}
+        found = {n for first, last in covered(receipt) for n in range(first, last + 1)}
     except ValueError:
         return
     missing = {n for first, last in gaps for n in range(first, last + 1)}
-    assert covered == set(range(1, highest + 1)) - missing
-    assert set(range(1, contiguous + 1)) <= covered
+    assert found == set(range(1, highest + 1)) - missing
+    assert set(range(1, contiguous + 1)) <= found
 
 
 @given(st.sets(st.integers(1, 40)))
@@ -271,6 +224,21 @@ def _everything(outbox: Outbox) -> list[Row]:
     return [row for row in take(outbox, overdue=10_000) if row.part == 0]
 
 
+def test_events_that_say_what_others_say_go_first(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path, 30_000)
+    for _ in range(40):
+        for stream in "abc":
+            post_event(outbox, stream=stream)
+    rows = _everything(outbox)
+    kept = {row.sequence for row in rows if row.kind == "event"}
+    assert {1, 2, 3} <= kept
+    reports = [decode(row.payload, Dropped) for row in rows if row.kind == "dropped"]
+    gists = sum((Counter(report.gist) for report in reports), Counter[str]())
+    assert set(gists) == {"a/review/", "b/review/", "c/review/"}
+    assert sum(gists.values()) == 120 - len(kept)
+    assert reports[0].first_wall_time == reports[0].last_wall_time == "2026-01-01T00:00:00.000Z"
+
+
 def test_losses_survive_a_restart(tmp_path: Path) -> None:
     outbox = open_outbox(tmp_path, 3000)
     post_event(outbox, b"x" * 5000)
@@ -322,46 +290,93 @@ def test_a_damaged_spool_is_set_aside_and_work_goes_on(tmp_path: Path, damage: s
         with sqlite3.connect(path) as database:
             database.execute("PRAGMA user_version=99")
         database.close()
+    boot = outbox.spool.boot_id
     outbox = open_outbox(tmp_path)
-    assert post_event(outbox, b"x") == 1
+    assert outbox.spool.boot_id != boot
+    assert post_event(outbox, b"x") is not None
     assert outbox.spool.set_aside is not None
     assert "set aside" in outbox.causes[0]
     assert (outbox.spool.set_aside / "spool.sqlite").stat().st_size > 0
-    assert len(list((outbox.spool.set_aside / "pictures").iterdir())) == 50
-    assert len(picture_files(tmp_path)) == 1
+    assert account(outbox, boot) >= set(range(1, 51))
+    assert outbox.spool.losses()["spool/damaged"] == 1
+
+
+def account(outbox: Outbox, boot: str) -> set[int]:
+    """Return the sequences of a boot that are in the spool, or named in a report in it."""
+    rows = [row for row in _everything(outbox) if row.part == 0]
+    known = {row.sequence for row in rows if row.boot_id == boot}
+    for report in (decode(row.payload, Dropped) for row in rows if row.kind == "dropped"):
+        if report.of_boot == boot:
+            known |= {n for first, last in report.sequences for n in range(first, last + 1)}
+    return known
+
+
+def test_all_that_is_whole_in_a_damaged_spool_is_sent_on(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    for _ in range(20):
+        post_event(outbox, b"x" * 50)
+    post_alarm(outbox)
+    good = {(row.sequence, row.part): row.payload for row in take(outbox)}
+    boot = outbox.spool.boot_id
+    with outbox.spool._database.transaction() as db:
+        db.execute("UPDATE message SET payload=x'00' WHERE sequence=7 AND part=0")
+    (tmp_path / "spool" / "pictures" / f"{boot}-9.jpg").unlink()
+    with sqlite3.connect(tmp_path / "spool" / "spool.sqlite") as database:
+        database.execute("PRAGMA user_version=99")
+    database.close()
+    outbox = reopen(outbox, tmp_path)
+    rows = take(outbox)
+    found = {(row.sequence, row.part): row for row in rows if row.boot_id == boot}
+    assert set(good) - set(found) == {(7, 0), (7, 1), (9, 1)}
+    assert all(good[key] == row.payload for key, row in found.items() if key != (9, 0))
+    assert decode(found[9, 0].payload, Event).image_dropped == "damaged"
+    (report,) = [decode(row.payload, Dropped) for row in rows if row.kind == "dropped"]
+    assert (report.of_boot, report.kind, report.cause) == (boot, "unknown", "damaged spool")
+    assert report.sequences == ((7, 7),)
+    assert len(outbox.spool.alarms()) == 1
+    assert outbox.spool.release(BootReceipt(boot, 21, 21)) == 38
+
+
+def test_damage_at_work_is_survived_too(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    for _ in range(50):
+        post_event(outbox, b"x" * 50)
+    boot = outbox.spool.boot_id
+    outbox.spool._database.checkpoint()
+    path = tmp_path / "spool" / "spool.sqlite"
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+    outbox.spool._database._connection.execute("PRAGMA cache_size=0")
+    outbox.spool._database._connection.execute("PRAGMA shrink_memory")
+    assert post_alarm(outbox) is not None
+    assert account(outbox, boot) >= set(range(1, 51))
 
 
 def test_a_flipped_byte_anywhere_never_sends_a_wrong_message(tmp_path: Path) -> None:
     outbox = open_outbox(tmp_path)
     for _ in range(20):
         post_event(outbox, b"x" * 50)
+    boot = outbox.spool.boot_id
     good = {(row.sequence, row.part): row.payload for row in take(outbox)}
     outbox.spool.close()
-    path = tmp_path / "spool" / "spool.sqlite"
-    content = path.read_bytes()
-    for position in range(4096, len(content), max(1, len(content) // 40)):
+    whole = tmp_path / "whole"
+    shutil.copytree(tmp_path / "spool", whole)
+    content = (whole / "spool.sqlite").read_bytes()
+    for position in range(0, len(content), max(1, len(content) // 40)):
+        shutil.rmtree(tmp_path / "spool")
+        shutil.copytree(whole, tmp_path / "spool")
         flipped = bytearray(content)
         flipped[position] ^= 0x10
-        path.write_bytes(flipped)
+        (tmp_path / "spool" / "spool.sqlite").write_bytes(flipped)
         outbox = open_outbox(tmp_path)
-        boot = outbox.spool.boot_id
-        try:
-            for row in take(outbox, overdue=1000):
-                if row.boot_id != boot:
-                    assert good[row.sequence, row.part] == row.payload or row.kind != "event"
-        except StoreError:
-            assert post_event(outbox) is not None  # set aside, and on it goes
+        rows = take(outbox, overdue=1000)
+        for row in rows:
+            lost = row.kind == "event" and decode(row.payload, Event).image_dropped
+            assert row.boot_id != boot or lost or good[row.sequence, row.part] == row.payload
+        assert account(outbox, boot) >= set(range(1, 21))
+        assert post_event(outbox) is not None
         outbox.spool.close()
-        _restore(tmp_path / "spool", outbox.spool.set_aside)
-
-
-def _restore(folder: Path, aside: Path | None) -> None:
-    """Bring the pictures back for the next flip."""
-    if aside is not None:
-        for path in (aside / "pictures").iterdir():
-            path.rename(folder / "pictures" / path.name)
-    for path in folder.glob("spool.sqlite-*"):
-        path.unlink()
 
 
 def test_damaged_rows_are_reported(tmp_path: Path) -> None:
@@ -384,27 +399,45 @@ def test_damaged_rows_are_reported(tmp_path: Path) -> None:
     assert outbox.spool.losses() == {"event/damaged": 1, "image/damaged": 2}
 
 
-def test_a_full_disk_is_survived_and_counted(tmp_path: Path) -> None:
+def test_a_full_disk_takes_events_and_never_alarms(tmp_path: Path) -> None:
     outbox = open_outbox(tmp_path)
-    post_event(outbox)
-    with outbox.spool._database.transaction() as db:
-        pages = db.execute("PRAGMA page_count").fetchone()[0]
-    outbox.spool._database._connection.execute(f"PRAGMA max_page_count={pages}")
-    results = [post_event(outbox) for _ in range(60)]
-    refused = results.count(None)
-    assert refused
-    assert "full" in outbox.causes[0]
+    for _ in range(60):
+        post_event(outbox)
+    limit_pages(outbox, 0)
+    assert [post_alarm(outbox) for _ in range(30)].count(None) == 0
+    assert outbox.causes == ()
+    rows = _everything(outbox)
+    reports = [decode(row.payload, Dropped) for row in rows if row.kind == "dropped"]
+    lost = {n for report in reports for a, b in report.sequences for n in range(a, b + 1)}
+    assert lost
+    assert {report.cause for report in reports} == {"disk full"}
+    assert sum(report.gist["s/review/"] for report in reports) == len(lost)
+    kept = {row.sequence for row in rows}
+    assert lost | kept == set(range(1, outbox.spool.produced() + 1))
+    assert not lost & kept
+
+
+def test_alarms_wait_in_memory_when_nothing_can_be_given_up(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    limit_pages(outbox, 0)
     alarms = [post_alarm(outbox) for _ in range(60)]
     assert None in alarms
-    outbox.spool._database._connection.execute("PRAGMA max_page_count=1000000")
-    after = post_event(outbox)
-    assert after is not None
+    assert "full" in outbox.causes[0]
+    refused = [post_event(outbox) for _ in range(10)].count(None)
+    assert refused
+    limit_pages(outbox, 10_000)
+    assert post_event(outbox) is not None
     assert outbox.causes == ()
     assert outbox.spool.losses() == {"event/disk": refused}
-    kinds = [row.kind for row in sorted(take(outbox), key=lambda row: row.sequence)]
-    assert len(kinds) == outbox.spool.produced()
-    assert kinds.count("alarm") == 60  # those that waited, too
-    assert kinds.count("event") == 62 - refused
+    kinds = [row.kind for row in _everything(outbox)]
+    assert kinds.count("alarm") == 60
+    assert kinds.count("event") == 11 - refused
+
+
+def limit_pages(outbox: Outbox, more: int) -> None:
+    connection = outbox.spool._database._connection
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count={pages + more}")
 
 
 def test_a_picture_that_the_disk_refuses_leaves_its_event(tmp_path: Path) -> None:

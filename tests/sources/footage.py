@@ -124,5 +124,8 @@ class ScriptedCamera:
             raise item
         return item
 
+    def exposure(self) -> None:
+        return None
+
     def close(self) -> None:
         self.closed += 1

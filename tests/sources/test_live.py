@@ -14,7 +14,7 @@ from edge_guard.errors import SourceError
 from edge_guard.sources import Damaged, SourceState, live, open_source
 from edge_guard.sources.contract import TRANSITIONS, Life
 from edge_guard.sources.live import Backoff, LiveSource
-from edge_guard.types import Frame
+from edge_guard.types import Exposure, Frame
 
 WAIT_S = 30.0
 
@@ -204,3 +204,49 @@ def test_drops_are_counted_from_any_thread():
     for thread in threads:
         thread.join()
     assert life.dropped == {"x": 2000}
+
+
+def test_a_hung_driver_is_left_behind_and_the_camera_opened_anew(monkeypatch):
+    monkeypatch.setattr(live, "HUNG_S", 0.05)
+    monkeypatch.setattr(live, "CLOSE_S", 0.1)
+    hanging, healthy = Hanging(), Fast()
+    cameras = iter([hanging, healthy])
+    source = LiveSource("0", "belt", lambda: next(cameras).connect())
+    healthy.script.put(picture(7))
+    frames = []
+    until(lambda: bool(frames.append(source.read(0.05)) or any(frames)))
+    assert number_of(next(frame for frame in frames if frame).image) == 7
+    assert source.beyond_repair == ""
+    hanging.released.set()
+    until(lambda: hanging.closed == 1)
+    healthy.script.put(SourceError("gone"))
+    source.close()
+
+
+def test_a_driver_that_hangs_again_and_again_is_beyond_repair(monkeypatch):
+    monkeypatch.setattr(live, "HUNG_S", 0.02)
+    monkeypatch.setattr(live, "CLOSE_S", 0.1)
+    camera = Hanging()
+    source = LiveSource("0", "belt", camera.connect)
+    until(lambda: source.read(0.02) is None and bool(source.beyond_repair))
+    assert "hang in its driver" in source.beyond_repair
+    connections = camera.connections
+    assert source.read(0.1) is None
+    assert camera.connections == connections == live.MOST_LEFT_BEHIND + 1
+    camera.released.set()
+    until(lambda: camera.closed == connections)
+    until(lambda: source.beyond_repair == "")
+    source.close()
+
+
+def test_a_frame_carries_how_the_camera_took_it():
+    class Telling(ScriptedCamera):
+        def exposure(self) -> Exposure:
+            return Exposure(156.0, 4.0)
+
+    camera = Telling()
+    source = LiveSource("camera 0", "s", camera.connect)
+    camera.script.put(picture(3))
+    frame = source.read(5)
+    source.close()
+    assert isinstance(frame, Frame) and frame.exposure == (156.0, 4.0)

@@ -55,13 +55,13 @@ def _real(pool: ProcessPoolExecutor, arguments: argparse.Namespace) -> Iterator[
     from real_data import data_dir
 
     from drift_quality import promised, real, tables
-    from drift_quality.scenes import SCENES
+    from drift_quality.scenes import DEVELOPMENT, SCENES
 
     if data_dir() is None:
         print("real streams need the real data: set EDGE_GUARD_DATA", file=sys.stderr)
         return
     measure = partial(real.scene, repeats=arguments.repeats, seed=arguments.seed)
-    found = list(pool.map(measure, range(len(SCENES))))
+    found = list(pool.map(measure, DEVELOPMENT if arguments.develop else SCENES))
     if arguments.json:
         for one in found:
             print(msgspec.json.encode({"type": "scene"} | asdict(one)).decode())
@@ -80,6 +80,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=100, help="simulated runs (default 100)")
     parser.add_argument("--repeats", type=int, default=5, help="of a real change (default 5)")
     parser.add_argument("--seed", type=int, default=0, help="of the draws (default 0)")
+    parser.add_argument(
+        "--develop", action="store_true", help="real streams apart from those that are reported"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON lines instead of tables")
     return parser.parse_args()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from drift_quality.changes import CHANGES, UNKNOWN, Change
-from drift_quality.scenes import SCENES, Scene
+from drift_quality.scenes import Scene
 from drift_quality.streams import BEFORE, Camera, Outcome
 from edge_guard.drift.sensitivity import sentences
 from edge_guard.types import Image
@@ -46,10 +46,9 @@ class Found:
     cost_us: float = 0.0
 
 
-def scene(number: int, repeats: int, seed: int) -> Found:
-    """Return what comes of the scene ``SCENES[number]``, each change ``repeats`` times."""
-    it = SCENES[number]
-    rng = np.random.default_rng([seed, number])
+def scene(it: Scene, repeats: int, seed: int) -> Found:
+    """Return what comes of a scene, each change ``repeats`` times."""
+    rng = np.random.default_rng([seed, *it.name.encode()])
     frames = it.make(it.index, it.references + it.clean, rng)
     references, clean = frames[: it.references], frames[it.references :]
     camera = Camera(references, seed)

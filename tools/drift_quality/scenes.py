@@ -17,6 +17,8 @@ SIDE_PX, MARGIN_PX = 256, 16
 _HEADROOM, _FLOOR = 0.9, 8.0
 """Boards are black and white: a camera leaves room at both ends for light to change."""
 
+REFERENCES, _WAYS = 300, 4
+
 
 def view(frame: Image) -> Image:
     """Return what the camera sees of a frame with its margin."""
@@ -39,11 +41,21 @@ def _seen(template: Image, rng: np.random.Generator) -> Image:
     return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
 
 
-def solar_cells(_: int, n: int, rng: np.random.Generator) -> list[Image]:
-    """Return solar cells, each another one, drawn with replacement, with noise σ 1."""
-    drawn = rng.integers(len(images("elpv_a").images), size=n)
-    cells = [images("elpv_a").images[i].astype(np.float32) for i in drawn]
-    return [np.clip(np.rint(x + rng.normal(0, 1, x.shape)), 0, 255).astype(np.uint8) for x in cells]
+def solar_cells(part: int, n: int, rng: np.random.Generator) -> list[Image]:
+    """Return solar cells of one half of the set, each laid in four ways, with noise σ 1.
+
+    The first `REFERENCES` frames show no cell twice in one way; later ones show what is left.
+    """
+    half = images("elpv_a").images[part::2]
+    ways = rng.permutation(_WAYS * len(half))
+    known = min(n, REFERENCES)
+    drawn = (*ways[:known], *rng.choice(ways[known:], n - known))
+    return [_laid(half[i // _WAYS], int(i % _WAYS), rng) for i in drawn]
+
+
+def _laid(cell: Image, way: int, rng: np.random.Generator) -> Image:
+    laid = np.rot90(cell, 2 * (way // 2))[:, :: 1 - 2 * (way % 2)].astype(np.float32)
+    return np.clip(np.rint(laid + rng.normal(0, 1, cell.shape)), 0, 255).astype(np.uint8)
 
 
 def bottles(_: int, n: int, __: np.random.Generator) -> list[Image]:
@@ -87,7 +99,14 @@ class Scene:
 
 
 SCENES = (
-    *(Scene(f"board {i}", i, board, 300, 600, (i + 5) % 12) for i in (0, 2, 4, 7)),
-    Scene("solar cells", 0, solar_cells, 300, 600),
+    *(Scene(f"board {i}", i, board, REFERENCES, 600, (i + 5) % 12) for i in (0, 2, 4, 7)),
+    Scene("solar cells", 0, solar_cells, REFERENCES, 600),
     Scene("bottles", 0, bottles, 594, 595),
 )
+"""What is reported."""
+
+DEVELOPMENT = (
+    *(Scene(f"board {i}", i, board, REFERENCES, 600, (i + 5) % 12) for i in (1, 3, 6, 8, 10)),
+    Scene("solar cells", 1, solar_cells, REFERENCES, 600),
+)
+"""Other boards, other cells: what causes are worked on with, and never reported."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter
 
-from edge_guard.calibration.drift_baseline import Series, fit_channels, fit_ranks, padded
+from edge_guard.calibration.drift_baseline import fit_channels, fit_ranks, padded
+from edge_guard.calibration.drift_likeness import Series
 from edge_guard.drift.channels import UNITS
 from edge_guard.drift.cusum import Charts
 from edge_guard.drift.edetector import EDetector

@@ -1,4 +1,4 @@
-"""The JSON interface under ``/api``: read only."""
+"""The JSON interface under ``/api``; nothing is written but people's judgements."""
 
 from __future__ import annotations
 
@@ -8,13 +8,25 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi import Path as InPath
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from edge_guard.collector.judgements import Answer, Judgement
 from edge_guard.collector.pictures import is_digest, media_type
-from edge_guard.collector.queries import DeviceRow, EventRow
+from edge_guard.collector.queries import DeviceRow, EventRow, Kind
+from edge_guard.collector.web.accuracy import stream_accuracy
 from edge_guard.collector.web.site import Site
 
 MOST_ID = 2**63 - 1
 Id = Annotated[int, InPath(ge=1, le=MOST_ID)]
+
+
+class Said(BaseModel):
+    """A judgement as it is sent in."""
+
+    model_config = ConfigDict(extra="forbid")
+    answer: Answer
+    label: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    who: Annotated[str, StringConstraints(max_length=128)] = ""
 
 
 def interface(site: Site) -> APIRouter:
@@ -40,8 +52,9 @@ def interface(site: Site) -> APIRouter:
         before: Annotated[int | None, Query(ge=1, le=MOST_ID)] = None,
         device: Annotated[int | None, Query(ge=1, le=MOST_ID)] = None,
         stream: Annotated[str | None, Query(max_length=128)] = None,
+        kind: Kind = "flagged",
     ) -> dict[str, Any]:
-        rows = site.queries.events(limit, before, device, stream)
+        rows = site.queries.events(limit, before, device, stream, kind)
         following = rows[-1].id if len(rows) == limit else None
         return {"events": [_event(row) for row in rows], "before": following}
 
@@ -51,6 +64,22 @@ def interface(site: Site) -> APIRouter:
         if row is None:
             raise HTTPException(404, f"there is no event {number}")
         return _event(row)
+
+    @api.get("/events/{number}/judgements")
+    def judgements(number: Id) -> list[dict[str, Any]]:
+        return [asdict(one) for one in site.judgements.of(number)]
+
+    @api.post("/events/{number}/judgements")
+    def judge(number: Id, said: Said) -> dict[str, Any]:
+        return asdict(_judge(site, number, said))
+
+    @api.get("/accuracy")
+    def accuracy(
+        device: Annotated[int, Query(ge=1, le=MOST_ID)],
+        stream: Annotated[str, Query(max_length=128)],
+        since_ms: Annotated[int, Query(ge=0, le=MOST_ID)] = 0,
+    ) -> dict[str, Any]:
+        return asdict(stream_accuracy(site, device, stream, since_ms))
 
     @api.get("/results")
     def results(
@@ -66,6 +95,17 @@ def interface(site: Site) -> APIRouter:
         return _picture(site, digest)
 
     return api
+
+
+def _judge(site: Site, number: int, said: Said) -> Judgement:
+    if "\0" in said.who + (said.label or ""):
+        raise HTTPException(422, "a name or label holds a character that cannot be stored")
+    if site.queries.event(number) is None:
+        raise HTTPException(404, f"there is no event {number}")
+    judgement = site.judgements.add(number, said.answer, said.who, said.label)
+    if judgement is None:
+        raise HTTPException(409, f"the model gave no answer to event {number}")
+    return judgement
 
 
 def _health(site: Site) -> dict[str, Any]:
@@ -95,6 +135,7 @@ def _event(row: EventRow) -> dict[str, Any]:
         "occurred_ms": row.occurred_ms,
         "received_ms": row.received_ms,
         "picture": None,
+        "judged": row.judged,
     }
     if row.has_picture and row.event.image is not None:
         listed["picture"] = f"/api/pictures/{row.event.image.sha256}"

@@ -1,4 +1,4 @@
-"""``/event/{id}``: everything known about one flagged frame."""
+"""``/event/{id}``: everything known about one frame that was flagged or drawn for an audit."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from urllib.parse import quote
 
 from nicegui import ui
 
+from edge_guard.collector.judgements import Judgement
 from edge_guard.collector.queries import EventRow
+from edge_guard.collector.web.event_card import incident_address
 from edge_guard.collector.web.frame import Frame
 from edge_guard.collector.web.heat import heat_layer, heat_place
+from edge_guard.collector.web.judgement import JudgementPart
 from edge_guard.collector.web.marks import (
     Mark,
     box,
@@ -21,7 +24,7 @@ from edge_guard.collector.web.marks import (
 from edge_guard.collector.web.nearest import nearest_part
 from edge_guard.collector.web.reason import reason_part
 from edge_guard.collector.web.site import Site
-from edge_guard.collector.web.words import moment, moment_of, number, percent
+from edge_guard.collector.web.words import headline, moment, moment_of, number, percent
 from edge_guard.publish.messages import Event, ImageReference
 
 
@@ -42,19 +45,21 @@ async def detail(site: Site, event_id: int) -> None:
                 ui.label(f"There is no event {event_id}.").classes("empty-title")
                 link("all flagged frames", "/events")
         else:
-            _build(row)
+            said = await asyncio.to_thread(site.judgements.of, event_id)
+            _build(site, row, said)
     frame.follow()
 
 
-def _build(row: EventRow) -> None:
+def _build(site: Site, row: EventRow, said: list[Judgement]) -> None:
     event = row.event
     with box("detail-top"):
         Mark(event.verdict.value)
-        leading = event.reasons[0].message if event.reasons else "No reason given."
-        ui.label(leading).classes("detail-title")
+        ui.label(headline(event)).classes("detail-title")
     with box("detail-where"):
         link(f"{row.device} · {event.stream}", _stream_address(row))
         ui.label(moment_of(event.captured_wall_time)).classes("time")
+        if event.incident:
+            link("all frames of its incident", incident_address(row))
     with box("detail"):
         with box("detail-words"):
             with box("detail-picture"):
@@ -62,11 +67,10 @@ def _build(row: EventRow) -> None:
             if event.nearest:
                 nearest_part(event.nearest)
         with box("detail-words"):
-            with box("card"):
-                ui.label("Why it was flagged").classes("card-title")
-                for place, reason in enumerate(event.reasons, start=1):
-                    reason_part(place, reason)
+            _reasons(event)
             _answer(event)
+            if event.label is not None:
+                JudgementPart(site, row, said)
     with box("detail-more"):
         _scores(event)
         _timing(event)
@@ -122,6 +126,21 @@ def outline(place: tuple[int, int, int, int], image: ImageReference) -> str:
     return (
         f"left: {left:.3%}; top: {top:.3%}; width: {right - left:.3%}; height: {bottom - top:.3%}"
     )
+
+
+def _reasons(event: Event) -> None:
+    if event.reasons:
+        with box("card"):
+            ui.label("Why it was flagged").classes("card-title")
+            for place, reason in enumerate(event.reasons, start=1):
+                reason_part(place, reason)
+    if event.sampled is not None:
+        with box("card"):
+            ui.label("Drawn for an audit").classes("card-title")
+            ui.label(
+                "At random, whatever its verdict, "
+                f"with a chance of {percent(event.sampled)}: judged frames tell how right all are."
+            ).classes("quiet")
 
 
 def _answer(event: Event) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from urllib.parse import quote
 
 from nicegui import ui
 
 from edge_guard.collector.queries import DeviceRow
 from edge_guard.collector.web.marks import Mark, VerdictBar, box, fact, link
+from edge_guard.collector.web.ordering import Ordering
 from edge_guard.collector.web.words import count, moment, moment_of, short
-from edge_guard.publish.messages import StreamState
+from edge_guard.publish.messages import Capture, StreamState
 
-SILENT_MS = 180_000
+SILENT_MS = 45_000
 """A device that says it is online but has sent nothing for so long is called silent."""
 
 
@@ -22,10 +24,12 @@ class DeviceCard:
     Parameters
     ----------
     row : DeviceRow
+    ordering : Ordering
     """
 
-    def __init__(self, row: DeviceRow) -> None:
+    def __init__(self, row: DeviceRow, ordering: Ordering) -> None:
         self._row = row
+        self._ordering = ordering
         self._streams: dict[str, _StreamPart] = {}
         with box("card device-card") as self.element:
             with box("device-top"):
@@ -35,6 +39,7 @@ class DeviceCard:
                 self._mark = Mark("unknown")
             self._causes = ui.label().classes("causes")
             self._lost = ui.label().classes("causes")
+            self._clock = ui.label("its clock is not synchronised").classes("causes")
             self._parts = box("streams")
             with box("facts"):
                 self._heard = fact("last heard", "")
@@ -52,6 +57,7 @@ class DeviceCard:
         self._lost.set_text(f"{count(row.dropped)} messages given up by the device")
         self._lost.set_visibility(row.dropped > 0)
         self.look_at_clock()
+        self._clock.set_visibility(state is not None and not state.clock_synchronised)
         causes = "; ".join(state.causes) if state else "It has not told its state yet."
         self._causes.set_text(causes)
         self._causes.set_visibility(bool(causes))
@@ -59,7 +65,7 @@ class DeviceCard:
         for stream in state.streams if state else ():
             if stream.name not in self._streams:
                 with self._parts:
-                    self._streams[stream.name] = _StreamPart(row.id, stream)
+                    self._streams[stream.name] = _StreamPart(row, stream, self._ordering)
             self._streams[stream.name].show(stream, present=not offline)
 
     def look_at_clock(self) -> None:
@@ -72,18 +78,20 @@ class DeviceCard:
 class _StreamPart:
     """One stream within its device's card."""
 
-    def __init__(self, device: int, stream: StreamState) -> None:
+    def __init__(self, row: DeviceRow, stream: StreamState, ordering: Ordering) -> None:
         with box("stream") as self._element:
             with box("stream-top"):
-                link(stream.name, f"/stream/{device}/{quote(stream.name, safe='')}", "stream-name")
+                link(stream.name, f"/stream/{row.id}/{quote(stream.name, safe='')}", "stream-name")
                 self._mark = Mark(stream.state)
             self._cause = ui.label().classes("causes")
             self._mix = VerdictBar()
             with box("facts"):
                 self._speed = fact("frames/s", "")
-                self._last = fact("last frame", "")
+                self._last = fact("last new picture", "")
                 self._dropped = fact("skipped", "")
             self._bundle = ui.label().classes("stream-bundle")
+            order = partial(ordering.give, row.id, row.device, Capture(stream=stream.name))
+            ui.button("Picture now", on_click=order).props("no-caps outline dense")
 
     def show(self, stream: StreamState, present: bool) -> None:
         """Take up a change; what an absent device said last is dimmed."""
@@ -95,9 +103,13 @@ class _StreamPart:
         self._cause.set_visibility(bool(stream.cause))
         self._mix.show(stream.verdicts)
         self._speed.set_text(f"{stream.frames_per_second:.1f}")
-        self._last.set_text(moment_of(stream.last_frame_wall_time))
+        self._last.set_text(moment_of(stream.last_new_frame_wall_time))
+        self._last.props["title"] = f"last frame {moment_of(stream.last_frame_wall_time)}"
         self._dropped.set_text(count(sum(stream.dropped.values())))
         causes = ", ".join(f"{cause}: {n}" for cause, n in stream.dropped.items())
         self._dropped.props["title"] = causes or "no frame was skipped"
-        self._bundle.set_text(f"bundle {short(stream.bundle)}")
+        stricter = ", ".join(f"{name} {value:g}" for name, value in stream.tightened.items())
+        self._bundle.set_text(
+            f"bundle {short(stream.bundle)}" + (f", made stricter: {stricter}" if stricter else "")
+        )
         self._bundle.props["title"] = stream.bundle

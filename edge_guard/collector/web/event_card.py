@@ -1,12 +1,14 @@
-"""One flagged frame in a list: picture, verdict, leading reason, where and when."""
+"""One frame in a list: picture, verdict, leading reason, where and when."""
 
 from __future__ import annotations
+
+from urllib.parse import quote
 
 from nicegui import ui
 
 from edge_guard.collector.queries import EventRow
 from edge_guard.collector.web.marks import Mark, box, picture_address, without_picture
-from edge_guard.collector.web.words import moment, moment_of
+from edge_guard.collector.web.words import count, headline, moment, moment_of
 
 
 class EventCard:
@@ -15,12 +17,15 @@ class EventCard:
     Parameters
     ----------
     row : EventRow
+    together : int
+        Frames of its incident that it stands for; from 2 on it leads to the list of them.
     """
 
-    def __init__(self, row: EventRow) -> None:
+    def __init__(self, row: EventRow, together: int = 1) -> None:
         event = row.event
         self.element = box("card event-card", "a")
-        self.element.props["href"] = f"/event/{row.id}"
+        alone = together == 1
+        self.element.props["href"] = f"/event/{row.id}" if alone else incident_address(row)
         self.element.props["data-event"] = event.event_id
         with self.element:
             with box("event-picture") as self._frame:
@@ -30,8 +35,12 @@ class EventCard:
                     Mark(event.verdict.value)
                     time = ui.label(moment_of(event.captured_wall_time)).classes("time")
                     time.props["title"] = f"stored {moment(row.received_ms)}"
-                reason = event.reasons[0].message if event.reasons else "No reason given."
-                ui.label(reason).classes("event-reason")
+                ui.label(headline(event)).classes("event-reason")
+                if not alone:
+                    words = f"{count(together)} frames of one incident"
+                    ui.label(words).classes("event-incident")
+                if row.judged is not None:
+                    ui.label(f"judged {row.judged}").classes("event-judged")
                 ui.label(f"{row.device} · {event.stream}").classes("event-place")
 
     def show(self, row: EventRow) -> None:
@@ -49,3 +58,9 @@ class EventCard:
         image.props["src"] = address
         image.props["alt"] = f"frame {row.event.frame_sequence} of {row.event.stream}"
         image.props["decoding"] = "async"
+
+
+def incident_address(row: EventRow) -> str:
+    """Return where all frames of the event's incident are listed."""
+    incident = quote(row.event.incident, safe="")
+    return f"/events?device={row.device_id}&incident={incident}&kind=all"

@@ -1,4 +1,4 @@
-"""``/events``: all flagged frames, newest first, a page at a time."""
+"""``/events``: all flagged frames, or those drawn for audits, newest first, a page at a time."""
 
 from __future__ import annotations
 
@@ -7,16 +7,28 @@ from urllib.parse import urlencode
 
 from nicegui import ui
 
+from edge_guard.collector.queries import EventRow, Kind
 from edge_guard.collector.web.event_card import EventCard
 from edge_guard.collector.web.frame import Frame
 from edge_guard.collector.web.marks import box, link
 from edge_guard.collector.web.site import Site
 
 PAGE = 48
+TITLES: dict[Kind, str] = {
+    "flagged": "Flagged frames",
+    "audit": "Frames drawn for audits",
+    "waiting": "Frames drawn for audits that nobody has judged",
+    "all": "All frames that were sent",
+}
 
 
 async def listing(
-    site: Site, before: int | None = None, device: int | None = None, stream: str | None = None
+    site: Site,
+    before: int | None = None,
+    device: int | None = None,
+    stream: str | None = None,
+    kind: Kind = "flagged",
+    incident: str | None = None,
 ) -> None:
     """Build the page.
 
@@ -27,26 +39,52 @@ async def listing(
         Only events listed below this one.
     device : int, optional
     stream : str, optional
+    kind : str
+        As `Queries.events` takes it.
+    incident : str, optional
+        Only its frames, each with a card of its own; else consecutive ones share a card.
     """
-    rows = await asyncio.to_thread(site.queries.events, PAGE + 1, before, device, stream)
+    rows = await asyncio.to_thread(
+        site.queries.events, PAGE + 1, before, device, stream, kind, incident
+    )
     frame = Frame(site, "frames")
     with frame.body:
         with box("section-top"):
             place = f" of {stream}" if stream is not None else ""
-            ui.label(f"Flagged frames{place}").classes("section-title")
+            title = TITLES[kind] if incident is None else "Frames of one incident"
+            ui.label(f"{title}{place}").classes("section-title")
         if not rows:
             with box("empty"):
                 ui.label("There are none here.").classes("empty-title")
         with box("event-grid"):
-            for row in rows[:PAGE]:
-                EventCard(row)
-        kept = {"device": device, "stream": stream}
+            for row, together in folded(rows[:PAGE]) if incident is None else alone(rows[:PAGE]):
+                EventCard(row, together)
+        kept = {"device": device, "stream": stream, "incident": incident}
+        kept |= {} if kind == "flagged" else {"kind": kind}
         with box("pager"):
             if before is not None:
                 link("Newest", _address(kept), "button")
             if len(rows) > PAGE:
                 link("Older", _address(kept | {"before": rows[PAGE - 1].id}), "button")
     frame.follow()
+
+
+def folded(rows: list[EventRow]) -> list[tuple[EventRow, int]]:
+    """Return the first of consecutive frames of one incident, with how many they are."""
+    groups: list[tuple[EventRow, int]] = []
+    for row in rows:
+        key = (row.device_id, row.event.incident)
+        last = groups[-1][0] if groups else None
+        if last and row.event.incident and key == (last.device_id, last.event.incident):
+            groups[-1] = (last, groups[-1][1] + 1)
+        else:
+            groups.append((row, 1))
+    return groups
+
+
+def alone(rows: list[EventRow]) -> list[tuple[EventRow, int]]:
+    """Return every frame by itself."""
+    return [(row, 1) for row in rows]
 
 
 def _address(query: dict[str, int | str | None]) -> str:

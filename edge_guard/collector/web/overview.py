@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from nicegui import ui
 
 from edge_guard.collector.feed import News, Totals
-from edge_guard.collector.queries import AlarmRow, DeviceRow, EventRow
+from edge_guard.collector.queries import DeviceRow, EventRow
+from edge_guard.collector.web.alarms import AlarmsPart
 from edge_guard.collector.web.device_card import DeviceCard
 from edge_guard.collector.web.event_card import EventCard
 from edge_guard.collector.web.frame import Frame
-from edge_guard.collector.web.marks import Mark, box, link
+from edge_guard.collector.web.marks import box, link
+from edge_guard.collector.web.ordering import Ordering
 from edge_guard.collector.web.site import Site
-from edge_guard.collector.web.words import count, moment
+from edge_guard.collector.web.words import count
 
 MOST_CARDS = 24
 MOST_DEVICES = 60
@@ -27,7 +27,7 @@ def overview(site: Site) -> None:
     ----------
     site : Site
     """
-    page = _Overview()
+    page = _Overview(site)
     frame = Frame(site, "plant", page.take_up)
     with frame.body:
         page.build()
@@ -36,14 +36,16 @@ def overview(site: Site) -> None:
 
 
 class _Overview:
-    def __init__(self) -> None:
+    def __init__(self, site: Site) -> None:
+        self._site = site
         self._devices: dict[int, DeviceCard] = {}
         self._events: dict[int, EventCard] = {}
-        self._alarms: list[AlarmRow] = []
+        self._incidents: dict[tuple[int, str], list[int]] = {}
 
     def build(self) -> None:
         self._totals = _TotalsRow()
-        self._alarm_list = box("alarms")
+        self._ordering = Ordering(self._site)
+        self._alarms = AlarmsPart(self._ordering)
         with box("plant"):
             with box("plant-devices", "section"):
                 ui.label("Devices").classes("section-title")
@@ -73,7 +75,8 @@ class _Overview:
         for event in news.events[-MOST_CARDS:]:
             self._show_event(event)
         self._drop_old_events()
-        self._show_alarms(news.alarms)
+        self._alarms.show(news.alarms)
+        self._ordering.hear(news.replies)
         self._no_device.set_visibility(not self._devices)
         self._no_event.set_visibility(not self._events)
 
@@ -86,30 +89,33 @@ class _Overview:
             self._devices[row.id].show(row)
         elif len(self._devices) < MOST_DEVICES:
             with self._device_list:
-                self._devices[row.id] = DeviceCard(row)
+                self._devices[row.id] = DeviceCard(row, self._ordering)
 
     def _show_event(self, row: EventRow) -> None:
         if row.id in self._events:
             self._events[row.id].show(row)
         elif len(self._events) < MOST_CARDS or row.id > min(self._events):
+            together = self._same_incident(row)
             newer = sum(number > row.id for number in self._events)
             with self._event_list:
-                card = EventCard(row)
+                card = EventCard(row, together)
             card.element.move(target_index=newer)
             self._events[row.id] = card
+
+    def _same_incident(self, row: EventRow) -> int:
+        """Let the newest frame stand for all of its incident; return how many are known."""
+        if not row.event.incident:
+            return 1
+        known = self._incidents.setdefault((row.device_id, row.event.incident), [])
+        for number in known:
+            if (older := self._events.pop(number, None)) is not None:
+                older.element.delete()
+        known.append(row.id)
+        return len(known)
 
     def _drop_old_events(self) -> None:
         for number in sorted(self._events)[:-MOST_CARDS]:
             self._events.pop(number).element.delete()
-
-    def _show_alarms(self, alarms: list[AlarmRow]) -> None:
-        if alarms == self._alarms:
-            return
-        self._alarms = alarms
-        self._alarm_list.clear()
-        with self._alarm_list:
-            for row in alarms:
-                _alarm(row)
 
 
 class _TotalsRow:
@@ -143,13 +149,3 @@ def _empty(title: str, advice: str) -> ui.element:
         ui.label(title).classes("empty-title")
         ui.label(advice).classes("quiet")
     return element
-
-
-def _alarm(row: AlarmRow) -> None:
-    with box("alarm"):
-        Mark("raised")
-        ui.label(row.alarm.message).classes("alarm-words")
-        stream = row.alarm.stream
-        address = f"/stream/{row.device_id}/{quote(stream, safe='')}"
-        link(f"{row.device} · {stream}", address)
-        ui.label(f"since {moment(row.occurred_ms)}").classes("time")

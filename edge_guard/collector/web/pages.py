@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nicegui import ui
 
+from edge_guard.collector.queries import Kind
 from edge_guard.collector.web.detail import detail
 from edge_guard.collector.web.listing import listing
 from edge_guard.collector.web.overview import overview
@@ -31,9 +32,13 @@ def register(site: Site) -> None:
 
     @ui.page("/events")
     async def events(
-        before: int | None = None, device: int | None = None, stream: str | None = None
+        before: int | None = None,
+        device: int | None = None,
+        stream: str | None = None,
+        kind: Kind = "flagged",
+        incident: str | None = None,
     ) -> None:
-        await listing(site, _bounded(before), _bounded(device), stream)
+        await listing(site, _bounded(before), _bounded(device), stream, kind, incident)
 
     @ui.page("/event/{event_id}")
     async def event(event_id: int) -> None:

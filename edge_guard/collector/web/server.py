@@ -13,10 +13,8 @@ from nicegui import ui
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from edge_guard.collector.feed import Feed
-from edge_guard.collector.pictures import PictureStore
-from edge_guard.collector.queries import Queries
 from edge_guard.collector.web.api import interface
+from edge_guard.collector.web.orders import orders
 from edge_guard.collector.web.pages import register
 from edge_guard.collector.web.site import Site
 from edge_guard.config import WebTable
@@ -48,9 +46,7 @@ class WebServer:
     ----------
     config : WebTable
         Port 0 takes a free one.
-    queries : Queries
-    feed : Feed
-    pictures : PictureStore
+    site : Site
 
     Raises
     ------
@@ -58,15 +54,13 @@ class WebServer:
         The address cannot be listened on.
     """
 
-    def __init__(
-        self, config: WebTable, queries: Queries, feed: Feed, pictures: PictureStore
-    ) -> None:
+    def __init__(self, config: WebTable, site: Site) -> None:
         self._socket = _listen(config.host, config.port)
         host = f"[{config.host}]" if ":" in config.host else config.host
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
-        site = Site(config.title, queries, feed, pictures)
         app = FastAPI(title=f"{config.title} collector", docs_url=None, redoc_url=None)
         app.include_router(interface(site))
+        app.include_router(orders(site))
         app.add_middleware(SecurityHeaders)
         register(site)
         ui.run_with(

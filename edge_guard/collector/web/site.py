@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge_guard.collector.bundles import BundleStore
+from edge_guard.collector.commands import Commands
 from edge_guard.collector.feed import Feed
+from edge_guard.collector.judgements import Judgements
 from edge_guard.collector.pictures import PictureStore
 from edge_guard.collector.queries import Queries
 
@@ -17,3 +20,6 @@ class Site:
     queries: Queries
     feed: Feed
     pictures: PictureStore
+    judgements: Judgements
+    commands: Commands
+    bundles: BundleStore

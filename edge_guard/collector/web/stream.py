@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 from nicegui import ui
 
-from edge_guard.collector.queries import MOST_SUMMARIES, DeviceRow, Queries
+from edge_guard.collector.queries import MOST_SUMMARIES, DeviceRow
 from edge_guard.collector.web import charts
+from edge_guard.collector.web.accuracy import AccuracyPart, stream_accuracy
 from edge_guard.collector.web.drift import DriftPart
 from edge_guard.collector.web.frame import Frame
 from edge_guard.collector.web.marks import box, link
@@ -53,7 +54,7 @@ async def stream_page(site: Site, device_id: int, stream: str, hours: int) -> No
                 link("the plant", "/")
         else:
             _title(devices[0], stream, hours)
-            page = _Stream(site.queries, device_id, stream, hours)
+            page = _Stream(site, device_id, stream, hours)
             page.build()
             await page.refresh()
             ui.timer(REFRESH_S, page.refresh, immediate=False)
@@ -76,8 +77,8 @@ def _title(device: DeviceRow, stream: str, hours: int) -> None:
 
 
 class _Stream:
-    def __init__(self, queries: Queries, device: int, stream: str, hours: int) -> None:
-        self._queries = queries
+    def __init__(self, site: Site, device: int, stream: str, hours: int) -> None:
+        self._site, self._queries = site, site.queries
         self._key = (device, stream)
         self._span_ms = hours * 3_600_000
         self._charts: list[tuple[ui.echart, Option]] = []
@@ -94,6 +95,7 @@ class _Stream:
                 with box("card chart-card is-wide" if wide else "card chart-card"):
                     ui.label(title).classes("card-title")
                     self._charts.append((ui.echart({}).classes("chart"), option))
+        self._accuracy = AccuracyPart(*self._key)
         self._drift = DriftPart()
         with box("section-top") as self._choice_row:
             ui.label("Means of scores and image statistics").classes("section-title")
@@ -113,6 +115,8 @@ class _Stream:
         self._bucket_ms = charts.bucket_width_ms(summaries)
         alarms = await asyncio.to_thread(self._queries.drift_alarms, *self._key, since)
         self._drift.show(summaries, alarms, self._bucket_ms)
+        known = await asyncio.to_thread(stream_accuracy, self._site, *self._key, since)
+        self._accuracy.show(known)
         for chart, option in self._charts:
             _draw(chart, option(summaries, self._bucket_ms))
         self._offer(charts.statistic_names(summaries))

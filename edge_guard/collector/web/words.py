@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from math import isfinite
 
+from edge_guard.publish.messages import Event
+
 SHAPES = {
     "accept": "circle",
     "online": "circle",
@@ -15,7 +17,11 @@ SHAPES = {
     "retrying": "triangle",
     "frozen": "triangle",
     "silent": "triangle",
-    "raised": "triangle",
+    "unacknowledged": "square",
+    "acknowledged": "triangle",
+    "returned": "diamond",
+    "shelved": "pause",
+    "out-of-service": "dash",
     "invalid": "square",
     "offline": "square",
     "failed": "square",
@@ -25,7 +31,8 @@ SHAPES = {
 
 
 def shape(word: str) -> str:
-    """Return the shape of a state or verdict: circle, triangle, square or ring."""
+    """Return the shape of a state or verdict: circle, triangle, square, ring, and for alarms
+    diamond, pause, dash."""
     return SHAPES.get(word, "ring")
 
 
@@ -86,6 +93,17 @@ def expected(low: float | None, high: float | None) -> str:
     if high is not None:
         return f"expected {number(high)} or less"
     return "no expected range"
+
+
+def headline(event: Event) -> str:
+    """Return why there is an event, in one sentence."""
+    if event.reasons:
+        return event.reasons[0].message
+    if event.captured:
+        return "Accepted; somebody asked for this picture."
+    if event.sampled is not None:
+        return "Accepted; drawn at random for an audit."
+    return "No reason given."
 
 
 def short(identifier: str, length: int = 16) -> str:

@@ -15,7 +15,34 @@ order; an alarm is as new as its (boot, sequence), whatever arrives last.
 
 from __future__ import annotations
 
-from edge_guard.publish.messages.alarm import Alarm, DriftEvidence, Moved
+from edge_guard.publish.messages.accuracy import AccuracyBasis, AccuracyCounts
+from edge_guard.publish.messages.alarm import (
+    USUAL_ALARMS,
+    Alarm,
+    DriftEvidence,
+    IncidentState,
+    IsaState,
+    Moved,
+    isa_state,
+)
+from edge_guard.publish.messages.command import (
+    LONGEST_SHELVING_S,
+    MOST_BUNDLE_BYTES,
+    MOST_COMMAND_BYTES,
+    Acknowledge,
+    Action,
+    Capture,
+    Command,
+    CommandId,
+    InService,
+    Name,
+    OfferBundle,
+    OutOfService,
+    Reply,
+    Shelve,
+    Tighten,
+    Unshelve,
+)
 from edge_guard.publish.messages.event import (
     HEAT_UNIT,
     MOST_HEAT_SIDE,
@@ -33,33 +60,55 @@ from edge_guard.publish.messages.state import State, StreamState
 from edge_guard.publish.messages.summary import Moments, Summary
 from edge_guard.publish.messages.topics import PREFIX, Topics
 
-SpooledMessage = Event | FrameResult | Summary | Alarm | Dropped
+SpooledMessage = Event | FrameResult | Summary | Alarm | Reply | Dropped
 
 __all__ = [
     "HEAT_UNIT",
+    "LONGEST_SHELVING_S",
+    "MOST_BUNDLE_BYTES",
+    "MOST_COMMAND_BYTES",
     "MOST_HEAT_SIDE",
     "MOST_RESEMBLED",
     "MOST_RESEMBLED_BYTES",
     "PREFIX",
     "SCHEMA_VERSION",
+    "USUAL_ALARMS",
+    "AccuracyBasis",
+    "AccuracyCounts",
+    "Acknowledge",
+    "Action",
     "Alarm",
     "BootReceipt",
+    "Capture",
+    "Command",
+    "CommandId",
     "DriftEvidence",
     "Dropped",
     "Event",
     "FrameResult",
     "HeatGrid",
     "ImageReference",
+    "InService",
+    "IncidentState",
+    "IsaState",
     "Moments",
     "Moved",
+    "Name",
+    "OfferBundle",
+    "OutOfService",
     "Receipt",
+    "Reply",
     "Resembled",
+    "Shelve",
     "SpooledMessage",
     "Stamp",
     "State",
     "StreamState",
     "Summary",
+    "Tighten",
     "Topics",
+    "Unshelve",
     "decode",
     "encode",
+    "isa_state",
 ]

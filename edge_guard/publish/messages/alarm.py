@@ -8,6 +8,15 @@ import msgspec
 
 from edge_guard.publish.messages.stamp import Stamp
 
+IsaState = Literal[
+    "unacknowledged", "acknowledged", "returned", "normal", "shelved", "out-of-service"
+]
+"""ISA-18.2 (2016): active and nobody has seen it; active and seen; cleared but nobody has seen it;
+cleared and seen; kept quiet for a while; suppressed by design or decision."""
+IncidentState = Literal["opened", "updated", "closed"]
+USUAL_ALARMS = ("source", "frozen", "flagged", "watchdog", "drift", "self-test", "bundle")
+"""Names of the alarms that every stream may raise."""
+
 
 class Moved(msgspec.Struct, frozen=True):
     """What one channel of the drift monitors was, and is."""
@@ -50,15 +59,38 @@ class DriftEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alarm(Stamp, frozen=True, kw_only=True):
-    """A condition of a stream, raised or cleared; a raised one may come again with more known."""
+    """A condition of a stream; told anew whenever its state changes or more is known."""
 
     sequence: int
     stream: str
     alarm: str
     state: Literal["raised", "cleared"]
+    """Whether the condition holds now, whatever people have made of the alarm."""
     cause: str
     message: str
     since_wall_time: str
     evidence: dict[str, float]
     drift: DriftEvidence | None = None
     """Of the alarm ``drift``."""
+    isa_state: IsaState | None = None
+    """None: from a device that does not know of acknowledging."""
+    acknowledged: bool = False
+    acknowledged_by: str = ""
+    shelved_by: str = ""
+    shelved_until_wall_time: str | None = None
+    shelved_seconds: float = 0.0
+    """How long the shelving lasts from when the message was made; what counts after a restart."""
+    out_of_service_by: str = ""
+    chattering: bool = False
+    """Came and went too often: latched until it keeps still."""
+    incident: str = ""
+    """Id of the trouble that it is part of, with other alarms and events of the device."""
+    incident_state: IncidentState | None = None
+    """What this message makes of the incident."""
+
+
+def isa_state(alarm: Alarm) -> IsaState:
+    """Return the alarm's state in the words of ISA-18.2, of older devices too."""
+    if alarm.isa_state is not None:
+        return alarm.isa_state
+    return "unacknowledged" if alarm.state == "raised" else "normal"

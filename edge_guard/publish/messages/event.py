@@ -1,4 +1,4 @@
-"""One frame's messages: an event for a flagged one, a result where all are wanted."""
+"""One frame's messages: an event for a flagged or audited one, a result where all are wanted."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Resembled(msgspec.Struct, frozen=True):
 
 
 class Event(Stamp, frozen=True, kw_only=True):
-    """One flagged frame."""
+    """One flagged frame, or one taken at random for an audit."""
 
     event_id: str
     """``{boot_id}-{sequence}``."""
@@ -73,6 +73,13 @@ class Event(Stamp, frozen=True, kw_only=True):
     """None for frames that the model did not see, and for models without feature maps."""
     nearest: tuple[Resembled, ...] = ()
     """At most `MOST_RESEMBLED`; empty for frames that the model did not see."""
+    sampled: float | None = None
+    """With which probability this frame was drawn for an audit, whatever its verdict; None for
+    frames that were not. An accepted frame has an event only when it was drawn or captured."""
+    captured: str = ""
+    """Id of the command that asked for this picture, whatever its verdict; empty: nobody did."""
+    incident: str = ""
+    """Id of the trouble that it is part of, with other events and alarms; empty: of none."""
 
 
 class FrameResult(Stamp, frozen=True, kw_only=True):

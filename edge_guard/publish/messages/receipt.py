@@ -16,11 +16,18 @@ class Dropped(Stamp, frozen=True, kw_only=True):
     """Of this report itself, in ``boot_id``."""
     of_boot: str
     """The boot whose messages are lost; may be an earlier one."""
-    kind: Literal["event", "result", "summary", "alarm", "dropped"]
+    kind: Literal["event", "result", "summary", "alarm", "reply", "dropped", "unknown"]
     cause: str
-    """``quota`` (events and results only) or ``damaged`` (unreadable on the device's disk)."""
+    """``quota`` or ``disk full`` (events and results only), ``damaged`` (unreadable on the device's
+    disk), ``damaged spool`` (of unknown kind: what was not stored before is lost), or what the
+    broker had against it: ``too large for the broker``, ``breaks the connection``."""
     sequences: tuple[tuple[int, int], ...]
     """Inclusive ranges, ascending."""
+    gist: dict[str, int] = msgspec.field(default_factory=dict)
+    """What lost events said: how many by ``{stream}/{verdict}/{leading guard}``."""
+    first_wall_time: str | None = None
+    """When the frames of lost events were captured; None where that is unknown."""
+    last_wall_time: str | None = None
 
 
 class BootReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

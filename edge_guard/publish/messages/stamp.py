@@ -38,4 +38,7 @@ def decode(payload: bytes, kind: type[M]) -> M:
     msgspec.ValidationError, msgspec.DecodeError
         It is not a message of this kind.
     """
-    return msgspec.json.decode(payload, type=kind)
+    try:
+        return msgspec.json.decode(payload, type=kind)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(str(error)) from error

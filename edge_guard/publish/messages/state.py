@@ -24,6 +24,12 @@ class StreamState(msgspec.Struct, frozen=True):
     dropped: dict[str, int]
     monitors: str = ""
     """What the drift monitors do, in words; empty where the device does not say."""
+    self_test: str = ""
+    """How the last self-test went, in words; empty before the first has ended."""
+    last_new_frame_wall_time: str | None = None
+    """Of the last frame that was no repetition of an old picture and could be decoded."""
+    tightened: dict[str, float] = {}
+    """Settings that commands have made stricter than the bundle's, by name."""
 
 
 class State(Stamp, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from edge_guard.publish.messages.accuracy import AccuracyCounts
 from edge_guard.publish.messages.stamp import Stamp
 
 
@@ -38,3 +39,5 @@ class Summary(Stamp, frozen=True, kw_only=True):
     """Integer counts in the fixed bins of `edge_guard.drift.histogram`."""
     bins: int = 0
     """Version of those bins; 0 where there are none."""
+    accuracy: AccuracyCounts | None = None
+    """None where the bundle knows nothing of accuracy."""

@@ -50,3 +50,11 @@ class Topics:
     def receipt(self) -> str:
         """Return the topic on which the collector answers."""
         return f"{self.base}/receipt"
+
+    def command(self) -> str:
+        """Return the topic on which the device is told what to do."""
+        return f"{self.base}/command"
+
+    def reply(self) -> str:
+        """Return the topic on which the device says what became of a command."""
+        return f"{self.base}/reply"

@@ -1,0 +1,144 @@
+"""From a stream's table to what works on it: source, guard, reporter, threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_guard.annunciator import Annunciator
+from edge_guard.commands.settings import Settings
+from edge_guard.config import DeviceConfig, StreamTable
+from edge_guard.inspection import Inspection, OnResult
+from edge_guard.intake import Intake, Item
+from edge_guard.pipeline import Pipeline
+from edge_guard.publish.outbox import Outbox
+from edge_guard.reporting import Reporter
+from edge_guard.selftest import SelfTest
+from edge_guard.signing import read_trusted
+from edge_guard.sources import Source, open_source
+from edge_guard.stream import Inspector, Stream
+from edge_guard.types import Result
+from edge_guard.worker import Worker
+
+OpenInspector = Callable[[StreamTable, Source], Inspector]
+
+
+def open_pipeline(
+    table: StreamTable, source: Source, *, trusted: tuple[str, ...] = ()
+) -> Inspector:
+    """Return the guard of a stream.
+
+    Parameters
+    ----------
+    table : StreamTable
+    source : Source
+    trusted : tuple of str
+        Public keys of whoever may sign its bundle; none: whoever.
+
+    Raises
+    ------
+    BundleError, ModelError
+        It cannot be used on this device, or nobody who is trusted vouches for it.
+    ConfigError
+        A key cannot be read.
+    """
+    sequential = source.live or not Path(table.source).is_dir()
+    bundle = read_trusted(Path(table.bundle), trusted)
+    return Pipeline(bundle, threads=table.threads, live=sequential)
+
+
+class Assembly:
+    """Opens the streams of one device.
+
+    Parameters
+    ----------
+    config : DeviceConfig
+    outbox : Outbox
+    annunciator : Annunciator
+    settings : Settings
+        What was made stricter than the bundles.
+    open_inspector : callable
+    on_result : callable
+        Called with one frame and its result at a time, whichever stream it is of.
+    changed : callable
+        Called when the state that others see has changed.
+    on_bug : callable
+        Called with what no thread should ever raise.
+    """
+
+    def __init__(
+        self,
+        config: DeviceConfig,
+        outbox: Outbox,
+        annunciator: Annunciator,
+        settings: Settings,
+        open_inspector: OpenInspector,
+        on_result: OnResult,
+        changed: Callable[[], None],
+        on_bug: Callable[[BaseException], None],
+    ) -> None:
+        self._config = config
+        self._outbox = outbox
+        self._annunciator = annunciator
+        self._settings = settings
+        self._open_inspector = open_inspector
+        self._on_result = on_result
+        self._changed = changed
+        self._on_bug = on_bug
+        self._telling = threading.Lock()
+
+    def open_worker(self, table: StreamTable) -> Worker:
+        """Return a stream that is ready to start.
+
+        Raises
+        ------
+        EdgeGuardError
+            Its source or bundle cannot be used.
+        """
+        source = open_source(
+            table.source,
+            stream=table.name,
+            watch=table.watch,
+            frames_per_second=table.frames_per_second,
+            loop=table.loop,
+            patient=True,
+        )
+        try:
+            inspector = self.open_guard(table, source)
+        except BaseException:
+            source.close()
+            raise
+        intake = Intake()
+        stream = Stream(
+            table,
+            inspector=inspector,
+            source=source,
+            reporter=self._reporter(table, inspector.bundle_id),
+            intake=intake,
+            changed=self._changed,
+            memory=Path(self._config.spool.path) / f"drift-{table.name}.npz",
+        )
+        self_test = SelfTest(self._config.self_test.hours or None)
+        return Worker(
+            stream, intake, Inspection(stream, intake, self_test, self._tell), self._on_bug
+        )
+
+    def open_guard(self, table: StreamTable, source: Source) -> Inspector:
+        """Return what judges a stream's frames.
+
+        Raises
+        ------
+        ArtifactError
+            The bundle cannot be used on this device.
+        """
+        inspector = self._open_inspector(table, source)
+        inspector.tighten(self._settings.fitting(table.name, inspector.own_limits))
+        return inspector
+
+    def _reporter(self, table: StreamTable, bundle: str) -> Reporter:
+        return Reporter(self._outbox, table, bundle, self._annunciator)
+
+    def _tell(self, item: Item, result: Result) -> None:
+        with self._telling:
+            self._on_result(item, result)

@@ -1,0 +1,62 @@
+"""Orders from a page: who gives them, that they are sent, what devices answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Literal
+
+from nicegui import ui
+
+from edge_guard.collector.web.marks import box
+from edge_guard.collector.web.site import Site
+from edge_guard.publish.messages import Action, Reply
+
+MOST_LETTERS = 128
+_TYPES: dict[str, Literal["positive", "warning", "negative"]] = {
+    "done": "positive",
+    "refused": "warning",
+    "failed": "negative",
+}
+
+
+class Ordering:
+    """One open page's way to give orders.
+
+    Parameters
+    ----------
+    site : Site
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._mine: dict[str, str] = {}
+        with box("ordering"):
+            letters = f"maxlength={MOST_LETTERS} outlined dense"
+            self._name = ui.input("your name, for orders").props(letters).classes("ordering-name")
+            self._said = ui.label().classes("ordering-said").props("role=status")
+
+    async def give(self, device_id: int, device: str, action: Action) -> None:
+        """Send an order in the name of who sits at the page."""
+        name = "".join(c for c in self._name.value or "" if c.isprintable()).strip()
+        if not name:
+            self._said.set_text("Say who you are first: the name goes with the order.")
+            return
+        try:
+            row = await asyncio.to_thread(
+                self._site.commands.issue, device_id, name[:MOST_LETTERS], action
+            )
+        except Exception as error:
+            self._said.set_text(f"The order could not be stored ({error}).")
+            raise
+        self._mine[row.command.id] = device
+        self._said.set_text(f"Sent to {device}; waiting for its answer.")
+
+    def hear(self, replies: Iterable[Reply]) -> None:
+        """Show what devices answered to this page's orders."""
+        for reply in replies:
+            device = self._mine.pop(reply.command_id, None)
+            if device is not None:
+                words = f"{device}: {reply.outcome}, {reply.message}"
+                self._said.set_text(words)
+                ui.notify(words, type=_TYPES[reply.outcome])

@@ -1,0 +1,1 @@
+"""What the control room asks of a device: read strictly, done once, answered through the spool."""

@@ -1,0 +1,118 @@
+"""The disk under the spool: how long a commit takes, how much room there is, how worn it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+from edge_guard.config import SpoolTable
+from edge_guard.doctor.findings import Area, Finding, fine, problem, warning
+
+SYSFS = Path("/sys")
+SLOW_MS = 100.0
+"""A commit that takes longer holds an inspection thread back."""
+
+_COMMITS = 20
+_PAGE = 4096
+_SPARE_BYTES = 200_000_000
+_LIFE_TENTHS = 10
+"""JEDEC eMMC 5.1 §7.4.43: steps of 10 % of the life time used; 0x0B: beyond it."""
+_WORN = 9
+
+
+def check_disk(spool: SpoolTable, sysfs: Path = SYSFS) -> Iterator[Finding]:
+    """Yield what is found of the disk that holds, or will hold, the spool.
+
+    Parameters
+    ----------
+    spool : SpoolTable
+        With an absolute path.
+    sysfs : Path
+        Where the kernel tells about its devices.
+    """
+    folder = _existing(Path(spool.path))
+    yield _check_room(spool, folder)
+    yield _check_speed(folder)
+    yield from _check_wear(folder, sysfs)
+
+
+def _existing(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.parents) if place.is_dir())
+
+
+def _check_room(spool: SpoolTable, folder: Path) -> Finding:
+    free = shutil.disk_usage(folder).free
+    here = Path(spool.path)
+    used = sum(f.stat().st_size for f in here.rglob("*") if f.is_file()) if here.is_dir() else 0
+    needed = max(0, spool.max_bytes - used)
+    words = f"{free:,} bytes are free under {folder}, the spool may still grow by {needed:,}"
+    if free < needed:
+        remedy = f"free some, or set [spool] max_bytes to {max(1_000_000, (free + used) // 2)}"
+        return problem(Area.DISK, words, remedy)
+    if free < needed + _SPARE_BYTES:
+        remedy = "leave some for logs and updates: lower [spool] max_bytes"
+        return warning(Area.DISK, words, remedy)
+    return fine(Area.DISK, words)
+
+
+def _check_speed(folder: Path) -> Finding:
+    """Time what a commit of the spool waits for: a page on the disk, for certain."""
+    try:
+        took_ms = fsync_ms(folder)
+    except OSError as error:
+        words = f"nothing can be written under {folder} ({error.strerror})"
+        return problem(Area.DISK, words, "check permissions and mount options")
+    middle, longest = median(took_ms), max(took_ms)
+    words = f"a commit to {folder} takes {middle:.1f} ms, {longest:.0f} ms at most of {_COMMITS}"
+    if middle > SLOW_MS:
+        remedy = "use another disk or card: flagged frames come no faster than it commits"
+        return warning(Area.DISK, words, remedy)
+    return fine(Area.DISK, words)
+
+
+def fsync_ms(folder: Path) -> list[float]:
+    """Return how long writing and syncing one page took, each time, ms.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written.
+    """
+    took = []
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for _ in range(_COMMITS):
+            started = time.perf_counter()
+            file.write(os.urandom(_PAGE))
+            file.flush()
+            os.fsync(file.fileno())
+            took.append((time.perf_counter() - started) * 1e3)
+    return took
+
+
+def _check_wear(folder: Path, sysfs: Path) -> Iterator[Finding]:
+    """Yield how worn an eMMC says it is; other disks do not tell everybody."""
+    number = folder.stat().st_dev
+    place = sysfs / "dev" / "block" / f"{os.major(number)}:{os.minor(number)}"
+    device = place.resolve()
+    for disk in (device, device.parent):
+        life = disk / "device" / "life_time"
+        if life.is_file():
+            tenths = max(int(word, 16) for word in life.read_text().split())
+            yield _wear(disk.name, tenths)
+            return
+
+
+def _wear(name: str, tenths: int) -> Finding:
+    if tenths > _LIFE_TENTHS:
+        return problem(
+            Area.DISK, f"disk {name} is beyond its life time", "replace it before it fails"
+        )
+    words = f"disk {name} has used up to {tenths * 10} % of its life time"
+    if tenths >= _WORN:
+        return warning(Area.DISK, words, "plan its replacement")
+    return fine(Area.DISK, words)

@@ -1,0 +1,93 @@
+"""Light and focus of a camera against the references: exposure that moves, flicker, blur."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+
+from edge_guard.doctor.findings import Area, Finding, fine, problem, warning
+from edge_guard.gate.spec import GateSpec
+from edge_guard.types import Doubles
+
+_FEWEST = 12
+_DRIFT_LEVELS = 4.0
+_DRIFT_ERRORS = 5.0
+"""Standard errors of the slope."""
+_FLICKER_LEVELS = 2.0
+_FLIPS = 0.6
+"""Light that flickers goes up and down from frame to frame; parts that pass do not, so often."""
+
+
+class Statistics(Protocol):
+    """Image statistics of frames one after the other."""
+
+    def column(self, name: str) -> Doubles:
+        """Return one statistic of each frame, (N,)."""
+        ...
+
+
+def check_light(name: str, gate: GateSpec, seen: Statistics, *, live: bool) -> Iterator[Finding]:
+    """Yield what is found of focus and, where frames come from a camera, of the light.
+
+    Parameters
+    ----------
+    name : str
+        The stream's.
+    gate : GateSpec
+        What the references were like.
+    seen : Statistics
+    live : bool
+        Frames come from a camera, one after the other.
+    """
+    yield from _check_focus(name, gate, seen.column("focus"))
+    light = seen.column("mean")
+    if live and len(light) >= _FEWEST:
+        yield _check_exposure(name, light)
+        yield _check_flicker(name, gate, light)
+
+
+def _check_focus(name: str, gate: GateSpec, focus: Doubles) -> Iterator[Finding]:
+    limit = next((limit for limit in gate.limits if limit.statistic == "focus"), None)
+    if limit is None or limit.usual[0] is None or not len(focus):
+        return
+    middle = float(np.median(focus))
+    more = 100.0 * (math.exp(middle - limit.usual[0]) - 1.0)  # the statistic is a logarithm
+    words = f"{name}: sharpness is {more:+.0f} % against the least of the references"
+    remedy = "focus the lens, wipe it, and look for vibration"
+    if limit.hard[0] is not None and middle < limit.hard[0]:
+        yield problem(Area.CAMERA, words, remedy)
+    elif middle < limit.usual[0]:
+        yield warning(Area.CAMERA, words, remedy)
+    else:
+        yield fine(Area.CAMERA, words)
+
+
+def _check_exposure(name: str, light: Doubles) -> Finding:
+    """Return whether the brightness moves one way, as with automatic exposure or a warm-up."""
+    at = np.arange(len(light)) - (len(light) - 1) / 2
+    slope = float((at * light).sum() / (at * at).sum())
+    rest = light - light.mean() - slope * at
+    error = float(np.sqrt((rest * rest).sum() / (len(light) - 2) / (at * at).sum()))
+    moved = slope * (len(light) - 1)
+    if abs(moved) < _DRIFT_LEVELS or abs(slope) < _DRIFT_ERRORS * error:
+        return fine(Area.CAMERA, f"{name}: the brightness stands still ({light.mean():.0f})")
+    return warning(
+        Area.CAMERA,
+        f"{name}: the brightness moved by {moved:+.1f} grey levels in {len(light)} frames",
+        "switch automatic exposure and gain off; let the lamp warm up",
+    )
+
+
+def _check_flicker(name: str, gate: GateSpec, light: Doubles) -> Finding:
+    steps = np.diff(light)
+    size = float(np.abs(steps).mean())
+    flips = float((steps[1:] * steps[:-1] < 0).mean())
+    words = f"{name}: the light changes by {size:.2f} grey levels from frame to frame"
+    limit = max(gate.repeats.flicker or 0.0, _FLICKER_LEVELS)
+    if size > limit and flips > _FLIPS:
+        remedy = "use a flicker-free lamp, or exposures of a multiple of 10 ms (50 Hz mains)"
+        return warning(Area.CAMERA, f"{words}, up and down: it flickers", remedy)
+    return fine(Area.CAMERA, words)

@@ -1,0 +1,192 @@
+"""The calibration as one HTML file that needs nothing else, for a technician and an auditor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from edge_guard.benchmark import benchmark
+from edge_guard.bundle import Bundle
+from edge_guard.calibration.references import Progress
+from edge_guard.evaluation import plots
+from edge_guard.evaluation.calibration_pictures import (
+    SHOWN,
+    Material,
+    evenly,
+    example_of,
+    mishaps,
+    short_name,
+    verdicts,
+)
+from edge_guard.evaluation.calibration_words import (
+    WATCHED_STEPS,
+    cost_rows,
+    guarded,
+    not_promised,
+    origin_rows,
+    promised,
+    watched_rows,
+)
+from edge_guard.evaluation.judge import Judged, judge
+from edge_guard.evaluation.page import figure, picture, table, write_page
+from edge_guard.evaluation.record import Answers, answers, truth
+from edge_guard.evaluation.trials import Trial, run_trials
+from edge_guard.pipeline import Pipeline
+from edge_guard.plain_words import monitors_in_words
+from edge_guard.types import Array
+
+_JUDGED = 500
+"""Pictures that are judged for the report, evenly from all."""
+_BENCH_FRAMES = 60
+
+
+def write_calibration_report(
+    path: Path, file: Path, bundle: Bundle, material: Material, progress: Progress
+) -> None:
+    """Show the finished bundle pictures, and write what it says of them.
+
+    Parameters
+    ----------
+    path : Path
+        The report.
+    file : Path
+        The bundle's file.
+    bundle : Bundle
+        As it was read from there.
+    material : Material
+    progress : callable
+        Called with (stage, done, total).
+
+    Raises
+    ------
+    ConfigError
+        The report cannot be written.
+    BundleError
+        The bundle cannot be used here.
+    """
+    pipeline = Pipeline(bundle, threads=material.threads, live=False)
+    try:
+        shown = evenly(material.pictures, _JUDGED)
+        judged = judge(pipeline, shown, "judging pictures for the report", progress)
+        rng = np.random.default_rng([material.seed, 4])
+        trials = run_trials(pipeline, material.pictures, rng, progress)
+        flagged = [example_of(pipeline, shown[i]) for i in np.flatnonzero(judged.flagged)[:SHOWN]]
+    finally:
+        pipeline.close()
+    known = truth(bundle.manifest, shown) if material.labels else None
+    answered = None if known is None else answers(judged, known)
+    cost = benchmark(bundle, frames=_BENCH_FRAMES, threads=material.threads)
+    sections = (
+        _summary(bundle, material),
+        verdicts(judged, flagged, trials, material),
+        mishaps(trials, material),
+        _scores(bundle, judged, trials, material),
+        _confidence(bundle, answered, material),
+        _drift(bundle),
+        _suspicious(bundle, material),
+        ["<h2>What it costs on this device</h2>", table([], cost_rows(cost), "words")],
+        _origins(bundle, file, material),
+    )
+    body = "\n".join(line for section in sections for line in section)
+    write_page(path, f"Calibration report: {bundle.manifest.provenance.model_name}", body)
+
+
+def _summary(bundle: Bundle, material: Material) -> Iterator[str]:
+    manifest = bundle.manifest
+    yield f"<p>Bundle <b>{escape(bundle.id)}</b>, made {escape(manifest.provenance.created)}.</p>"
+    yield "<h2>What is guarded</h2>"
+    yield _list(guarded(manifest))
+    yield "<h2>What is promised</h2>"
+    yield _list(promised(manifest))
+    yield "<h2>What is not promised</h2>"
+    yield _list(not_promised(manifest))
+    warnings = (*manifest.references.warnings, *(manifest.drift.warnings if manifest.drift else ()))
+    if warnings:
+        yield '<div class="note"><h3>Take note</h3>' + _list(warnings) + "</div>"
+
+
+def _list(sentences: Sequence[str]) -> str:
+    return "<ul>" + "".join(f"<li>{escape(said)}</li>" for said in sentences) + "</ul>"
+
+
+def _scores(
+    bundle: Bundle, judged: Judged, trials: Sequence[Trial], material: Material
+) -> Iterator[str]:
+    promise = bundle.manifest.promise
+    sets: dict[str, Array] = {
+        "references, each scored by a guard fitted without it": bundle.arrays["fusion.calibration"]
+    }
+    if material.held_out:
+        sets["pictures kept out of the calibration"] = judged.fused
+    for trial in trials:
+        if trial.degree.words.startswith(("20 %", "blur of 1.2 %")) and trial.fused:
+            sets[trial.degree.name] = np.array(trial.fused)
+    yield "<h2>Scores and the threshold</h2>"
+    yield (
+        f"<p>A frame is flagged above a fused score of {promise.score_limit:.4g} (a p-value of "
+        f"{promise.p_limit:.4g} or less). What the input gate refuses has no score and is not in "
+        "the chart.</p>"
+    )
+    chart = plots.score_histogram(sets, promise.score_limit)
+    yield f'<div class="charts"><figure>{chart}</figure></div>'
+
+
+def _confidence(bundle: Bundle, answered: Answers | None, material: Material) -> Iterator[str]:
+    yield "<h2>Is the model right when it says it is sure?</h2>"
+    if answered is None:
+        yield (
+            "<p>The pictures carry no labels, so nobody can say how often the model is right. Sort "
+            "them into one folder a label to learn it.</p>"
+        )
+        return
+    wrong = int((1 - answered.correct).sum())
+    words = f"Of {len(answered.correct)} labelled pictures the model is wrong on {wrong}. "
+    confidence = bundle.manifest.confidence
+    if not material.held_out:
+        words += "The confidence was fitted on these pictures, so both curves flatter it a little"
+        ece = confidence.ece if confidence else None
+        words += "." if ece is None else f"; out of fold it is off by {ece:.3f} (ECE)."
+    yield f"<p>{escape(words)}</p>"
+    charts = plots.reliability_diagram(answered), plots.risk_curve(answered)
+    yield '<div class="charts">' + "".join(f"<figure>{c}</figure>" for c in charts) + "</div>"
+
+
+def _drift(bundle: Bundle) -> Iterator[str]:
+    yield "<h2>Slow changes</h2>"
+    yield (
+        "<p>Beside each frame, monitors watch the stream as a whole. Computed from how much the "
+        "references vary, a step of this size raises an alarm on average within:</p>"
+    )
+    yield _list(monitors_in_words(bundle.manifest))
+    spec = bundle.manifest.drift
+    if spec:
+        steps = [f"step of {step:g} spreads" for step in WATCHED_STEPS]
+        yield "<h3>Frames until an alarm, by the size of a lasting step</h3>"
+        yield table(["watched", "spread of a frame", *steps], watched_rows(spec))
+
+
+def _suspicious(bundle: Bundle, material: Material) -> Iterator[str]:
+    names = bundle.manifest.references.suspicious
+    yield "<h2>References that are unlike the others</h2>"
+    if not names:
+        yield "<p>None stands out.</p>"
+        return
+    yield (
+        "<p>Look at them. Take out what is no good production and calibrate again; of what is, add "
+        "more pictures: as it is, the threshold makes room for them, and for much else.</p>"
+    )
+    by_name = {reference.name: reference for reference in material.references}
+    yield '<div class="pictures">'
+    for name in names:
+        yield figure(picture(by_name[name].load()), short_name(name))
+    yield "</div>"
+
+
+def _origins(bundle: Bundle, file: Path, material: Material) -> Iterator[str]:
+    yield "<h2>Settings</h2>"
+    yield table([], material.asked.items(), "words")
+    yield "<h2>Where it comes from</h2>"
+    yield table([], origin_rows(bundle, file, material.references), "words")

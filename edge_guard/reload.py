@@ -1,0 +1,242 @@
+"""New bundles and settings for streams that go on working: opened beside the old ones, tried, then
+taken over between two frames, or not at all."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from edge_guard.assembly import Assembly
+from edge_guard.config import DeviceConfig, StreamTable
+from edge_guard.errors import BundleError, ConfigError, EdgeGuardError, ModelError
+from edge_guard.notify import notify
+from edge_guard.offered import OfferedBundles, signature
+from edge_guard.selftest import run_all
+from edge_guard.stream import Inspector
+from edge_guard.worker import Worker
+
+log = logging.getLogger(__name__)
+
+TAKE_OVER_SECONDS = 30.0
+"""Longest wait for the frame at hand before a new guard takes over."""
+
+
+class Reloader:
+    """Changes the streams of a running device. Thread-safe: one change at a time.
+
+    Parameters
+    ----------
+    assembly : Assembly
+    offered : OfferedBundles
+    config : DeviceConfig
+        In use.
+
+    Attributes
+    ----------
+    problem : str
+        Why the configuration does not hold as it is on the disk; empty when it does.
+    """
+
+    def __init__(self, assembly: Assembly, offered: OfferedBundles, config: DeviceConfig) -> None:
+        self._assembly = assembly
+        self._offered = offered
+        self._config = config
+        self.problem = ""
+        self._mutex = threading.Lock()
+        self._workers: dict[str, Worker] = {}
+        self._configured = {table.name: signature(table) for table in config.stream}
+
+    @property
+    def workers(self) -> dict[str, Worker]:
+        """A copy of the streams of now, by name."""
+        return dict(self._workers)
+
+    def open_all(self) -> None:
+        """Open the configured streams.
+
+        Raises
+        ------
+        EdgeGuardError
+            A source or bundle cannot be used; nothing stays open.
+        """
+        try:
+            for table in self._config.stream:
+                self._workers[table.name] = self._open_worker(table)
+        except BaseException:
+            for worker in self._workers.values():
+                worker.close()
+            raise
+
+    def reread(self, read: Callable[[], DeviceConfig]) -> None:
+        """Take the configuration over as it is now, or say why not and go on as before."""
+        notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            fixed = self.take_config(read())
+        except EdgeGuardError as error:
+            self.problem = f"the new configuration is not used: {error}"
+            log.error("%s", self.problem)
+        else:
+            tables = ", ".join(f"[{name}]" for name in fixed)
+            self.problem = f"changes of {tables} wait for a restart" if fixed else ""
+            log.warning("the configuration was read again%s", self.problem and f": {self.problem}")
+        notify("READY=1")
+
+    def take_bundle(self, stream: str, path: Path, *, other_model: bool) -> str:
+        """Let an offered bundle guard a stream; return its id.
+
+        Raises
+        ------
+        EdgeGuardError
+            It is not used, and why: it cannot be opened, is for another model where that is not
+            wanted, or fails its self-test. The old one goes on, and an alarm says so.
+        """
+        with self._mutex:
+            worker = self._workers.get(stream)
+            if worker is None:
+                raise ConfigError(
+                    f"there is no stream {stream!r}", f"it has {', '.join(self._workers)}"
+                )
+            try:
+                return self._take_bundle(worker, path, other_model=other_model)
+            except EdgeGuardError as error:
+                log.error("stream %s: the new bundle is not used: %s", stream, error)
+                worker.stream.offered(str(error))
+                raise
+
+    def take_config(self, new: DeviceConfig) -> tuple[str, ...]:
+        """Let other settings hold; return the names of tables that need a restart for theirs.
+
+        Raises
+        ------
+        EdgeGuardError
+            A new source or bundle cannot be used; everything stays as it was.
+        """
+        with self._mutex:
+            opened: list[Worker] = []
+            guards: dict[str, Inspector] = {}
+            try:
+                for table in new.stream:
+                    self._prepare(table, opened, guards)
+            except BaseException:
+                for worker in opened:
+                    worker.close()
+                for guard in guards.values():
+                    guard.close()
+                raise
+            fixed = tuple(
+                name
+                for name in new.__struct_fields__
+                if name != "stream" and getattr(new, name) != getattr(self._config, name)
+            )
+            self._config = new
+            self._configured = {table.name: signature(table) for table in new.stream}
+            self._apply(opened, guards)
+            return fixed
+
+    def _open_worker(self, table: StreamTable) -> Worker:
+        """Return a stream guarded by its offered bundle, or by the configured one."""
+        resolved = self._offered.resolve(table)
+        if resolved is not table:
+            try:
+                return self._assembly.open_worker(resolved)
+            except EdgeGuardError as error:
+                log.error("stream %s: back to the configured bundle: %s", table.name, error)
+        return self._assembly.open_worker(table)
+
+    def _take_bundle(self, worker: Worker, path: Path, *, other_model: bool) -> str:
+        old, configured = worker.stream, self._table(worker.stream.name)
+        received = self._offered.receive(old.name, path)
+        try:
+            table = msgspec.structs.replace(configured, bundle=str(received))
+            guard = self._open_guard(worker, table, path)
+            if not other_model and guard.model_id != old.inspector.model_id:
+                guard.close()
+                raise BundleError(
+                    f"{path} is for another model than {old.inspector.bundle_id}",
+                    "offer one for the model in use, or name it in the configuration",
+                )
+            kept = self._offered.keep(configured, received, guard.bundle_id)
+        except EdgeGuardError as error:
+            problem = error.problem.replace(str(received), str(path))  # the name people know
+            raise type(error)(problem, error.remedy) from error
+        finally:
+            received.unlink(missing_ok=True)
+        self._take_over(worker, msgspec.structs.replace(table, bundle=str(kept)), guard)
+        return guard.bundle_id
+
+    def _table(self, name: str) -> StreamTable:
+        return next(table for table in self._config.stream if table.name == name)
+
+    def _prepare(
+        self, table: StreamTable, opened: list[Worker], guards: dict[str, Inspector]
+    ) -> None:
+        """Open what a stream needs that it has not."""
+        worker = self._workers.get(table.name)
+        if worker is None or _source(table) != _source(worker.stream.table):
+            opened.append(self._open_worker(table))
+            return
+        same = self._configured[table.name] == signature(table)
+        if not same or table.threads != worker.stream.table.threads:
+            guards[table.name] = self._open_guard(
+                worker, self._offered.resolve(table), Path(table.bundle)
+            )
+
+    def _apply(self, opened: list[Worker], guards: dict[str, Inspector]) -> None:
+        """Change over to the configuration; nothing can fail any more."""
+        names = {table.name for table in self._config.stream}
+        replaced = {worker.stream.name for worker in opened}
+        for name in [n for n in self._workers if n not in names or n in replaced]:
+            worker = self._workers.pop(name)
+            worker.end()
+            worker.close()
+            log.info("stream %s: ended by the new configuration", name)
+        for table in self._config.stream:
+            if (kept := self._workers.get(table.name)) is not None:
+                guard = guards.get(table.name, kept.stream.inspector)
+                self._take_over(kept, self._offered.resolve(table), guard)
+        for worker in opened:
+            self._workers[worker.stream.name] = worker
+            worker.start()
+
+    def _take_over(self, worker: Worker, table: StreamTable, guard: Inspector) -> None:
+        """Give a stream other settings, and another guard if it is one, between two frames."""
+        done = threading.Event()
+
+        def take() -> None:
+            old = worker.stream.inspector
+            worker.stream.adopt(table, guard)
+            if guard is not old:
+                old.close()
+                worker.inspection.self_test.demand()
+                worker.stream.offered("")
+                log.info("stream %s: bundle %s is in use", table.name, guard.bundle_id)
+            done.set()
+
+        worker.inspection.between_frames(take)
+        if not worker.ended and not done.wait(TAKE_OVER_SECONDS):
+            raise ModelError(
+                f"stream {table.name}: the frame at hand does not end",
+                "the new settings hold as soon as it does",
+            )
+
+    def _open_guard(self, worker: Worker, table: StreamTable, shown: Path) -> Inspector:
+        """Return another guard for a stream, self-tested."""
+        guard = self._assembly.open_guard(table, worker.stream.source)
+        try:
+            report = run_all(guard)
+            if not report.passed:
+                raise BundleError(f"{shown}: its self-test {report.words}", "calibrate again")
+        except BaseException:
+            guard.close()
+            raise
+        return guard
+
+
+def _source(table: StreamTable) -> tuple[object, ...]:
+    """Return what a source is opened with."""
+    return table.source, table.watch, table.frames_per_second, table.loop

@@ -1,0 +1,120 @@
+"""The two threads of one stream, capture and inspection: no stream waits for another's."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from edge_guard.errors import SourceError
+from edge_guard.inspection import TICK_SECONDS, Inspection
+from edge_guard.intake import Intake
+from edge_guard.stream import Stream
+
+log = logging.getLogger(__name__)
+
+END_SECONDS = 30.0
+"""Longest wait for a thread at the end; one that hangs longer ends with the process."""
+
+
+class Worker:
+    """Reads and inspects one stream.
+
+    Parameters
+    ----------
+    stream : Stream
+    intake : Intake
+    inspection : Inspection
+    on_bug : callable
+        Called with what no thread should ever raise, in that thread.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        intake: Intake,
+        inspection: Inspection,
+        on_bug: Callable[[BaseException], None],
+    ) -> None:
+        self.stream = stream
+        self.intake = intake
+        self.inspection = inspection
+        self._on_bug = on_bug
+        self._reading_since: float | None = None
+        self._capture = self._thread("capture", self._read)
+        self._inspect = self._thread("inspection", inspection.run)
+
+    def start(self) -> None:
+        """Start both threads."""
+        self._capture.start()
+        self._inspect.start()
+
+    @property
+    def reading(self) -> bool:
+        """True until the source has ended."""
+        return self._capture.is_alive()
+
+    @property
+    def stuck_seconds(self) -> float:
+        """How long the source has not returned from a read; 0 while it is not reading."""
+        since = self._reading_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    @property
+    def ended(self) -> bool:
+        """True when nothing is inspected any more."""
+        return not self._inspect.is_alive()
+
+    def wait_for_inspection(self, seconds: float) -> None:
+        """Give the inspection thread time for its last frame and summary."""
+        if self._inspect.ident is not None:
+            self._inspect.join(seconds)
+
+    def end(self) -> None:
+        """End in order: the frame at hand is finished, what waits of a live stream is counted."""
+        self.close_source()
+        for thread in (self._capture, self._inspect):
+            if thread.ident is not None:
+                thread.join(END_SECONDS)
+
+    def close(self) -> None:
+        """Release the source and the model; the threads have ended or never started."""
+        self.stream.source.close()
+        self.stream.inspector.close()
+
+    def close_source(self) -> None:
+        """Take no more frames; what an ended file has left in the queue is still inspected."""
+        if self.reading:
+            self.intake.discard()
+            self.stream.source.close()
+        else:
+            self.intake.finish()
+
+    def _read(self) -> None:
+        """Read the source to its end, or until the intake is closed."""
+        stream, source = self.stream, self.stream.source
+        try:
+            while not source.finished:
+                self._reading_since = time.monotonic()
+                item = source.read(TICK_SECONDS)
+                self._reading_since = None
+                stream.watch_source()
+                if item is not None and not self.intake.put(item, live=source.live):
+                    break
+            stream.watch_source()
+        except SourceError as error:
+            log.error("stream %s: %s", stream.name, error)
+            stream.fail(str(error))
+        finally:
+            self._reading_since = None
+
+    def _thread(self, what: str, target: Callable[[], None]) -> threading.Thread:
+        def run() -> None:
+            try:
+                target()
+            except BaseException as error:
+                log.exception("stream %s: its %s thread ended", self.stream.name, what)
+                self._on_bug(error)
+
+        return threading.Thread(target=run, name=f"{what} {self.stream.name}", daemon=True)

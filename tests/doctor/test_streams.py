@@ -1,0 +1,159 @@
+"""The doctor on bundles and sources: the shipped bundle and footage, and spoilt ones."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+
+from edge_guard.bundle import Bundle, read_bundle
+from edge_guard.config import StreamTable
+from edge_guard.doctor.findings import Finding
+from edge_guard.doctor.light import check_light
+from edge_guard.doctor.streams import check_cost, check_stream, read_bundles
+from edge_guard.gate.spec import GateSpec, RepeatSpec
+from edge_guard.pipeline import Pipeline
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO, FOOTAGE = ROOT / "models" / "demo_line.guard", ROOT / "models" / "footage.avi"
+
+sys.path.insert(0, str(ROOT / "tests" / "sources"))
+from footage import MjpegCamera  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return read_bundle(DEMO)
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[np.ndarray]:
+    """The first frames of the footage: normal production."""
+    video = cv2.VideoCapture(str(FOOTAGE))
+    return [video.read()[1] for _ in range(24)]
+
+
+def table(source: object, **more: object) -> StreamTable:
+    return StreamTable(name="s", source=str(source), bundle=str(DEMO), **more)
+
+
+def write(folder: Path, pictures: list[np.ndarray]) -> Path:
+    folder.mkdir()
+    for i, picture in enumerate(pictures):
+        cv2.imwrite(str(folder / f"{i:03d}.png"), picture)
+    return folder
+
+
+def wrong(found: list[Finding]) -> dict[str, Finding]:
+    return {f.message: f for f in found if f.level != "ok"}
+
+
+def test_good_footage_and_its_bundle_are_fine(bundle):
+    found = list(check_stream(table(FOOTAGE, frames_per_second=10.0), bundle))
+    assert wrong(found) == {}
+    said = " ".join(f.message for f in found)
+    assert "3 golden frames" in said
+    assert "320×240" in said and "10.0 frames a second" in said
+    assert "every 100.0 ms" in said
+
+
+def test_a_damaged_bundle_is_a_problem_and_no_other_check_is_tried(tmp_path):
+    spoilt = tmp_path / "x.guard"
+    data = bytearray(DEMO.read_bytes())
+    data[len(data) // 2] ^= 1
+    spoilt.write_bytes(data)
+    stream = StreamTable(name="s", source=str(FOOTAGE), bundle=str(spoilt))
+    read = read_bundles((stream,))
+    (found,) = check_stream(stream, read[str(spoilt)])
+    assert (found.area, found.level) == ("bundle", "problem")
+    assert "damaged" in found.message
+
+
+def test_a_bundle_of_another_runtime_is_a_problem(bundle):
+    runtime = msgspec.structs.replace(bundle.manifest.runtime, kernels="xnnpack")
+    manifest = msgspec.structs.replace(bundle.manifest, runtime=runtime)
+    other = Bundle(manifest, bundle.model, bundle.arrays, bundle.pictures, "x")
+    (found,) = check_stream(table(FOOTAGE), other)
+    assert (found.area, found.level) == ("bundle", "problem")
+    assert "xnnpack" in found.message
+
+
+@pytest.mark.parametrize("source", ["77", "http://127.0.0.1:9/x.mjpg", "/nowhere/at/all"])
+def test_a_source_that_is_not_there(bundle, source):
+    *_, last = check_stream(table(source), bundle)
+    assert (last.area, last.level) == ("camera", "problem")
+    assert last.remedy
+
+
+def test_a_live_camera_of_another_scene_is_seen_through(bundle):
+    with MjpegCamera() as camera:
+        found = list(check_stream(table(camera.address), bundle))
+    said = wrong(found)
+    assert any("the references were 320×240" in message for message in said)
+    assert any("flagged" in message for message in said)
+    opened = next(f.message for f in found if "gives" in f.message)
+    rate = float(opened.rsplit(" frames a second", 1)[0].rsplit(" ", 1)[1])
+    assert 5 < rate <= 60, "one picture every 20 ms"
+    assert any("the light changes by" in f.message for f in found), "only live sources are asked"
+
+
+def test_frames_that_cannot_be_decoded_are_counted(bundle, frames, tmp_path):
+    folder = write(tmp_path / "f", frames[:8])
+    (folder / "003.png").write_bytes(b"no picture")
+    opened = next(f for f in check_stream(table(folder), bundle) if "gives" in f.message)
+    assert opened.level == "warning"
+    assert "1 of 8 frames could not be decoded" in opened.message
+
+
+def test_a_lens_out_of_focus_is_named(bundle, frames, tmp_path):
+    folder = write(tmp_path / "f", [cv2.GaussianBlur(f, (0, 0), 3) for f in frames])
+    said = wrong(list(check_stream(table(folder), bundle)))
+    focus = next(f for message, f in said.items() if "sharpness" in message)
+    assert focus.level == "problem"
+    assert "focus the lens" in focus.remedy
+    assert any("24 of 24 frames are flagged" in message for message in said)
+
+
+@pytest.mark.parametrize(("share", "level"), [(0.2, "ok"), (0.85, "warning"), (4.0, "problem")])
+def test_cost_is_held_against_the_frame_rate(bundle, monkeypatch, share, level):
+    pipeline = Pipeline(bundle, live=False)
+    (unpaced,) = check_cost(table(FOOTAGE), bundle, pipeline, 0.0)
+    assert unpaced.level == "ok"
+    monkeypatch.setattr("edge_guard.doctor.streams.cost_ms", lambda *_: 5.0)
+    (found,) = check_cost(table(FOOTAGE), bundle, pipeline, share * 1000.0 / 5.0)
+    assert found.level == level
+    if level == "problem":
+        assert "75% of them will be dropped" in found.message
+
+
+class Seen:
+    """Image statistics as an array each."""
+
+    def __init__(self, light: np.ndarray) -> None:
+        self._light = light
+
+    def column(self, name: str) -> np.ndarray:
+        return self._light if name == "mean" else np.array([])
+
+
+NOISE = np.random.default_rng(0).normal(size=60) * 0.3
+LIGHTS = {
+    "still": (100 + NOISE, []),
+    "parts pass": (100 + 8 * np.sin(np.arange(60) / 4) + NOISE, []),
+    "warms up": (100 + 0.2 * np.arange(60) + NOISE, ["brightness moved by +1"]),
+    "flickers": (100 + 3 * (-1.0) ** np.arange(60) + NOISE, ["it flickers"]),
+}
+
+
+@pytest.mark.parametrize("kind", LIGHTS)
+def test_light_that_moves_or_flickers(kind):
+    light, expected = LIGHTS[kind]
+    gate = GateSpec(None, (), RepeatSpec(8, 0.1, 1.0))
+    said = [f.message for f in check_light("s", gate, Seen(light), live=True) if f.level != "ok"]
+    assert len(said) == len(expected)
+    assert all(part in message for part, message in zip(expected, said, strict=True))
+    assert list(check_light("s", gate, Seen(light), live=False)) == []

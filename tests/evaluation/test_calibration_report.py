@@ -1,0 +1,134 @@
+"""``edge-guard calibrate --report``: one file that says what was measured, and from what."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tinymodel import LABELS, parts, write_model
+
+from edge_guard.backends.preprocess import encode_png
+from edge_guard.bundle import read_bundle
+from edge_guard.calibration.calibrate import silent
+from edge_guard.calibration.references import Reference, find_references
+from edge_guard.cli.main import main
+from edge_guard.evaluation.calibration_pictures import Material
+from edge_guard.evaluation.calibration_report import write_calibration_report
+from edge_guard.evaluation.trials import DEGREES, PICTURES, run_trials
+from edge_guard.pipeline import Pipeline
+from edge_guard.types import Frame
+
+CARD = (
+    f'[input]\ncolor = "rgb"\nmean = [0]\nstd = [255]\n[output]\nlabels = {list(LABELS)}\n'
+).replace("'", '"')
+
+
+def _write(folder: Path, pictures: list[np.ndarray]) -> Path:
+    folder.mkdir(parents=True)
+    for i, picture in enumerate(pictures):
+        (folder / f"{i:03d}.png").write_bytes(encode_png(np.ascontiguousarray(picture)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with its card, references of which one is foreign, pictures kept out, a report."""
+    root = tmp_path_factory.mktemp("report")
+    write_model(root / "tiny.onnx")
+    (root / "tiny.toml").write_text(CARD)
+    odd = np.random.default_rng(3).integers(0, 256, (64, 64, 3), np.uint8)
+    _write(root / "good", [*parts(100, 0), odd])
+    _write(root / "kept", parts(30, 7))
+    assert calibrate(root, "r.html", "--held-out", str(root / "kept")) == 0
+    return root
+
+
+def calibrate(root: Path, report: str, *more: str) -> int:
+    words = ["calibrate", str(root / "tiny.onnx"), "--reference", str(root / "good")]
+    return main([*words, "-o", str(root / "x.guard"), "--report", str(root / report), *more])
+
+
+def text_of(page: Path) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.read_text("utf-8")))
+
+
+def test_it_stands_alone_and_its_charts_are_sound(folder):
+    page = (folder / "r.html").read_text("utf-8")
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|<script|<link|src=\"(?!data:)", page)
+    for chart in re.findall(r"<svg.*?</svg>", page, re.S):
+        ET.fromstring(chart)
+        assert not re.search(r"\b(nan|inf)\b", chart)
+    assert page.count("<svg") == 1, "no labels: only the histogram"
+    assert "@media print" in page
+
+
+def test_it_names_what_it_is_about(folder):
+    words = text_of(folder / "r.html")
+    bundle = read_bundle(folder / "x.guard")
+    for sha in (
+        hashlib.sha256((folder / "x.guard").read_bytes()).hexdigest(),
+        hashlib.sha256((folder / "tiny.onnx").read_bytes()).hexdigest(),
+        bundle.id,
+    ):
+        assert sha in words
+    files = [Path(r.name).read_bytes() for r in find_references(folder / "good")]
+    digests = b"".join(hashlib.sha256(data).digest() for data in files)
+    assert hashlib.sha256(digests).hexdigest() in words
+    assert "--false-flag-rate 0.01" in words
+    assert f"{bundle.manifest.promise.score_limit:.4g}" in words
+    assert "good/100.png" in words, "the foreign reference is shown"
+
+
+def test_pictures_kept_out_are_used_and_named_so(folder):
+    words = text_of(folder / "r.html")
+    assert "The 30 pictures were kept out of the calibration" in words
+    assert "which the guard was fitted on" not in words
+    assert read_bundle(folder / "x.guard").manifest.references.n == 101
+
+
+def test_without_them_it_says_that_the_guard_knows_its_pictures(folder):
+    file, report = folder / "x.guard", folder / "own.html"
+    material = Material(find_references(folder / "good"), (), False, {})
+    write_calibration_report(report, file, read_bundle(file), material, silent)
+    assert "which the guard was fitted on" in text_of(report)
+    assert "kept out" not in text_of(report)
+
+
+def test_each_degree_counts_what_the_bundle_says(folder):
+    pipeline = Pipeline(read_bundle(folder / "x.guard"), live=False)
+    images = parts(40, 11)
+    pictures = [Reference(str(i), "", lambda p=p: p) for i, p in enumerate(images)]
+    trials = {
+        trial.degree.words: trial
+        for trial in run_trials(pipeline, pictures, np.random.default_rng(0), silent)
+    }
+    assert len(trials) == len(DEGREES)
+    assert all(t.verdicts.total() == PICTURES for t in trials.values())
+    dark = trials["lamp off: 4 % of the light"]
+    assert (dark.noticed, dark.typical.result.verdict) == (PICTURES, "invalid")
+    assert dark.typical.image.mean() < 10
+    for trial in trials.values():
+        for verdict, example in trial.examples.items():
+            assert pipeline.inspect(Frame("again", 0, example.image)).verdict == verdict
+
+
+def test_pictures_that_a_mishap_leaves_as_they_are_do_not_count(folder):
+    pipeline = Pipeline(read_bundle(folder / "x.guard"), live=False)
+    white = [np.full((64, 64, 3), 255, np.uint8)] * 3
+    pictures = [Reference(str(i), "", lambda p=p: p) for i, p in enumerate(white)]
+    trials = run_trials(pipeline, pictures, np.random.default_rng(0), silent)
+    said = {trial.degree.words for trial in trials}
+    assert "half the light" in said
+    assert not said & {"50 % more light", "blur of 3 % of the picture", "by 25°"}
+
+
+def test_what_could_not_be_written_is_refused_before_the_work(folder, capsys):
+    assert calibrate(folder, "no/r.html") == 2
+    assert "its folder is missing" in capsys.readouterr().err
+    words = ["calibrate", str(folder / "tiny.onnx"), "--reference", str(folder / "good")]
+    assert main([*words, "-o", "x", "--held-out", str(folder / "kept")]) == 2
+    assert "--report" in capsys.readouterr().err
