@@ -274,7 +274,7 @@ void print_digest() {
         }
         std::vector<std::uint8_t> pixels(40 * 50 * 3);
         for (auto& pixel : pixels) pixel = static_cast<std::uint8_t>(portable());
-        std::vector<float> statistics(kStatistics.size() + kLevels.size()), cells(2 * kCells * kCells);
+        std::vector<float> statistics(kNumbers), cells(2 * kCells * kCells);
         const std::uint64_t hash = image_statistics({pixels.data(), 40, 50, 3, 150, 3, 1},
                                                     statistics.data(), cells.data());
         add(&hash);

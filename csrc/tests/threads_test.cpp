@@ -45,7 +45,7 @@ std::vector<double> scores(const Shared& shared) {
     Scorer scorer(nullptr, {}, {shared.map}, 0, {shared.view}, nullptr, shared.patches.get());
     std::vector<double> all, out(scorer.n_scores() + 3);
     std::vector<std::int32_t> indices(scorer.n_indices());
-    std::vector<float> statistics(kStatistics.size()), cells(2 * kCells * kCells);
+    std::vector<float> statistics(kStatistics.size() + kLevels.size()), cells(2 * kCells * kCells);
     for (std::size_t frame = 0; frame < kFrames; ++frame) {
         const void* taps[] = {shared.data.data() + frame * kSide * kSide * kChannels};
         scorer.score(nullptr, taps, nullptr, out.data(), indices.data());

@@ -18,10 +18,11 @@ from edge_guard import _kernels
 @pytest.mark.parametrize("shape", [(120, 161, 3), (33, 64, 1), (16, 16, 3)])
 def test_opencv_computes_the_same_statistics(shape: tuple[int, int, int]) -> None:
     image = picture(*shape)
-    values = np.zeros(len(_kernels.STATISTICS), np.float32)
+    names = (*_kernels.STATISTICS, *_kernels.LEVELS)
+    values = np.zeros(len(names), np.float32)
     _kernels.image_statistics(image, values, np.zeros((2, 8, 8), np.float32))
     theirs = statistics(image)
-    for name, value in zip(_kernels.STATISTICS, values.tolist(), strict=True):
+    for name, value in zip(names, values.tolist(), strict=True):
         assert theirs[name] == pytest.approx(value, rel=1e-5, abs=1e-5), name
 
 

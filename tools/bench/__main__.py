@@ -13,7 +13,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ["MKL_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench import machine, peers, pictures, pipelines, places, tables, vectors
+from bench import machine, peers, pictures, pipelines, places, startup, tables, vectors
 from bench.network import Model
 from bench.race import Race, Track
 
@@ -36,6 +36,9 @@ def main() -> None:
         track = Track(arguments.seconds, Model().run)
         for race in _races(arguments.parts):
             tables.show(track.run(race), as_json=arguments.json)
+    if "start" in arguments.parts:
+        for record in startup.records(arguments.bundle or pipelines.shipped()):
+            tables.show(record, as_json=arguments.json)
     if "pipeline" in arguments.parts:
         for record in pipelines.bundles(arguments.bundle, arguments.frames):
             tables.show(record, as_json=arguments.json)
@@ -49,7 +52,7 @@ def _races(parts: list[str]) -> Iterator[Race]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    known = [*PARTS, "pipeline"]
+    known = [*PARTS, "start", "pipeline"]
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(known)}")
     parser.add_argument(
         "--bundle", type=Path, action="append", help="measure this bundle's pipeline"

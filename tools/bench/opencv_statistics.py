@@ -18,11 +18,11 @@ Plane = Any
 
 
 def statistics(image: Plane) -> dict[str, float]:
-    """Return all statistics of a uint8 (H, W, 3) BGR or (H, W) image by name."""
+    """Return all statistics of a uint8 (H, W, 3) BGR or (H, W) image by name, from every row."""
     luma = _luma(image)
     found = _distribution(luma)
     found |= _gradients(luma, found["sd"]) | _noise(luma) | _patterns(luma) | _scales(luma)
-    return found | _chroma(image) | _banding(luma) | _arrangement(luma) | _grid(luma)
+    return found | _chroma(image) | _banding(image, luma) | _arrangement(luma) | _grid(luma)
 
 
 def _luma(image: Plane) -> Plane:
@@ -50,7 +50,14 @@ def _distribution(luma: Plane) -> dict[str, float]:
         "clipped_low": float(shares[:2].sum()),
         "clipped_high": float(shares[254:].sum()),
         "entropy": float(-(seen * np.log2(seen)).sum()),
+        "darkest": float(np.searchsorted(sums * 4096, luma.size)),
+        "brightest": 255.0 - float(np.searchsorted(counts[::-1].cumsum() * 4096, luma.size)),
+        **{f"level_{b}": float(v) for b, v in enumerate(_log_shares(shares))},
     }
+
+
+def _log_shares(shares: Plane) -> Plane:
+    return np.log(shares.reshape(16, 16).sum(1) + 0.003)
 
 
 def _differences(luma: Plane) -> tuple[Plane, Plane]:
@@ -160,11 +167,12 @@ def _chroma(image: Plane) -> dict[str, float]:
     }
 
 
-def _banding(luma: Plane) -> dict[str, float]:
+def _banding(image: Plane, luma: Plane) -> dict[str, float]:
     rows = cv2.reduce(luma, 1, cv2.REDUCE_AVG, dtype=cv2.CV_64F).ravel()
     columns = cv2.reduce(luma, 0, cv2.REDUCE_AVG, dtype=cv2.CV_64F).ravel()
     across = cv2.reduce(cv2.bitwise_xor(luma[:, 1:], luma[:, :-1]), 0, cv2.REDUCE_MAX)
-    down = cv2.reduce(cv2.bitwise_xor(luma[1:], luma[:-1]), 1, cv2.REDUCE_MAX)
+    flat = image.reshape(len(image), -1)
+    down = cv2.reduce(cv2.bitwise_xor(flat[1:], flat[:-1]), 1, cv2.REDUCE_MAX)
     return {
         "row_mean_sd": float(rows.std()),
         "column_mean_sd": float(columns.std()),

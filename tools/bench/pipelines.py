@@ -48,10 +48,15 @@ def call_races() -> Iterator[Race]:
     yield Race("fused call, three taps, Gaussians of 64 axes", calls, sum(t.nbytes for t in taps))
 
 
+def shipped() -> list[Path]:
+    """Return the bundles that come with edge-guard."""
+    return sorted(MODELS.glob("*.guard"))
+
+
 def bundles(paths: list[Path] | None, frames: int) -> Iterator[dict[str, Any]]:
     """Yield what ``edge-guard bench`` measures: of the given bundles, else of the shipped ones and
     of one made here for the random MobileNetV2."""
-    for path in paths or sorted(MODELS.glob("*.guard")):
+    for path in paths or shipped():
         yield benchmark(read_bundle(path), frames=frames, threads=1)
     if not paths:
         print("bench: calibrating a MobileNetV2; a minute or two", file=sys.stderr, flush=True)

@@ -18,7 +18,9 @@ def show(record: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print(msgspec.json.encode(record, enc_hook=float).decode(), flush=True)
         return
-    write = {"machine": _machine, "race": _race, "bench": _pipeline}[record["type"]]
+    write = {"machine": _machine, "race": _race, "bench": _pipeline, "start": _start}[
+        record["type"]
+    ]
     print(*write(record), "", sep="\n", flush=True)
 
 
@@ -57,6 +59,13 @@ def _race(record: dict[str, Any]) -> list[str]:
     ]
     facts += [f"{name.replace('_', ' ')} {value:.3g}" for name, value in record["notes"].items()]
     return [*lines, "  " + ", ".join(facts)]
+
+
+def _start(record: dict[str, Any]) -> list[str]:
+    return [
+        f"{record['name']}: {record['median_ms']:.0f} ms (fastest {record['fastest_ms']:.0f}), "
+        f"{record['peak_memory_mib']:.0f} MiB at the peak"
+    ]
 
 
 def _cell(spread: dict[str, float]) -> str:
