@@ -130,7 +130,7 @@ void test_pool(Tensor t) {
     }
 }
 
-const std::size_t kNumbers = kStatistics.size() + kLevels.size();
+std::size_t numbers() { return kStatistics.size() + kLevels.size(); }
 
 struct Described {
     std::uint64_t hash;
@@ -138,9 +138,9 @@ struct Described {
 };
 
 Described describe(const Image& image) {
-    Described result = {0, std::vector<float>(kNumbers + 2 * kCells * kCells)};
+    Described result = {0, std::vector<float>(numbers() + 2 * kCells * kCells)};
     float* statistics = result.values.data();
-    result.hash = image_statistics(image, statistics, statistics + kNumbers);
+    result.hash = image_statistics(image, statistics, statistics + numbers());
     for (const float v : result.values) CHECK(std::isfinite(v));
     return result;
 }
@@ -274,7 +274,7 @@ void print_digest() {
         }
         std::vector<std::uint8_t> pixels(40 * 50 * 3);
         for (auto& pixel : pixels) pixel = static_cast<std::uint8_t>(portable());
-        std::vector<float> statistics(kNumbers), cells(2 * kCells * kCells);
+        std::vector<float> statistics(numbers()), cells(2 * kCells * kCells);
         const std::uint64_t hash = image_statistics({pixels.data(), 40, 50, 3, 150, 3, 1},
                                                     statistics.data(), cells.data());
         add(&hash);
