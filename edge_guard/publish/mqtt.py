@@ -141,9 +141,10 @@ class Link:
                 f"broker {self._address}: TLS failed: {trouble.problem}", trouble.remedy
             ) from error
         except (OSError, ValueError) as error:
+            encrypted = self._config.tls is not None
             raise BrokerError(
                 f"broker {self._address} cannot be reached ({_words(error)})",
-                "check host, port and network",
+                f"check host, port{' (does it speak TLS?)' if encrypted else ''} and network",
             ) from error
         self._client.loop_start()
 
