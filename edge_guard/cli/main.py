@@ -43,7 +43,7 @@ COMMANDS = {
     "demo": "play a guarded line on this machine",
     "doctor": "examine a device: camera, bundle, broker, clock, disk, permissions",
     "bench": "measure what a bundle costs on this device",
-    "bundle": "show or verify a bundle",
+    "bundle": "show, verify, compare or sign bundles",
     "config": "check a configuration file, or print its schema",
     "schema": "print how messages look, for whoever reads them",
     "home-assistant": "let Home Assistant find a device",
