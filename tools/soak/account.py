@@ -7,7 +7,7 @@ import urllib.request
 from dataclasses import asdict, dataclass
 
 MAX_SLOPE_MIB_PER_HOUR = 1.0
-LEAST_MINUTES = 10.0
+LEAST_MINUTES = 20.0
 """A shorter soak says nothing about the slope: buffers are still filling."""
 MAX_MORE_FILES = 4
 MAX_MORE_THREADS = 2
@@ -101,7 +101,7 @@ def conclude(
     frames_per_second: float,
     exit_code: int,
 ) -> Report:
-    """Return the report; the first third of the samples is warm-up.
+    """Return the report; the first half of the samples is warm-up: buffers fill for ten minutes.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def conclude(
     exit_code : int
         Of the device.
     """
-    warm = samples[len(samples) // 3 :]
+    warm = samples[len(samples) // 2 :]
     first, last = warm[0], warm[-1]
     slope, error = slope_of([(s.seconds / 3600, s.memory_mib) for s in warm])
     span = max(last.seconds - first.seconds, 1e-6)
