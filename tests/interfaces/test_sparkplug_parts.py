@@ -122,8 +122,21 @@ def reading(**values: int) -> Reading:
 
 def test_bd_seq_goes_round_after_255() -> None:
     session = Session("g", "n")
-    wills = [decode(session.connecting(0).payload).metrics[0].long_value for _ in range(258)]
+    wills = []
+    for _ in range(258):
+        wills.append(decode(session.connecting(0).payload).metrics[0].long_value)
+        session.connected()
     assert wills == [*range(256), 0, 1]
+
+
+def test_bd_seq_counts_only_what_was_sent() -> None:
+    session = Session("g", "n")
+    for _ in range(3):
+        will = session.connecting(0)  # the broker cannot be reached
+    session.connected()
+    birth = decode(next(session.births(reading(a=0), 0)).payload)
+    assert birth.metrics[0].name == "bdSeq"
+    assert birth.metrics[0].long_value == decode(will.payload).metrics[0].long_value == 0
 
 
 def test_history_keeps_the_newest_and_goes_in_parts() -> None:

@@ -61,21 +61,24 @@ class Session:
         return f"{NAMESPACE}/{self._group}/NCMD/{self._node}"
 
     def connecting(self, now_ms: int) -> Outgoing:
-        """Return the will of the next connection; its bdSeq goes on with each."""
+        """Return the will of the next connection: a death with the next bdSeq."""
+        self.born = False
+        return self._death((self._birth_death + 1) % _ROUND, now_ms)
+
+    def connected(self) -> None:
+        """Count a connection: its CONNECT has been sent, with the will of ``connecting``."""
         self._birth_death = (self._birth_death + 1) % _ROUND
-        return self.death(now_ms)
 
     def death(self, now_ms: int) -> Outgoing:
-        """Return the edge node's death: as a will, and before a goodbye."""
+        """Return the edge node's death before a goodbye."""
         self.born = False
-        metric = Metric(self._birth(), now_ms, name=BIRTH_DEATH, with_type=True)
-        return Outgoing(self._topic("NDEATH"), encode_payload([metric], now_ms, None))
+        return self._death(self._birth_death, now_ms)
 
     def births(self, reading: Reading, now_ms: int) -> Iterator[Outgoing]:
         """Yield a complete birth, then what happened while nobody listened."""
         self._sequence = _ROUND - 1
         self.born, self._last = True, reading
-        own = {BIRTH_DEATH: self._birth(), **reading.node}
+        own = {BIRTH_DEATH: Value(DataType.INT64, self._birth_death), **reading.node}
         metrics = [*self._whole("", own, now_ms), _rebirth(now_ms)]
         yield self._numbered("NBIRTH", "", metrics, now_ms)
         for device, values in reading.devices.items():
@@ -144,8 +147,10 @@ class Session:
     def _alias(self, device: str, name: str) -> int:
         return self._aliases.setdefault((device, name), len(self._aliases) + 1)
 
-    def _birth(self) -> Value:
-        return Value(DataType.INT64, self._birth_death)
+    def _death(self, birth_death: int, now_ms: int) -> Outgoing:
+        value = Value(DataType.INT64, birth_death)
+        metric = Metric(value, now_ms, name=BIRTH_DEATH, with_type=True)
+        return Outgoing(self._topic("NDEATH"), encode_payload([metric], now_ms, None))
 
     def _numbered(self, verb: str, device: str, metrics: Iterable[Metric], now_ms: int) -> Outgoing:
         self._sequence = (self._sequence + 1) % _ROUND
