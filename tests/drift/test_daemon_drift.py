@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -38,6 +39,9 @@ class Inspector:
     def inspect(self, frame: Frame) -> Result:
         self.seen = self._meter.measure(frame.image)
         return judged(self._rng)
+
+    def trials(self) -> Iterator[str]:
+        return iter(())
 
     def tighten(self, limits: Tightened) -> None:
         pass
