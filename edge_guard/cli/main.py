@@ -41,7 +41,7 @@ COMMANDS = {
     "run": "guard streams on a device, unattended",
     "collect": "receive, store and show what devices report",
     "demo": "play a guarded line on this machine",
-    "doctor": "examine a device: camera, bundle, broker, clock, disk, permissions",
+    "doctor": "examine a device, and say what to do",
     "bench": "measure what a bundle costs on this device",
     "bundle": "show, verify, compare or sign bundles",
     "config": "check a configuration file, or print its schema",
