@@ -79,7 +79,8 @@ def interface(site: Site) -> APIRouter:
         stream: Annotated[str, Query(max_length=128)],
         since_ms: Annotated[int, Query(ge=0, le=MOST_ID)] = 0,
     ) -> dict[str, Any]:
-        return asdict(stream_accuracy(site, device, stream, since_ms))
+        summaries = site.queries.summaries(device, stream, since_ms)
+        return asdict(stream_accuracy(site, device, stream, since_ms, summaries))
 
     @api.get("/results")
     def results(
