@@ -266,6 +266,8 @@ class Publisher:
         if happening.topic == self._outbox.topics.command():
             self._on_command(happening.payload)
             return
+        if happening.topic != self._outbox.topics.receipt():
+            return  # some brokers send more than was subscribed to
         if len(happening.payload) > _MOST_RECEIPT_BYTES:
             log.warning("receipt on %s ignored: it is too big", happening.topic)
             return
