@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_guard.alarms.burst import GAP, WINDOW, Burst
-from edge_guard.alarms.condition import Standing
+from edge_guard.alarms.condition import Condition, Standing
 from edge_guard.alarms.desk import Change, Desk
 from edge_guard.alarms.incidents import AGAIN_S, TOGETHER_S, Key
 from edge_guard.alarms.rules import Rules
@@ -141,3 +141,24 @@ def test_few_flags_are_no_burst() -> None:
     for n in range(2000):
         burst.update(n % 3 == 0)
         assert not burst.active
+
+
+@settings(max_examples=100, deadline=None)
+@given(STEPS, st.integers(0, 30), st.integers(0, 30))
+def test_a_desk_is_no_other_than_its_alarms_one_by_one(
+    steps: list[tuple[Key, bool, int]], on: int, off: int
+) -> None:
+    """It looks only when something is due, and misses nothing."""
+    rules = Rules(on_delay_s=on, off_delay_s=off, chatter_count=2, chatter_s=50)
+    one, now = desk(rules), 0.0
+    alone = {key: Condition(rules, 0.0) for key in (LAMP, CAMERA, OTHER)}
+    for key, holds, wait in steps:
+        now += wait
+        one.report(key, holds, now)
+        alone[key].report(holds, now)
+        one.tick(now)
+        for other, condition in alone.items():
+            condition.settle(now)
+            assert one.active(other) == condition.standing.active
+            if other in one:
+                assert one.now(other).standing == condition.standing
