@@ -105,6 +105,7 @@ def watch(
     """Play the faults, one after the other, and take samples; return both."""
     period = min(5.0, arguments.minutes * 60 / 12)
     faults = dict.fromkeys(map(str, FAULTS), 0)
+    settled(port, 0.0, faulty=False)  # the device has started
     began = next_sample = time.monotonic()
     schedule = itertools.cycle(FAULTS)
     samples: list[Sample] = []
