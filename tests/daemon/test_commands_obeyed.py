@@ -17,15 +17,18 @@ from devices import TOPICS, Counter, wait_until
 from pretend import ACCEPTED, FLAGGED, FROZEN, device, write_pictures
 from test_daemon import decoded, running, start
 
+from edge_guard.collector.parse import parse
 from edge_guard.commands import executor
 from edge_guard.config import DeviceConfig
 from edge_guard.publish.messages import (
+    PREFIX,
     Acknowledge,
     Action,
     Alarm,
     Capture,
     Command,
     Event,
+    OutOfService,
     Reply,
     Shelve,
     Tighten,
@@ -146,6 +149,11 @@ def test_what_is_not_obeyed_is_answered_too(
         "foreign": (order(Capture(stream="s"), id="foreign", device="other"), "is for device"),
         "nowhere": (order(Capture(stream="t"), id="nowhere"), "no stream 't': the device has s"),
         "never": (order(Acknowledge(stream="s", alarm="drift"), id="never"), "no alarm 'drift'"),
+        "topic": (
+            order(OutOfService(stream="s", alarm="a/#"), id="topic"),
+            "no alarm 'a/#'",
+        ),
+        "long": (known.replace(b'"known"', b'"long","' + b"y" * 9000 + b'":1'), "unknown field"),
         "unknown": (known.replace(b"known", b"unknown").replace(b"capture", b"format"), "format"),
         "more": (known.replace(b'"known"', b'"more","sudo":1'), "unknown field `sudo`"),
         "zone": (
@@ -161,6 +169,7 @@ def test_what_is_not_obeyed_is_answered_too(
         for name, (payload, words) in wrong.items():
             reply = ask(collector, payload)
             assert words in reply.message, reply
+            assert parse(TOPICS.reply(), encode(reply), PREFIX) is not None
             assert reply.outcome == ("failed" if name == "dark" else "refused")
         assert ask(collector, known.replace(b"known", b"again")).outcome == "failed"
         late = ask(collector, order(Capture(stream="s"), id="late", expires_wall_time=past))
