@@ -110,7 +110,8 @@ def test_a_guard_that_sees_nothing_is_told_first(folder):
         gate=replace(bundle.manifest.gate, limits=(), cells=None, alignment=None),
     )
     blind = Bundle(manifest, bundle.model, bundle.arrays, bundle.pictures, "blind")
-    material = Material(find_references(folder / "kept")[:5], (), False, {})
+    kept = find_references(folder / "kept")[:5]
+    material = Material(find_references(folder / "good"), kept, False, {})
     write_calibration_report(report, file, blind, material, silent)
     words = text_of(report).split("What each verdict looks like")[0]
     assert "a foreign part lies there: even 50 % of the picture’s side was noticed only in" in words
