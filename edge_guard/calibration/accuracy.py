@@ -48,9 +48,9 @@ _MOST_LABELLED = 2000
 _FOLDS = 5
 _SHRINK = 2.0
 _PER_BIN, _FEWEST_BINS, _MOST_BINS = 50, 4, 16
-_PIXELS = 250 * 256 * 256
+_PIXELS = 150 * 256 * 256
 """Large pictures are fewer: this many pixels are changed in each way."""
-_FEWEST, _MOST = 60, 250
+_FEWEST, _MOST = 60, 150
 """Pictures of each change."""
 _UNLIKELY = 0.2
 """The variance between changes exceeds its limit with this probability."""

@@ -9,7 +9,7 @@ import numpy as np
 from edge_guard.collector.audit import share
 from edge_guard.publish.audit import AuditDraw
 
-TRIALS = 500
+TRIALS = 200
 BUDGETS = (10, 60, 300)
 ACCURACIES = (0.9, 0.97, 0.995)
 
