@@ -17,6 +17,9 @@ REBIRTH = "Node Control/Rebirth"
 BIRTH_DEATH = "bdSeq"
 MOST_HISTORY = 5000
 """Changes kept while nobody listens; older ones go first. The spool keeps every event anyway."""
+HISTORY_STEP_MS = 60_000
+"""Numbers change with each frame: of each, history keeps one a minute; states and alarms all."""
+_STATES = (DataType.BOOLEAN, DataType.STRING)
 _MOST_IN_ONE = 200
 _ROUND = 256
 
@@ -52,6 +55,7 @@ class Session:
         self._sequence = 0
         self._aliases: dict[tuple[str, str], int] = {}
         self._history: deque[Change] = deque(maxlen=MOST_HISTORY)
+        self._kept_at: dict[tuple[str, str], int] = {}
         self._last: Reading | None = None
         self.born = False
 
@@ -112,7 +116,10 @@ class Session:
         before = {"": last.node, **last.devices}
         for device, values in {"": reading.node, **reading.devices}.items():
             for name, value in _changed(before.get(device, {}), values).items():
-                self._history.append(Change(device, name, value, now_ms))
+                kept_at = self._kept_at.get((device, name), now_ms - HISTORY_STEP_MS)
+                if value.type in _STATES or now_ms - kept_at >= HISTORY_STEP_MS:
+                    self._kept_at[device, name] = now_ms
+                    self._history.append(Change(device, name, value, now_ms))
 
     def _told_late(self, reading: Reading, now_ms: int) -> Iterator[Outgoing]:
         """Yield the history of what is there now; of absent streams it is kept."""
