@@ -199,10 +199,10 @@ class Annunciator:
         with self._mutex:
             return self._desk.incidents.of(Key(stream, name))
 
-    def candidate(self, stream: str, name: str) -> str:
-        """Return the incident that an alarm would belong to if it became active now."""
+    def incident_of_frame(self, stream: str, name: str, before: str) -> str:
+        """Return the incident of a flagged frame; ``before``: of the one that it goes with."""
         with self._mutex:
-            return self._desk.incidents.candidate(Key(stream, name), self._clock())
+            return self._desk.incidents.of_frame(Key(stream, name), self._clock(), before)
 
     def _obey_configuration(self, streams: Iterable[str]) -> None:
         """Take out of service what the configuration says, and put the others back."""

@@ -87,6 +87,37 @@ def test_a_restart_keeps_alarms_and_their_incident() -> None:
     assert told(one.report(LAMP, True, 3.0))[0][2:] == ("old", "opened")
 
 
+FLAGGED = Key("top", "flagged")
+
+
+def test_a_lamp_that_fails_is_one_incident() -> None:
+    """Frames are flagged, the monitors see why, and at last there are many flagged frames."""
+    one = desk()
+    run = one.incidents.of_frame(FLAGGED, 0.0)
+    assert one.incidents.of_frame(FLAGGED, 8.0, run) == run
+    assert told(one.report(LAMP, True, 15.0))[0][2:] == (run, "opened")
+    assert told(one.report(FLAGGED, True, 16.0, run))[0][2:] == (run, "updated")
+    for key in (FLAGGED, LAMP):
+        one.report(key, False, 20.0)
+    assert one.incidents.of_frame(FLAGGED, 50.0) == run
+
+
+def test_frames_belong_to_the_alarms_of_their_stream() -> None:
+    one = desk()
+    one.report(LAMP, True, 0.0)
+    assert one.incidents.of_frame(FLAGGED, 900.0) == "i1"
+    assert one.incidents.of_frame(Key("side", "flagged"), 900.0) == "i2"
+    assert told(one.report(OTHER, True, 905.0))[0][2:] == ("i2", "opened")
+
+
+def test_single_flagged_frames_are_no_endless_incident() -> None:
+    one = desk()
+    names = [one.incidents.of_frame(FLAGGED, 5.0 * n) for n in range(500)]
+    assert len(set(names)) == 500
+    assert len(one.incidents._incidents) < 20, "what is over is forgotten"
+    assert told(one.report(CAMERA, True, 5.0 * 499 + TOGETHER_S + 1))[0][2] not in names
+
+
 STEPS = st.lists(
     st.tuples(st.sampled_from([LAMP, CAMERA, OTHER]), st.booleans(), st.integers(0, 40)),
     max_size=60,

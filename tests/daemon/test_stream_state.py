@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from brokers import Mosquitto
@@ -9,25 +10,30 @@ from devices import Counter, wait_until
 from pretend import ACCEPTED, FLAGGED, FROZEN, device, write_pictures
 from test_daemon import decoded, running
 
-from edge_guard.publish.messages import Alarm, Event, State, decode
+from edge_guard.publish.messages import Alarm, Event, State, StreamState, decode
 
 
 def test_a_frozen_picture_is_told_apart_from_a_new_one(broker: Mosquitto, tmp_path: Path) -> None:
-    folder = write_pictures(tmp_path / "in", ACCEPTED, FROZEN)
+    folder = write_pictures(tmp_path / "in", ACCEPTED)
+
+    def newest_is_old(stream: StreamState) -> bool:
+        assert stream.last_new_frame_wall_time and stream.last_frame_wall_time
+        return stream.last_new_frame_wall_time < stream.last_frame_wall_time
+
     with Counter(broker.port) as collector:
         with running(device(tmp_path, broker.port, folder, watch=True)) as daemon:
-            wait_until(lambda: daemon.describe().streams[0].state == "frozen")
+            wait_until(lambda: daemon.describe().streams[0].frames == 1)
+            assert not newest_is_old(daemon.describe().streams[0])
+            time.sleep(0.002)  # times are told in ms
+            write_pictures(folder, FROZEN)
+            wait_until(lambda: newest_is_old(daemon.describe().streams[0]))
             frozen = daemon.describe().streams[0]
-            assert "same picture" in frozen.cause
-            assert frozen.last_new_frame_wall_time is not None
-            assert frozen.last_frame_wall_time is not None
-            assert frozen.last_new_frame_wall_time < frozen.last_frame_wall_time
+            assert (frozen.state, "same picture" in frozen.cause) == ("frozen", True)
             told = [decode(p, State) for p in collector.listener.on("state")]
             assert told[0].clock_synchronised in (True, False)
             write_pictures(folder, ACCEPTED)
-            wait_until(lambda: daemon.describe().streams[0].state == "running")
-            moving = daemon.describe().streams[0]
-            assert moving.last_new_frame_wall_time == moving.last_frame_wall_time
+            wait_until(lambda: not newest_is_old(daemon.describe().streams[0]))
+            assert daemon.describe().streams[0].state == "running"
         (event,) = decoded(collector, "event", Event)
         alarms = decoded(collector, "alarm", Alarm)
     assert event.incident == alarms[0].incident == alarms[1].incident != ""
