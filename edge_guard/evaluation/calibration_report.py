@@ -114,8 +114,8 @@ def _weaknesses(bundle: Bundle, trials: Sequence[Trial]) -> Iterator[str]:
     odd = len(bundle.manifest.references.suspicious)
     if odd:
         yield (
-            f"{odd} of the references are unlike the others (shown below): if they are no good "
-            "production, the guard has learnt to let the like of them pass"
+            f"references unlike the others: {odd}, shown below; where that is no good production, "
+            "the guard has learnt to let the like of it pass"
         )
     grossest = {trial.degree.mishap: trial for trial in trials}
     for mishap, trial in grossest.items():

@@ -215,7 +215,12 @@ def test_a_device_takes_signed_bundles_only(plant, tmp_path):
     with pytest.raises(BundleError, match="signed by key"):
         Daemon(load_device_config(config))
     sign_bundle(bundle, bundle, tmp_path / "line.key")
-    Daemon(load_device_config(config)).close()
+    daemon = Daemon(load_device_config(config))
+    try:
+        with pytest.raises(BundleError, match="is not signed"):
+            daemon.reload_bundle("s", MODELS / "demo_line.guard")
+    finally:
+        daemon.close()
     assert main(["config", "check", str(config)]) == 0
     for keys in ("[]", '["absent.pub"]'):
         config.write_text(config.read_text().split("trusted")[0] + f"trusted_keys = {keys}\n")

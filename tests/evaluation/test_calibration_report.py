@@ -82,7 +82,7 @@ def test_it_names_what_it_is_about(folder):
     assert "--false-flag-rate 0.01" in words
     assert f"{bundle.manifest.promise.score_limit:.4g}" in words
     assert "good/100.png" in words, "the foreign reference is shown"
-    assert "1 of the references are unlike the others" in words
+    assert "references unlike the others: 1, shown below" in words
 
 
 def test_pictures_kept_out_are_used_and_named_so(folder):
@@ -98,6 +98,22 @@ def test_without_them_it_says_that_the_guard_knows_its_pictures(folder):
     write_calibration_report(report, file, read_bundle(file), material, silent)
     assert "which the guard was fitted on" in text_of(report)
     assert "kept out" not in text_of(report)
+
+
+def test_labels_add_reliability_and_risk(folder, tmp_path):
+    """The share of wrong answers is counted here again, by the model's own word."""
+    pictures = parts(24, 21)
+    for i, label in enumerate(LABELS):
+        _write(tmp_path / "kept" / label, pictures[i::3])
+    file, report = folder / "x.guard", tmp_path / "r.html"
+    bundle, kept = read_bundle(file), find_references(tmp_path / "kept")
+    material = Material(find_references(folder / "good"), kept, True, {})
+    write_calibration_report(report, file, bundle, material, silent)
+    pipeline = Pipeline(bundle, live=False)
+    wrong = sum(LABELS[int(pipeline.score(r.load()).label_index or 0)] != r.label for r in kept)
+    assert f"Of 24 labelled pictures the model is wrong on {wrong}." in text_of(report)
+    titles = re.findall(r"<title>(.*?)</title>", report.read_text("utf-8"))
+    assert titles[2:] == ["Reliability of the confidence", "Risk against coverage"]
 
 
 def test_a_guard_that_sees_nothing_is_told_first(folder):
