@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -17,7 +17,7 @@ from edge_guard.alarms.condition import Standing
 from edge_guard.alarms.desk import Change, Desk
 from edge_guard.alarms.incidents import Key
 from edge_guard.alarms.rules import Rules
-from edge_guard.config import AlarmTable
+from edge_guard.config import ALARM_NAMES, AlarmTable
 from edge_guard.publish.messages import Alarm, DriftEvidence, decode, isa_state
 from edge_guard.publish.outbox import Numbered, Outbox
 from edge_guard.publish.stamp import rfc3339
@@ -132,7 +132,8 @@ class Annunciator:
             changes = self._desk.report(key, holds, self._clock())
             told = any(change.key == key for change in changes)
             if not told and self._desk.active(key) == holds:
-                changes.append(self._desk.now(key))
+                more = self._desk.now(key)
+                changes.append(replace(more, incident_state="updated" if holds else None))
             self._post(changes)
 
     def tick(self) -> bool:
@@ -163,9 +164,18 @@ class Annunciator:
             self._post(self._desk.unshelve(Key(stream, name), self._clock()))
 
     def serve(self, stream: str, name: str, out_of_service_by: str) -> None:
-        """Take an alarm out of service in somebody's name; an empty one: back into service."""
+        """Take an alarm out of service in somebody's name; an empty one: back into service.
+
+        Raises
+        ------
+        KeyError
+            There is no alarm of that name.
+        """
         with self._mutex:
-            self._serve(Key(stream, name), out_of_service_by)
+            key = Key(stream, name)
+            if key not in self._desk and name not in ALARM_NAMES:
+                raise KeyError(name)
+            self._serve(key, out_of_service_by)
 
     def standing(self, stream: str, name: str) -> Standing:
         """Return how an alarm stands; one that never was is normal."""
@@ -189,10 +199,10 @@ class Annunciator:
         with self._mutex:
             return self._desk.incidents.of(Key(stream, name))
 
-    def candidate(self, stream: str, name: str) -> str:
-        """Return the incident that an alarm would belong to if it became active now."""
+    def incident_of_frame(self, stream: str, name: str, before: str) -> str:
+        """Return the incident of a flagged frame; ``before``: of the one that it goes with."""
         with self._mutex:
-            return self._desk.incidents.candidate(Key(stream, name), self._clock())
+            return self._desk.incidents.of_frame(Key(stream, name), self._clock(), before)
 
     def _obey_configuration(self, streams: Iterable[str]) -> None:
         """Take out of service what the configuration says, and put the others back."""

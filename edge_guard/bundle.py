@@ -229,14 +229,14 @@ def _manifest(data: bytes) -> Manifest:
                 "update edge-guard on this device",
             )
         return msgspec.json.decode(data, type=Manifest)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DamagedError(f"manifest.json is not valid ({error})") from None
 
 
 def _signature(data: bytes | None) -> Signature | None:
     try:
         return None if data is None else msgspec.json.decode(data, type=Signature)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DamagedError(f"{_SIGNATURE} is not valid ({error})") from None
 
 

@@ -161,12 +161,15 @@ class Daemon:
             worker.start()
         self._move(Phase.RUNNING)
         notify("READY=1")
-        while not self.stopping and any(worker.reading for worker in self._workers()):
+        reloading = threading.Thread()
+        while not self.stopping and (
+            reloading.is_alive() or any(worker.reading for worker in self._workers())
+        ):
             self._ending.wait(_POLL_SECONDS)
-            if self._asked_to_reload and self._reread is not None:
+            if self._asked_to_reload and not reloading.is_alive():
                 self._asked_to_reload = False
-                self._reloader.reread(self._reread)
-                self._publisher.announce()
+                reloading = threading.Thread(target=self._reload, name="reload", daemon=True)
+                reloading.start()
         self._end()
         if self._error is not None:
             raise self._error
@@ -236,6 +239,12 @@ class Daemon:
             node = EdgeNode(mqtt, table, device, self.describe, self.outbox.spool.alarms)
             self._opened.callback(node.stop)
             node.start()
+
+    def _reload(self) -> None:
+        """Read the configuration again; in a thread, for a bundle may hang when it is opened."""
+        if self._reread is not None:
+            self._reloader.reread(self._reread)
+            self._publisher.announce()
 
     def _take_command(self, payload: bytes) -> None:
         self._commands.take(payload)

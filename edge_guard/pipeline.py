@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -75,7 +76,8 @@ class Pipeline:
         self._gate = self._new_gate()
         self.own_limits = own_limits(manifest)
         self.tightened = Tightened()
-        self._decision = Decision(manifest, bundle.arrays, self._gate)
+        self._decide = partial(Decision, manifest, bundle.arrays, self._gate)
+        self._decision = self._decide()
         self._explainer = Explainer(manifest, bundle.arrays, bundle.pictures)
         self._confidence = (
             ConfidenceMeter(
@@ -117,7 +119,7 @@ class Pipeline:
             They are looser than the bundle's; nothing changes.
         """
         limits.check(self.own_limits)
-        self._decision = Decision(self.manifest, self._bundle.arrays, self._gate, limits)
+        self._decision = self._decide(limits)
         self.tightened = limits
 
     def close(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from edge_guard.drift.accuracy import MOST_SPREAD
 from edge_guard.drift.sensitivity import sentences
 from edge_guard.manifest import Manifest, Promise
+from edge_guard.publish.messages import AccuracyBasis
 
 
 def promise_in_words(promise: Promise) -> str:
@@ -32,7 +34,19 @@ def labelled_in_words(manifest: Manifest) -> list[str]:
             f"confidence: {confidence.method} map on {confidence.ranking}, off by "
             f"{confidence.ece:.3f} (ECE, out of fold)"
         )
+    if manifest.accuracy:
+        said.append(_accuracy_in_words(manifest.accuracy.basis))
     return said + certified_in_words(manifest)
+
+
+def _accuracy_in_words(basis: AccuracyBasis) -> str:
+    error = abs(basis.bias) + basis.spread
+    words = (
+        f"accuracy of accepted answers: {basis.reference:.3f} on the references; estimated without "
+        f"labels to within {error:.3f} (from {basis.changes} mild changes of the references)"
+    )
+    too_much = f"more than {MOST_SPREAD:.2f}: not shown; more labelled references would help"
+    return words if error <= MOST_SPREAD else f"{words}, {too_much}"
 
 
 def certified_in_words(manifest: Manifest) -> list[str]:

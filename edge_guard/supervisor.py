@@ -69,6 +69,7 @@ class _Supervisor:
         self.was_ready = False
         self._child = 0
         self._limit = START_SECONDS
+        self._stop_by: float | None = None
         self._address = f"edge-guard-{os.getpid()}-{secrets.token_hex(4)}"
         self._ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._ear.bind("\0" + self._address)
@@ -123,10 +124,11 @@ class _Supervisor:
             pid, status = os.waitpid(self._child, os.WNOHANG)
             if pid:
                 return os.waitstatus_to_exitcode(status)
-            if time.monotonic() - heard > self._limit:
-                log.critical("edge-guard has not answered for %.0f s and is ended", self._limit)
+            late = self._stop_by is not None and time.monotonic() > self._stop_by
+            if late or time.monotonic() - heard > self._limit:
+                log.critical("edge-guard does not %s and is ended", "stop" if late else "answer")
                 os.kill(self._child, signal.SIGKILL)
-                heard = time.monotonic()
+                heard, self._stop_by = time.monotonic(), None
 
     def rest(self, seconds: float) -> None:
         """Wait before the next start; a signal to stop ends it all.
@@ -152,6 +154,8 @@ class _Supervisor:
             self._limit = START_SECONDS
 
     def _hand_on(self, number: int, _frame: object) -> None:
-        self.stopping = self.stopping or number != signal.SIGHUP
+        if number != signal.SIGHUP and not self.stopping:
+            self.stopping = True
+            self._stop_by = time.monotonic() + STOP_SECONDS
         if self._child:
             os.kill(self._child, number)

@@ -44,8 +44,10 @@ class Trouble:
         return self._flagged(leading, flagged=result.verdict != Verdict.ACCEPT)
 
     def _flagged(self, leading: Reason, *, flagged: bool) -> str:
-        if self._burst.update(flagged):
-            self._run = self._reporter.candidate("flagged")
+        begins = self._burst.update(flagged)
+        if flagged:
+            before = "" if begins else self._run
+            self._run = self._reporter.incident_of_frame("flagged", before)
         words = "few frames go to a person again"
         if self._burst.active:
             words = (

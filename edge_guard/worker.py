@@ -15,7 +15,9 @@ from edge_guard.stream import Stream
 log = logging.getLogger(__name__)
 
 END_SECONDS = 30.0
-"""Longest wait for a thread at the end; one that hangs longer ends with the process."""
+"""Longest wait at the end for the frame at hand; what hangs longer ends with the process."""
+_CAPTURE_SECONDS = 2.0
+"""The source has been closed; what does not return now hangs."""
 
 
 class Worker:
@@ -74,9 +76,9 @@ class Worker:
     def end(self) -> None:
         """End in order: the frame at hand is finished, what waits of a live stream is counted."""
         self.close_source()
-        for thread in (self._capture, self._inspect):
-            if thread.ident is not None:
-                thread.join(END_SECONDS)
+        if self._capture.ident is not None:
+            self._capture.join(_CAPTURE_SECONDS)
+        self.wait_for_inspection(END_SECONDS)
 
     def close(self) -> None:
         """Release the source and the model; the threads have ended or never started."""

@@ -42,3 +42,41 @@ def revoke(folder: Path, *names: str) -> None:
         subprocess.run([*run, "-revoke", f"{folder}/{name}.crt"], check=True, capture_output=True)
     out = ["-gencrl", "-out", f"{folder}/ca.crl"]
     subprocess.run([*run, *out], check=True, capture_output=True)
+
+
+_CA = """
+[ca]
+default_ca = plant
+[plant]
+dir = {folder}
+new_certs_dir = {folder}
+database = {folder}/index.txt
+rand_serial = yes
+default_md = sha256
+policy = any
+copy_extensions = copy
+[any]
+commonName = supplied
+"""
+
+
+def write_expired(folder: Path, name: str) -> None:
+    """Write what ca has signed for a month of 2020: {name}.crt and .key."""
+    (folder / "index.txt").touch()
+    (folder / "ca.conf").write_text(_CA.format(folder=folder))
+    key, request, certificate = (f"{folder}/{name}.{end}" for end in ("key", "csr", "crt"))
+    _openssl(
+        *("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
+        *("-keyout", key, "-out", request, "-subj", f"/CN={name}"),
+        *("-addext", "subjectAltName=IP:127.0.0.1"),
+    )
+    _openssl(
+        *("ca", "-batch", "-config", f"{folder}/ca.conf", "-notext"),
+        *("-cert", f"{folder}/ca.crt", "-keyfile", f"{folder}/ca.key"),
+        *("-startdate", "20200101000000Z", "-enddate", "20200201000000Z"),
+        *("-in", request, "-out", certificate),
+    )
+
+
+def _openssl(*arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True)

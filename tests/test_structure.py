@@ -21,13 +21,23 @@ KERNELS = sorted(path for path in (ROOT / "csrc").rglob("*") if path.suffix in {
 
 LAYERS = [
     ["types", "errors", "_kernels", "notify", "phase", "logs"],
-    ["toml_reader", "sealed_zip", "supervisor", "refusals", "backends.spec", "gate.spec", "drift.spec", "publish.messages"],
+    [
+        "toml_reader",
+        "sealed_zip",
+        "supervisor",
+        "refusals",
+        "backends.spec",
+        "gate.spec",
+        "drift.spec",
+        "publish.messages",
+    ],
     ["card"],
     ["config", "manifest"],
+    ["credentials"],
     ["sources", "backends", "gate", "guards", "drift", "publish", "alarms", "tightening"],
     ["bundle", "scoring", "decision", "explain", "heat", "plain_words", "trials", "offered"],
-    ["confidence", "signing", "difference"],
-    ["pipeline"],
+    ["confidence", "signing"],
+    ["pipeline", "difference"],
     ["intake", "annunciator", "meter", "selftest"],
     ["reporting"],
     ["drift_watch", "trouble", "captures"],
@@ -45,7 +55,16 @@ LAYERS = [
 """From the bottom up. A part imports itself and lower layers; parts of one layer are siblings."""
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 
-COLLECTOR_SHARES = {"types", "errors", "config", "bundle", "publish.messages", "refusals", "drift"}
+COLLECTOR_SHARES = {
+    "types",
+    "errors",
+    "config",
+    "credentials",
+    "refusals",
+    "bundle",
+    "publish.messages",
+    "drift",
+}
 
 HOMES = {
     "ai_edge_litert": ["backends"],

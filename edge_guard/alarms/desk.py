@@ -48,6 +48,7 @@ class Desk:
         self._rules = rules
         self._conditions: dict[Key, Condition] = {}
         self._incident: dict[Key, str] = {}
+        self._due = float("inf")  # until then nothing changes by itself
         self.incidents = Incidents(new_id)
 
     def restore(self, key: Key, standing: Standing, incident: str, now: float) -> None:
@@ -56,6 +57,7 @@ class Desk:
         self._incident[key] = incident
         if standing.active and incident:
             self.incidents.restore(key, incident, now)
+        self._look_ahead()
 
     def report(self, key: Key, holds: bool, now: float, incident: str = "") -> list[Change]:
         """Take up whether a condition holds; return what has changed, of this alarm and others.
@@ -68,6 +70,8 @@ class Desk:
         incident : str
             The incident that it belongs to, if it is known before the alarm.
         """
+        if now < self._due and holds == self.holds(key):
+            return []
         changes = self.tick(now)
         if key not in self._conditions:
             if not holds:
@@ -78,6 +82,8 @@ class Desk:
 
     def tick(self, now: float) -> list[Change]:
         """Let what is due by ``now`` happen; return what has changed."""
+        if now < self._due:
+            return []
         due = [(key, c) for key, c in self._conditions.items() if c.due() <= now]
         changes: list[Change] = []
         for key, condition in due:
@@ -140,6 +146,7 @@ class Desk:
         before = condition.standing
         act()
         after = condition.standing
+        self._look_ahead()
         if after == before:
             return []
         state: IncidentState | None = None
@@ -148,3 +155,6 @@ class Desk:
         elif before.active and not after.active and self.incidents.of(key):
             self._incident[key], state = self.incidents.ended(key, now)
         return [Change(key, after, self._incident.get(key, ""), state)]
+
+    def _look_ahead(self) -> None:
+        self._due = min((c.due() for c in self._conditions.values()), default=float("inf"))

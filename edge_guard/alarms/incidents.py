@@ -1,7 +1,9 @@
 """Which troubles are one: an incident opens with its first alarm and closes with its last.
 
 An alarm that comes back soon belongs to its old incident; one that comes at the same time as
-others on the device belongs to theirs, so that a control room gets one incident, not a flood.
+others on the device, or right after flagged frames of its stream, belongs to theirs, so that a
+control room gets one incident, not a flood. Flagged frames belong to the active alarms of their
+stream; where there is none, to the frames right before them.
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ class Key(NamedTuple):
 @dataclass(slots=True)
 class _Incident:
     joined: float
+    """When the newest alarm, or as long as there is none the newest frame, joined."""
+    frames_of: str = ""
+    """The stream whose flagged frames began it; empty: an alarm did."""
     active: set[Key] = field(default_factory=set)
     members: set[Key] = field(default_factory=set)
     closed: float = 0.0
@@ -46,16 +51,23 @@ class Incidents:
         self._new_id = new_id
         self._incidents: dict[str, _Incident] = {}
 
-    def candidate(self, key: Key, now: float) -> str:
-        """Return the incident that ``key`` would belong to if it began now; it may be new."""
+    def of_frame(self, key: Key, now: float, name: str = "") -> str:
+        """Return the incident that a flagged frame is part of; it may be new.
+
+        Parameters
+        ----------
+        key : Key
+            The alarm that more such frames would be.
+        now : float
+        name : str
+            The incident of the frame before, where they belong together.
+        """
         self._forget(now)
-        for name, incident in reversed(self._incidents.items()):
-            if key in incident.members:
-                return name
-        for name, incident in reversed(self._incidents.items()):
-            if incident.active and now - incident.joined <= TOGETHER_S:
-                return name
-        return self._new_id()
+        name = name or self._on(key.stream) or self._back(key) or self._fresh(now) or self._new_id()
+        incident = self._incidents.setdefault(name, _Incident(now, frames_of=key.stream))
+        if not incident.active:
+            incident.joined = incident.closed = now
+        return name
 
     def began(self, key: Key, now: float, name: str = "") -> tuple[str, IncidentState]:
         """Return the incident of an alarm that becomes active, and what happens to the incident.
@@ -65,9 +77,11 @@ class Incidents:
         key : Key
         now : float
         name : str
-            A former ``candidate``, to be taken; empty: look for one.
+            The incident of the frames that led to it; empty: look for one.
         """
-        name = name or self.candidate(key, now)
+        self._forget(now)
+        found = name or self._back(key) or self._fresh(now, key.stream)
+        name = found or self._new_id()
         incident = self._incidents.setdefault(name, _Incident(now))
         opened: IncidentState = "updated" if incident.active else "opened"
         incident.joined = now
@@ -93,6 +107,28 @@ class Incidents:
     def restore(self, key: Key, name: str, now: float) -> None:
         """Take up an active alarm of an earlier life."""
         self.began(key, now - TOGETHER_S - 1, name)
+
+    def _on(self, stream: str) -> str:
+        """Return the newest incident with an active alarm of the stream."""
+        return self._newest(lambda i: any(key.stream == stream for key in i.active))
+
+    def _back(self, key: Key) -> str:
+        """Return the newest incident that the alarm has been part of."""
+        return self._newest(lambda i: key in i.members)
+
+    def _fresh(self, now: float, stream: str = "") -> str:
+        """Return the newest incident that something has just joined: alarms of the device, or
+        flagged frames of this stream."""
+
+        def joinable(incident: _Incident) -> bool:
+            frames = bool(stream) and not incident.members and incident.frames_of == stream
+            return now - incident.joined <= TOGETHER_S and (bool(incident.active) or frames)
+
+        return self._newest(joinable)
+
+    def _newest(self, fits: Callable[[_Incident], bool]) -> str:
+        found = (name for name, i in reversed(self._incidents.items()) if fits(i))
+        return next(found, "")
 
     def _forget(self, now: float) -> None:
         over = [n for n, i in self._incidents.items() if not i.active and now - i.closed > AGAIN_S]

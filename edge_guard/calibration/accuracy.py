@@ -11,7 +11,8 @@ estimate is the mean over accepted frames of v_b:
                                                     predict out-of-distribution performance", ATC)
 
 The references are changed mildly in many ways (`accuracy_changes`) and go through the finished
-guard. Values from four fifths of them estimate the accuracy on the changed pictures of the others.
+guard; changes that it flags so often that no estimate would be shown are left out. Values from four
+fifths of the references estimate the accuracy on the changed pictures of the others.
 Over the changes k, e_k = estimate − truth is a random effect with mean μ and variance τ² beside
 chance s_k²; the next difference lies within μ ± t_{K−2} √(τ² + se(μ)² + A (1 − A)/n) (Higgins,
 Thompson & Spiegelhalter 2009, "A re-evaluation of random-effects meta-analysis", eq. 12; the last
@@ -33,6 +34,7 @@ import numpy.typing as npt
 from edge_guard.bundle import Bundle
 from edge_guard.calibration.accuracy_changes import CHANGES, changed
 from edge_guard.calibration.references import Progress, Reference
+from edge_guard.drift.accuracy import MOST_FLAGS, is_flagged
 from edge_guard.manifest import AccuracySpec
 from edge_guard.pipeline import Pipeline
 from edge_guard.publish.messages import AccuracyBasis
@@ -46,9 +48,9 @@ _MOST_LABELLED = 2000
 _FOLDS = 5
 _SHRINK = 2.0
 _PER_BIN, _FEWEST_BINS, _MOST_BINS = 50, 4, 16
-_PIXELS = 250 * 256 * 256
+_PIXELS = 150 * 256 * 256
 """Large pictures are fewer: this many pixels are changed in each way."""
-_FEWEST, _MOST = 60, 250
+_FEWEST, _MOST = 60, 150
 """Pictures of each change."""
 _UNLIKELY = 0.2
 """The variance between changes exceeds its limit with this probability."""
@@ -74,11 +76,14 @@ class Answers:
         (N,).
     origin : array of int
         (N,) which reference each comes from.
+    flagged : float
+        Share of all the pictures that the guards flagged.
     """
 
     confidence: Doubles
     right: npt.NDArray[np.bool_]
     origin: npt.NDArray[np.intp]
+    flagged: float = 0.0
 
 
 def with_accuracy(
@@ -135,7 +140,8 @@ def fit_accuracy(
     rng : numpy.random.Generator
     """
     n = len(plain.right)
-    usable = [plain, *(answers for answers in moved if len(answers.right) >= _JUDGED)]
+    quiet = [a for a in moved if len(a.right) >= _JUDGED and a.flagged <= MOST_FLAGS * promised]
+    usable = [plain, *quiet]
     if n < FEWEST_ACCEPTED or len(usable) < _FEWEST_CHANGES:
         return None
     edges = _edges(plain)
@@ -227,7 +233,8 @@ def _accepted(
     )
     confidence = np.array([r.confidence or 0.0 for r in results])
     answers = np.array([-1 if r.label_index is None else r.label_index for r in results])
-    return Answers(confidence[kept], (answers == truth)[kept], origin[kept])
+    flagged = float(np.mean([is_flagged(result) for result in results]))
+    return Answers(confidence[kept], (answers == truth)[kept], origin[kept], flagged)
 
 
 def _edges(plain: Answers) -> Doubles:
@@ -277,7 +284,7 @@ def _held_out(
 
 
 def _variance(right: npt.NDArray[np.bool_]) -> float:
-    """Return the variance of a mean by chance; more than 0 where all are right."""
+    """Return the variance of a mean by chance, careful near 0 and 1 (Agresti & Coull 1998)."""
     n = len(right)
-    p = (float(right.sum()) + 0.5) / (n + 1.0)
+    p = (float(right.sum()) + 2.0) / (n + 4.0)
     return p * (1.0 - p) / n

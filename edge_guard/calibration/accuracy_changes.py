@@ -66,13 +66,13 @@ def _moved(pixels: int) -> Change:
 
 
 CHANGES: tuple[Change, ...] = (
-    *map(_levels, (-10.0, -3.0, 3.0, 10.0)),
-    *map(_gain, (0.9, 1.1)),
-    *map(_gamma, (0.85, 1.15)),
-    *map(_shade, (0.05, 0.15)),
-    *map(_blur, (0.35, 0.6)),
-    *map(_noise, (1.5, 4.0)),
-    *map(_coarse, (85, 50)),
+    *map(_levels, (-6.0, -1.5, 1.5, 6.0)),
+    *map(_gain, (0.94, 1.03, 1.1)),
+    *map(_gamma, (0.85, 0.95, 1.15)),
+    *map(_shade, (0.02, 0.1)),
+    *map(_blur, (0.35, 0.45, 0.6)),
+    *map(_noise, (1.0, 2.5, 5.0)),
+    *map(_coarse, (95, 80, 50)),
     *map(_moved, (1, 3)),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,38 +15,121 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.description = "Shows what a bundle guards and promises, or verifies it on this device."
+    parser.description = (
+        "Shows what a bundle guards and promises, verifies it on this device, says how two differ, "
+        "and signs them: a device with [device] trusted_keys takes signed ones only."
+    )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, summary in (
-        ("show", "print what the bundle guards and promises"),
-        ("verify", "check every byte, and that its golden frames score the same on this device"),
-    ):
+    for name, (summary, _) in _ACTIONS.items():
         action = actions.add_parser(name, help=summary, description=summary)
-        action.add_argument("bundle", type=Path, metavar="X.guard", help="the bundle")
+        _add_action(name, action)
         add_json_argument(action)
+
+
+def _add_action(name: str, action: argparse.ArgumentParser) -> None:
+    if name == "keygen":
+        action.add_argument("name", type=Path, metavar="NAME", help="writes NAME.key and NAME.pub")
+        return
+    what = "the older bundle" if name == "diff" else "the bundle"
+    action.add_argument("bundle", type=Path, metavar="X.guard", help=what)
+    if name == "diff":
+        action.add_argument("other", type=Path, metavar="Y.guard", help="the newer bundle")
+    elif name == "verify":
+        action.add_argument(
+            "--key",
+            type=Path,
+            action="append",
+            default=[],
+            metavar="NAME.pub",
+            help="also require a signature by this key; given again: by one of them",
+        )
+    elif name == "sign":
+        action.add_argument(
+            "--key", type=Path, required=True, metavar="NAME.key", help="the secret key"
+        )
+        action.add_argument(
+            "-o", "--output", type=Path, metavar="Y.guard", help="default: in place"
+        )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
+    _ACTIONS[args.action][1](args, Output(args.json))
+    return 0
+
+
+def _show(args: argparse.Namespace, output: Output) -> None:
     from edge_guard.bundle import read_bundle
 
-    output = Output(args.json)
     bundle = read_bundle(args.bundle)
-    if args.action == "verify":
-        from edge_guard.pipeline import Pipeline
-
-        Pipeline(bundle, live=False).close()
-        golden = len(bundle.manifest.golden)
-        output.record({"type": "verified", "bundle": bundle.id, "golden": golden})
-        output.text(
-            f"{bundle.id}: every byte is as written, and {golden} golden frames "
-            "score the same on this device"
-        )
-        return 0
     output.record({"type": "bundle", "bundle": bundle.id, "manifest": bundle.manifest})
     for line in _lines(bundle):
         output.text(line)
-    return 0
+
+
+def _verify(args: argparse.Namespace, output: Output) -> None:
+    from edge_guard.bundle import read_bundle
+    from edge_guard.pipeline import Pipeline
+    from edge_guard.signing import check_signature
+
+    bundle = read_bundle(args.bundle)
+    signer = check_signature(bundle, args.key) if args.key else None
+    Pipeline(bundle, live=False).close()
+    golden = len(bundle.manifest.golden)
+    output.record({"type": "verified", "bundle": bundle.id, "golden": golden, "key": signer})
+    output.text(
+        f"{bundle.id}: every byte is as written, and {golden} golden frames "
+        "score the same on this device"
+    )
+    if signer:
+        output.text(f"  signed by key {signer}")
+    elif bundle.signature:
+        output.text("  signed; to check by whom, give --key NAME.pub", color="yellow")
+
+
+def _keygen(args: argparse.Namespace, output: Output) -> None:
+    from edge_guard.signing import generate_keys
+
+    private, public = (args.name.with_name(args.name.name + end) for end in (".key", ".pub"))
+    key = generate_keys(private, public)
+    output.record({"type": "keys", "key": key, "private": str(private), "public": str(public)})
+    output.text(f"{private}: the secret key {key}; keep it off the devices, and a copy of it safe")
+    output.text(f'{public}: its public part; [device] trusted_keys = ["{public.name}"]')
+
+
+def _sign(args: argparse.Namespace, output: Output) -> None:
+    from edge_guard.signing import sign_bundle
+
+    path = args.output or args.bundle
+    identity, key = sign_bundle(args.bundle, path, args.key)
+    output.record({"type": "signed", "bundle": identity, "path": str(path), "key": key})
+    output.text(f"{path}: signed by key {key}; its id is now {identity}")
+
+
+def _diff(args: argparse.Namespace, output: Output) -> None:
+    from edge_guard.bundle import read_bundle
+    from edge_guard.difference import differences
+
+    old, new = read_bundle(args.bundle), read_bundle(args.other)
+    found = differences(old, new)
+    for part, words in found:
+        output.record({"type": "difference", "part": part, "message": words})
+        output.text(f"{part:<12} {words}")
+    output.record({"type": "compared", "old": old.id, "new": new.id, "differences": len(found)})
+    if not found:
+        output.text(f"{old.id} and {new.id} hold the same")
+
+
+_ACTIONS: dict[str, tuple[str, Callable[[argparse.Namespace, Output], None]]] = {
+    "show": ("print what the bundle guards and promises", _show),
+    "verify": (
+        "check every byte, and that its golden frames score the same on this device",
+        _verify,
+    ),
+    "diff": ("say in plain words how two bundles differ", _diff),
+    "keygen": ("make a pair of keys to sign bundles with", _keygen),
+    "sign": ("sign a bundle", _sign),
+}
 
 
 def _lines(bundle: Bundle) -> list[str]:
@@ -66,6 +150,11 @@ def _lines(bundle: Bundle) -> list[str]:
         f"independent ones; {m.references.labelled} labelled",
         f"  made         {m.provenance.created} by edge-guard {m.provenance.version}",
     ]
+    if bundle.signature:
+        from edge_guard.signing import fingerprint
+
+        key = fingerprint(bundle.signature.key)
+        lines.append(f"  signature    by key {key}, unchecked: bundle verify --key")
     lines += [f"  labels       {line}" for line in labelled_in_words(m)]
     lines += [f"  drift        {line}" for line in monitors_in_words(m)]
     return lines + [f"  warning      {warning}" for warning in m.references.warnings]

@@ -152,6 +152,7 @@ def run(args: argparse.Namespace) -> int:
             "promise": manifest.promise,
             "certificate": manifest.certificate,
             "confidence": manifest.confidence,
+            "accuracy": manifest.accuracy,
             "dials": manifest.dials,
             "references": manifest.references,
             "monitors": list(monitors_in_words(manifest)),

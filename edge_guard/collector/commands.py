@@ -126,7 +126,7 @@ class Commands:
                 "expires_ms": issued_ms + int(valid_s * 1000),
                 "body": encode(command).decode(),
             }
-            connection.execute(insertion(connection, commands).values(row))
+            connection.execute(insertion(connection, commands), row)
             stored = _one(connection, command.id)
         wanted = (device, by, action)
         if (stored.device_id, stored.command.by, stored.command.action) != wanted:

@@ -18,7 +18,7 @@ from edge_guard.types import Verdict
 
 Answer = Literal["right", "wrong", "unsure"]
 ANSWERS: tuple[Answer, ...] = get_args(Answer)
-MOST_AUDITED = 20_000
+MOST_AUDITED = 5000
 """Audited frames that an estimate is made from, the newest."""
 
 

@@ -17,8 +17,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge_guard.collector.credentials import password, tls_context
 from edge_guard.config import MqttTable
+from edge_guard.credentials import password, tls_context
 from edge_guard.errors import BrokerError
 from edge_guard.refusals import (
     KEEPALIVE_SHARE,

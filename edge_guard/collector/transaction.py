@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from edge_guard.collector import schema
 from edge_guard.collector.boots import Boot, Boots
@@ -48,6 +48,23 @@ class Applied:
     """What devices answered to commands."""
 
 
+class _Awaited(NamedTuple):
+    """An event, as far as its picture asks for it."""
+
+    id: int
+    stream: str
+    sha256: str | None
+    complete: bool
+
+
+_events = schema.events.c
+_PICTURE = select(schema.pictures.c.sha256).where(schema.pictures.c.sha256 == bindparam("digest"))
+_EVENT = select(_events.id, _events.stream, _events.sha256, _events.complete).where(
+    _events.boot_id == bindparam("boot"), _events.sequence == bindparam("number")
+)
+_COMPLETE = update(schema.events).where(_events.id == bindparam("number")).values(complete=True)
+
+
 class Transaction:
     """Applies messages to an open transaction; ``finish`` before the commit.
 
@@ -68,6 +85,7 @@ class Transaction:
         self._devices: dict[Origin, int] = {}
         self._boots = Boots(connection)
         self._new_events: Counter[int] = Counter()
+        self._new_rows: dict[tuple[int, int], _Awaited] = {}
         self._frames: Counter[tuple[int, str, int, str]] = Counter()
         self._new_pictures: list[bytes] = []
         self._greeted: set[int] = set()
@@ -169,9 +187,12 @@ class Transaction:
         }
         number = insert(self._connection, schema.events, row)
         if number is not None:
+            awaited = _Awaited(number, event.stream, row["sha256"], complete)
+            self._new_rows[boot.id, event.sequence] = awaited
             self._new_events[device] += event.verdict != Verdict.ACCEPT
         elif complete:  # its picture was announced before and has been given up since
             number = self._complete(boot, event)
+            self._new_rows.pop((boot.id, event.sequence), None)
         if complete:
             boot.store(event.sequence)
         if number is not None:
@@ -193,19 +214,24 @@ class Transaction:
 
     def _picture(self, device: int, picture: Picture) -> None:
         boot = self._boots.get(device, picture.boot_id)
-        events = schema.events
-        here = (events.c.boot_id == boot.id) & (events.c.sequence == picture.sequence)
-        columns = (events.c.id, events.c.stream, events.c.sha256, events.c.complete)
-        event = self._connection.execute(select(*columns).where(here)).one_or_none()
+        event = self._awaited(boot.id, picture.sequence)
         if event is not None and event.complete:
             return  # a repetition, or a picture that was given up after it was sent
         if event is not None and (event.sha256, event.stream) != (picture.sha256, picture.stream):
             raise RefusedError("picture differs from its event")
         self._keep_picture(picture)
         if event is not None:
-            self._connection.execute(update(events).where(here).values(complete=True))
+            self._connection.execute(_COMPLETE, {"number": event.id})
+            self._new_rows[boot.id, picture.sequence] = event._replace(complete=True)
             boot.store(picture.sequence)
             self._applied.events.append(event.id)
+
+    def _awaited(self, boot: int, sequence: int) -> _Awaited | None:
+        """Return what is known of a picture's event; mostly it came in the same batch."""
+        if (known := self._new_rows.get((boot, sequence))) is not None:
+            return known
+        row = self._connection.execute(_EVENT, {"boot": boot, "number": sequence}).one_or_none()
+        return None if row is None else _Awaited(*row)
 
     def _keep_picture(self, picture: Picture) -> None:
         if self._has_picture(picture.sha256):
@@ -213,11 +239,10 @@ class Transaction:
         self._new_pictures.append(picture.content)
         size = len(picture.content)
         row = {"sha256": picture.sha256, "size_bytes": size, "received_ms": self._now}
-        self._connection.execute(insertion(self._connection, schema.pictures).values(row))
+        self._connection.execute(insertion(self._connection, schema.pictures), row)
 
     def _has_picture(self, digest: str) -> bool:
-        column = schema.pictures.c.sha256
-        return self._connection.scalar(select(column).where(column == digest)) is not None
+        return self._connection.scalar(_PICTURE, {"digest": digest}) is not None
 
     def _result(self, device: int, result: FrameResult) -> None:
         occurred = occurred_ms(result.wall_time, self._now)

@@ -7,6 +7,7 @@ again, which is harmless: each says how things shall be, not how they shall chan
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -43,6 +44,7 @@ log = logging.getLogger(__name__)
 CAPTURE_SECONDS = 5.0
 """How long the next frame may take."""
 _MOST_WAITING = 100
+_MOST_LETTERS = 500  # of a reply, which may quote what somebody sent
 _STOP_SECONDS = 15.0
 
 
@@ -143,7 +145,8 @@ class Commands:
                 self._waiting.put_nowait(None)
                 break
             except queue.Full:
-                self._waiting.get_nowait()
+                with contextlib.suppress(queue.Empty):
+                    self._waiting.get_nowait()
         if self._thread.ident is not None:
             self._thread.join(_STOP_SECONDS)
 
@@ -239,11 +242,17 @@ class Commands:
         return self._stands(action.stream, action.alarm)
 
     def _out_of_service(self, command: Command, action: OutOfService) -> Answer:
-        self._annunciator.serve(action.stream, action.alarm, command.by)
+        try:
+            self._annunciator.serve(action.stream, action.alarm, command.by)
+        except KeyError:
+            return _no_such_alarm(action.stream, action.alarm)
         return self._stands(action.stream, action.alarm)
 
     def _in_service(self, command: Command, action: InService) -> Answer:
-        self._annunciator.serve(action.stream, action.alarm, "")
+        try:
+            self._annunciator.serve(action.stream, action.alarm, "")
+        except KeyError:
+            return _no_such_alarm(action.stream, action.alarm)
         return self._stands(action.stream, action.alarm)
 
     def _tighten(self, command: Command, action: Tighten) -> Answer:
@@ -277,6 +286,6 @@ def _reply(name: str, answer: Answer, numbered: Numbered) -> Reply:
         **numbered,
         command_id=name,
         outcome=answer.outcome,
-        message=answer.message,
+        message=answer.message.replace("\0", "")[:_MOST_LETTERS],
         event_id=answer.event_id,
     )

@@ -8,13 +8,21 @@ from __future__ import annotations
 
 from edge_guard.config.collector import CollectorConfig, CollectorTable, StoreTable, WebTable
 from edge_guard.config.daemon import MetricsTable, SelfTestTable
-from edge_guard.config.device import AlarmTable, DeviceConfig, DeviceTable, SpoolTable, StreamTable
+from edge_guard.config.device import (
+    ALARM_NAMES,
+    AlarmTable,
+    DeviceConfig,
+    DeviceTable,
+    SpoolTable,
+    StreamTable,
+)
 from edge_guard.config.loading import find_problems, load_collector_config, load_device_config
 from edge_guard.config.mqtt import MqttTable, TlsTable
 from edge_guard.config.sparkplug import SparkplugTable
 from edge_guard.config.values import Table
 
 __all__ = [
+    "ALARM_NAMES",
     "AlarmTable",
     "CollectorConfig",
     "CollectorTable",

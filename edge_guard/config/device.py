@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 
@@ -85,15 +85,16 @@ class SpoolTable(Table, frozen=True):
     ] = 2_000_000_000
 
 
+AlarmName = Literal[
+    "source", "frozen", "watchdog", "flagged", "drift", "monitors", "self-test", "bundle"
+]
+ALARM_NAMES: tuple[AlarmName, ...] = get_args(AlarmName)
+
+
 class AlarmTable(Table, frozen=True):
     """One ``[[alarm]]``: how one alarm behaves, on every stream of the device."""
 
-    name: Annotated[
-        Literal[
-            "source", "frozen", "watchdog", "flagged", "drift", "monitors", "self-test", "bundle"
-        ],
-        Meta(description="Which alarm."),
-    ]
+    name: Annotated[AlarmName, Meta(description="Which alarm.")]
     on_delay_seconds: Annotated[
         Annotated[float, Meta(ge=0, le=86400)] | None,
         Meta(description="Its condition must last so long before it is an alarm."),

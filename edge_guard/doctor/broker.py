@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_guard.config import DeviceConfig, MqttTable
+from edge_guard.credentials import tls_context
 from edge_guard.doctor.findings import Area, Finding, fine, from_error, problem, warning
 from edge_guard.doctor.probe import Probe, Refused
 from edge_guard.errors import EdgeGuardError
@@ -61,16 +62,12 @@ def _plain(mqtt: MqttTable, address: str) -> Finding:
 
 def _check_tls(mqtt: MqttTable, address: str) -> Iterator[Finding]:
     """Yield whether the broker proves who it is, and how long the certificates last."""
-    tls = mqtt.tls
-    assert tls is not None
     try:
-        context = ssl.create_default_context(cafile=tls.ca_file)
-        if tls.certificate_file:
-            context.load_cert_chain(tls.certificate_file, tls.key_file)
-    except (OSError, ssl.SSLError) as error:
-        words = f"[mqtt.tls] ca_file, certificate_file or key_file cannot be used ({error})"
-        yield problem(Area.BROKER, words, "give PEM files that belong together")
+        context = tls_context(mqtt)
+    except EdgeGuardError as error:
+        yield from_error(Area.BROKER, error)
         return
+    assert mqtt.tls is not None and context is not None
     try:
         with (
             socket.create_connection((mqtt.host, mqtt.port), CONNECT_SECONDS) as raw,
@@ -89,8 +86,8 @@ def _check_tls(mqtt: MqttTable, address: str) -> Iterator[Finding]:
         return
     yield fine(Area.BROKER, f"broker {address} proves who it is, {version}")
     yield _lasts("the broker's certificate", str(certificate.get("notAfter", "")))
-    if tls.certificate_file:
-        yield from _own_certificate(Path(tls.certificate_file))
+    if mqtt.tls.certificate_file:
+        yield from _own_certificate(Path(mqtt.tls.certificate_file))
 
 
 def _own_certificate(path: Path) -> Iterator[Finding]:

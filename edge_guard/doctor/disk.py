@@ -47,8 +47,7 @@ def _existing(folder: Path) -> Path:
 
 def _check_room(spool: SpoolTable, folder: Path) -> Finding:
     free = shutil.disk_usage(folder).free
-    here = Path(spool.path)
-    used = sum(f.stat().st_size for f in here.rglob("*") if f.is_file()) if here.is_dir() else 0
+    used = sum(map(_size, Path(spool.path).rglob("*")))
     needed = max(0, spool.max_bytes - used)
     words = f"{free:,} bytes are free under {folder}, the spool may still grow by {needed:,}"
     if free < needed:
@@ -58,6 +57,14 @@ def _check_room(spool: SpoolTable, folder: Path) -> Finding:
         remedy = "leave some for logs and updates: lower [spool] max_bytes"
         return warning(Area.DISK, words, remedy)
     return fine(Area.DISK, words)
+
+
+def _size(path: Path) -> int:
+    """Return a file's size; 0 for what the daemon has just sent and deleted."""
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:
+        return 0
 
 
 def _check_speed(folder: Path) -> Finding:

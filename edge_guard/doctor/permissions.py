@@ -34,7 +34,9 @@ def check_permissions(config: DeviceConfig, *, fix: bool) -> Iterator[Finding]:
         if name:
             yield _check_secret(key, Path(name), fix=fix)
     for name in dict.fromkeys(stream.bundle for stream in config.stream):
-        yield _check_bundle(Path(name))
+        yield _check_exchange("bundle", Path(name))
+    for name in config.device.trusted_keys:
+        yield _check_exchange("trusted key", Path(name))
 
 
 def _check_spool(folder: Path, *, fix: bool) -> Iterator[Finding]:
@@ -78,14 +80,15 @@ def _check_secret(key: str, path: Path, *, fix: bool) -> Finding:
     return _fixed(loose, lambda: _take(path, _OTHERS)) if fix else loose
 
 
-def _check_bundle(path: Path) -> Finding:
+def _check_exchange(what: str, path: Path) -> Finding:
+    """Return whether somebody could put another file in this one's place."""
     area = Area.PERMISSIONS
     if not os.access(path, os.R_OK):
-        return problem(area, f"this user may not read bundle {path}", f"chmod a+r {path}")
+        return problem(area, f"this user may not read {what} {path}", f"chmod a+r {path}")
     if path.stat().st_mode & stat.S_IWOTH:
-        words = f"everybody may write bundle {path}: what is guarded could be exchanged"
+        words = f"everybody may write {what} {path}: it could be exchanged"
         return warning(area, words, f"chmod o-w {path}")
-    return fine(area, f"bundle {path} can be read, and not written by everybody")
+    return fine(area, f"{what} {path} can be read, and not written by everybody")
 
 
 def _take(path: Path, bits: int) -> None:

@@ -159,6 +159,6 @@ def _nothing_lost(device: str) -> bytes:
 def _confirms(payload: bytes) -> bool:
     try:
         receipt = decode(payload, Receipt)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return False
     return any(boot.boot_id == BOOT_ID for boot in receipt.boots)

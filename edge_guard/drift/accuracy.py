@@ -4,11 +4,12 @@ Accepted frames are counted by the bin of their confidence; with counts c_b, N =
 bundle's values v_b (`edge_guard.calibration.accuracy`),
 
     estimate = Σ c_b v_b / N
-    interval = estimate − bias ± √(spread² + 1.96² · estimate (1 − estimate) / N)
+    reach    = √(spread² + 1.96² · estimate (1 − estimate) / N)
+    interval = estimate − max(bias, 0) − reach  to  estimate − min(bias, 0) + reach
 
 ``bias`` and ``spread`` are what the estimate got wrong on changed references that were held out;
-the last term is chance among N answers that are right with these probabilities. The interval
-always holds the estimate. Integer counts add up to the same sums in any order.
+the last term is chance among N answers that are right with these probabilities. A bias widens the
+interval on its side and never narrows the other. Integer counts add up to the same in any order.
 
 No such estimate can see a model that is confidently wrong in a new way (concept shift), so it is
 hidden wherever something speaks against it.
@@ -93,9 +94,14 @@ def estimate(basis: AccuracyBasis, counts: Sequence[int]) -> Estimate | None:
     accuracy = min(max(right / frames, 0.0), 1.0)
     chance = _Z95**2 * accuracy * (1 - accuracy) / frames
     reach = (basis.spread**2 + chance) ** 0.5
-    low = max(0.0, min(accuracy, accuracy - basis.bias - reach))
-    high = min(1.0, max(accuracy, accuracy - basis.bias + reach))
+    low = max(0.0, accuracy - max(basis.bias, 0.0) - reach)
+    high = min(1.0, accuracy - min(basis.bias, 0.0) + reach)
     return Estimate(accuracy, low, high, frames)
+
+
+def is_flagged(result: Result) -> bool:
+    """Return whether the guards flag a frame, whatever the model's confidence."""
+    return bool(result.reasons) and result.reasons[0].guard not in UNSURE
 
 
 def flags(verdicts: Mapping[str, int], reasons: Mapping[str, int]) -> tuple[int, int]:

@@ -28,6 +28,9 @@ SIZES = {
 _QUIET = 3.0
 """Standard errors that image channels may be off while the cause is sought in the model."""
 
+_LOUD = 5.0
+"""Standard errors from which the answers tell more than the guards that alarmed."""
+
 _BAND_OF_ERROR = 0.84
 """A dead band is so many standard errors of the references' mean (its 80 % limit)."""
 
@@ -105,7 +108,7 @@ class Witness:
         """Return the cause where pictures look as ever: another mix, model, or guards."""
         words = {i: said for i, c in enumerate(self._channels) if (said := _said(c.name))}
         most = max(words, key=lambda i: abs(off[i]), default=-1)
-        if most >= 0 and (leading in words or abs(off[most]) >= _QUIET):
+        if most >= 0 and (leading in words or abs(off[most]) >= _LOUD):
             often = "more" if off[most] > 0 else "less"
             mix = SignatureSpec("product mix", f"{words[most]} {often} often")
             return Attribution(mix, 1.0, most)

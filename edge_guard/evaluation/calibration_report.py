@@ -33,7 +33,7 @@ from edge_guard.evaluation.calibration_words import (
 from edge_guard.evaluation.judge import Judged, judge
 from edge_guard.evaluation.page import figure, picture, table, write_page
 from edge_guard.evaluation.record import Answers, answers, truth
-from edge_guard.evaluation.trials import Trial, run_trials
+from edge_guard.evaluation.trials import NOTICED, Trial, run_trials
 from edge_guard.pipeline import Pipeline
 from edge_guard.plain_words import monitors_in_words
 from edge_guard.types import Array
@@ -80,7 +80,7 @@ def write_calibration_report(
     answered = None if known is None else answers(judged, known)
     cost = benchmark(bundle, frames=_BENCH_FRAMES, threads=material.threads)
     sections = (
-        _summary(bundle, material),
+        _summary(bundle, trials),
         verdicts(judged, flagged, trials, material),
         mishaps(trials, material),
         _scores(bundle, judged, trials, material),
@@ -94,7 +94,7 @@ def write_calibration_report(
     write_page(path, f"Calibration report: {bundle.manifest.provenance.model_name}", body)
 
 
-def _summary(bundle: Bundle, material: Material) -> Iterator[str]:
+def _summary(bundle: Bundle, trials: Sequence[Trial]) -> Iterator[str]:
     manifest = bundle.manifest
     yield f"<p>Bundle <b>{escape(bundle.id)}</b>, made {escape(manifest.provenance.created)}.</p>"
     yield "<h2>What is guarded</h2>"
@@ -103,9 +103,27 @@ def _summary(bundle: Bundle, material: Material) -> Iterator[str]:
     yield _list(promised(manifest))
     yield "<h2>What is not promised</h2>"
     yield _list(not_promised(manifest))
-    warnings = (*manifest.references.warnings, *(manifest.drift.warnings if manifest.drift else ()))
+    warnings = [*_weaknesses(bundle, trials), *manifest.references.warnings]
+    warnings += manifest.drift.warnings if manifest.drift else ()
     if warnings:
         yield '<div class="note"><h3>Take note</h3>' + _list(warnings) + "</div>"
+
+
+def _weaknesses(bundle: Bundle, trials: Sequence[Trial]) -> Iterator[str]:
+    """Yield what an owner of the line should see first: odd references, gross mishaps that pass."""
+    odd = len(bundle.manifest.references.suspicious)
+    if odd:
+        yield (
+            f"references unlike the others: {odd}, shown below; where that is no good production, "
+            "the guard has learnt to let the like of it pass"
+        )
+    grossest = {trial.degree.mishap: trial for trial in trials}
+    for mishap, trial in grossest.items():
+        if trial.share < NOTICED:
+            yield (
+                f"{mishap.lower()}: even {trial.degree.words} was noticed only in "
+                f"{trial.noticed} of {trial.verdicts.total()} trials"
+            )
 
 
 def _list(sentences: Sequence[str]) -> str:

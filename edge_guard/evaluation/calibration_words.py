@@ -74,7 +74,7 @@ def not_promised(manifest: Manifest) -> list[str]:
         "The rate of flags when parts, camera or light are no longer those of the references: then "
         "more flags are the guard’s work. Calibrate again after an intended change.",
     ]
-    if manifest.certificate is None:
+    if manifest.certificate is None and manifest.plan.logits is not None:
         said.insert(
             0,
             "That an accepted answer is right: no certificate was asked for (--max-error, with "

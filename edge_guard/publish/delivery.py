@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 
+import msgspec
+
 from edge_guard.errors import StoreError
 from edge_guard.publish.answers import Answers
 from edge_guard.publish.happenings import Acknowledged, Connected
+from edge_guard.publish.messages import Receipt, decode
 from edge_guard.publish.mqtt import Link, fits
 from edge_guard.publish.rows import Row
 from edge_guard.publish.spool import Spool
@@ -15,6 +18,7 @@ from edge_guard.publish.window import Window
 
 log = logging.getLogger(__name__)
 
+_MOST_RECEIPT_BYTES = 1_000_000
 _TOO_LARGE = "too large for the broker"
 
 
@@ -85,6 +89,23 @@ class Delivery:
             self._give_up(row, _TOO_LARGE)
             return None
         return row
+
+    def receipt(self, payload: bytes) -> bool:
+        """Forget what a receipt covers; return whether that was anything."""
+        try:
+            if len(payload) > _MOST_RECEIPT_BYTES:
+                raise ValueError("it is too big")
+            boots = decode(payload, Receipt).boots
+        except (msgspec.MsgspecError, ValueError) as error:
+            log.warning("a receipt is ignored: %s", error)
+            return False
+        released = 0
+        for boot in boots:
+            try:
+                released += self._spool.release(boot)
+            except ValueError as error:
+                log.warning("receipt for boot %s ignored: it %s", boot.boot_id, error)
+        return released > 0
 
     def send_state(self, link: Link, topic: str, state: bytes) -> bool:
         """Return whether a state message was handed to the connection."""

@@ -159,7 +159,10 @@ def _of_stream(stream: str, topics: Topics) -> dict[str, dict[str, Any]]:
 
 def _alarm(stream: str, name: str, topics: Topics) -> dict[str, Any]:
     """Return an entity that is unknown until the alarm comes for the first time."""
-    said = "{'message': value_json.message, 'since': value_json.since_wall_time}"
+    said = (
+        "{'message': value_json.message, 'since': value_json.since_wall_time, "
+        "'isa_state': value_json.isa_state}"
+    )
     return _problem(
         f"{stream} alarm {name}",
         "{{ 'ON' if value_json.state == 'raised' else 'OFF' }}",

@@ -12,7 +12,6 @@ import queue
 import socket
 import ssl
 import time
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import paho.mqtt.client as paho
@@ -22,7 +21,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_guard.config import MqttTable
-from edge_guard.errors import BrokerError, ConfigError
+from edge_guard.credentials import password, tls_context
+from edge_guard.errors import BrokerError
 from edge_guard.publish.happenings import (
     Acknowledged,
     Closed,
@@ -141,9 +141,10 @@ class Link:
                 f"broker {self._address}: TLS failed: {trouble.problem}", trouble.remedy
             ) from error
         except (OSError, ValueError) as error:
+            encrypted = self._config.tls is not None
             raise BrokerError(
                 f"broker {self._address} cannot be reached ({_words(error)})",
-                "check host, port and network",
+                f"check host, port{' (does it speak TLS?)' if encrypted else ''} and network",
             ) from error
         self._client.loop_start()
 
@@ -309,31 +310,9 @@ def set_credentials(client: paho.Client, config: MqttTable) -> None:
         A password, CA, certificate or key file cannot be read.
     """
     if config.username is not None:
-        password = None if config.password_file is None else _read(config.password_file)
-        client.username_pw_set(config.username, password)
-    if config.tls is not None:
-        tls = config.tls
-        try:
-            context = ssl.create_default_context(cafile=tls.ca_file)
-            if tls.certificate_file is not None:
-                context.load_cert_chain(tls.certificate_file, tls.key_file)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(
-                f"[mqtt.tls] ca_file {tls.ca_file!r}, certificate_file {tls.certificate_file!r},"
-                f" key_file {tls.key_file!r}: {_words(error)}",
-                "give PEM files that this user can read",
-            ) from error
+        client.username_pw_set(config.username, password(config))
+    if (context := tls_context(config)) is not None:
         client.tls_set_context(context)
-
-
-def _read(password_file: str) -> str:
-    try:
-        return Path(password_file).read_text().strip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"[mqtt] password_file {password_file!r} cannot be read ({_words(error)})",
-            "give a text file with the password, readable by this user",
-        ) from error
 
 
 def _words(error: Exception) -> str:

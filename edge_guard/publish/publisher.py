@@ -22,7 +22,7 @@ from edge_guard.errors import EdgeGuardError, StoreError
 from edge_guard.publish.answers import Answers
 from edge_guard.publish.delivery import Delivery
 from edge_guard.publish.happenings import Acknowledged, Closed, Happening, Received, Unheard
-from edge_guard.publish.messages import Receipt, State, decode, encode
+from edge_guard.publish.messages import State, encode
 from edge_guard.publish.mqtt import CONNECT_SECONDS, Link, Version, open_link
 from edge_guard.publish.outbox import Outbox
 
@@ -34,7 +34,6 @@ _STEADY_SECONDS = 5.0
 """After a connection that stood so long the next one is tried soon."""
 _QUIET_ENDS = 3
 """So many connections that end soon and without a word are more than bad luck."""
-_MOST_RECEIPT_BYTES = 1_000_000
 _GOODBYE_SECONDS = 2.0
 
 
@@ -266,20 +265,10 @@ class Publisher:
         if happening.topic == self._outbox.topics.command():
             self._on_command(happening.payload)
             return
-        if len(happening.payload) > _MOST_RECEIPT_BYTES:
-            log.warning("receipt on %s ignored: it is too big", happening.topic)
-            return
-        try:
-            receipt = decode(happening.payload, Receipt)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            log.warning("receipt on %s ignored: %s", happening.topic, error)
-            return
-        for boot in receipt.boots:
-            try:
-                if self._spool.release(boot):
-                    self._released()
-            except ValueError as error:
-                log.warning("receipt for boot %s ignored: it %s", boot.boot_id, error)
+        if happening.topic != self._outbox.topics.receipt():
+            return  # some brokers send more than was subscribed to
+        if self._delivery.receipt(happening.payload):
+            self._released()
 
     def _refused(self, refusal: str) -> None:
         if refusal != self._refusal:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_guard.alarms.burst import GAP, WINDOW, Burst
-from edge_guard.alarms.condition import Standing
+from edge_guard.alarms.condition import Condition, Standing
 from edge_guard.alarms.desk import Change, Desk
 from edge_guard.alarms.incidents import AGAIN_S, TOGETHER_S, Key
 from edge_guard.alarms.rules import Rules
@@ -87,6 +87,37 @@ def test_a_restart_keeps_alarms_and_their_incident() -> None:
     assert told(one.report(LAMP, True, 3.0))[0][2:] == ("old", "opened")
 
 
+FLAGGED = Key("top", "flagged")
+
+
+def test_a_lamp_that_fails_is_one_incident() -> None:
+    """Frames are flagged, the monitors see why, and at last there are many flagged frames."""
+    one = desk()
+    run = one.incidents.of_frame(FLAGGED, 0.0)
+    assert one.incidents.of_frame(FLAGGED, 8.0, run) == run
+    assert told(one.report(LAMP, True, 15.0))[0][2:] == (run, "opened")
+    assert told(one.report(FLAGGED, True, 16.0, run))[0][2:] == (run, "updated")
+    for key in (FLAGGED, LAMP):
+        one.report(key, False, 20.0)
+    assert one.incidents.of_frame(FLAGGED, 50.0) == run
+
+
+def test_frames_belong_to_the_alarms_of_their_stream() -> None:
+    one = desk()
+    one.report(LAMP, True, 0.0)
+    assert one.incidents.of_frame(FLAGGED, 900.0) == "i1"
+    assert one.incidents.of_frame(Key("side", "flagged"), 900.0) == "i2"
+    assert told(one.report(OTHER, True, 905.0))[0][2:] == ("i2", "opened")
+
+
+def test_single_flagged_frames_are_no_endless_incident() -> None:
+    one = desk()
+    names = [one.incidents.of_frame(FLAGGED, 5.0 * n) for n in range(500)]
+    assert len(set(names)) == 500
+    assert len(one.incidents._incidents) < 20, "what is over is forgotten"
+    assert told(one.report(CAMERA, True, 5.0 * 499 + TOGETHER_S + 1))[0][2] not in names
+
+
 STEPS = st.lists(
     st.tuples(st.sampled_from([LAMP, CAMERA, OTHER]), st.booleans(), st.integers(0, 40)),
     max_size=60,
@@ -141,3 +172,24 @@ def test_few_flags_are_no_burst() -> None:
     for n in range(2000):
         burst.update(n % 3 == 0)
         assert not burst.active
+
+
+@settings(max_examples=100, deadline=None)
+@given(STEPS, st.integers(0, 30), st.integers(0, 30))
+def test_a_desk_is_no_other_than_its_alarms_one_by_one(
+    steps: list[tuple[Key, bool, int]], on: int, off: int
+) -> None:
+    """It looks only when something is due, and misses nothing."""
+    rules = Rules(on_delay_s=on, off_delay_s=off, chatter_count=2, chatter_s=50)
+    one, now = desk(rules), 0.0
+    alone = {key: Condition(rules, 0.0) for key in (LAMP, CAMERA, OTHER)}
+    for key, holds, wait in steps:
+        now += wait
+        one.report(key, holds, now)
+        alone[key].report(holds, now)
+        one.tick(now)
+        for other, condition in alone.items():
+            condition.settle(now)
+            assert one.active(other) == condition.standing.active
+            if other in one:
+                assert one.now(other).standing == condition.standing

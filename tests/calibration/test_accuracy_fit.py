@@ -102,4 +102,4 @@ def test_changes_keep_size_and_change_something(shape: tuple[int, ...]) -> None:
     for place, change in enumerate(CHANGES):
         made = changed(change, image, rng)
         assert (made.shape, made.dtype) == (image.shape, np.uint8), place
-        assert (made != image).mean() > 0.1, place
+        assert (made != image).mean() > 0.02, place

@@ -54,7 +54,7 @@ def test_help_names_every_command_and_is_quick():
         done = run_command("--help")
         seconds.append(time.perf_counter() - began)
     assert done.returncode == 0
-    assert all(f"  {name} " in done.stdout for name in cli.COMMANDS)
+    assert set(cli.COMMANDS) <= set(done.stdout.split())
     assert min(seconds) < 0.5  # 0.04 s on an idle core; the promise is 0.15
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import queue
+import socket
 import threading
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
 from brokers import Mosquitto
-from certificates import write_certificates
+from certificates import write_certificates, write_expired
 from resender import wait_until
 
 from edge_guard.collector.link import Delivery, Link, LinkStatus
@@ -50,3 +51,50 @@ def test_only_its_own_thread_touches_the_connection(
         link.stop()
     assert writers == {"collector-link"}
     assert [status.state for status in statuses] == ["connecting", "connected"]
+
+
+def told(config: MqttTable) -> tuple[Link, list[LinkStatus]]:
+    statuses: list[LinkStatus] = []
+    link = Link(config, "c", statuses.append)
+    link.start(lambda _: None)
+    return link, statuses
+
+
+def test_why_there_is_no_connection_is_said(tmp_path: Path) -> None:
+    write_certificates(tmp_path)
+    write_expired(tmp_path, "stale")
+    files = (
+        f"cafile {tmp_path}/ca.crt",
+        f"certfile {tmp_path}/broker.crt",
+        f"keyfile {tmp_path}/broker.key",
+        "require_certificate true",
+    )
+    own = {"certificate_file": f"{tmp_path}/stale.crt", "key_file": f"{tmp_path}/stale.key"}
+    with Mosquitto(tmp_path, settings=files) as broker:
+        for tls, words in (
+            (TlsTable(ca_file=f"{tmp_path}/other.crt"), "set [mqtt.tls] ca_file"),
+            (
+                TlsTable(ca_file=f"{tmp_path}/ca.crt", **own),
+                "this client's certificate has expired",
+            ),
+            (TlsTable(ca_file=f"{tmp_path}/ca.crt"), "wants this client's certificate"),
+        ):
+            link, statuses = told(MqttTable(host="127.0.0.1", port=broker.port, tls=tls))
+            wait_until(lambda: any(words in status.detail for status in statuses))  # noqa: B023
+            link.stop()
+
+
+def test_a_second_collector_of_one_name_is_said(tmp_path: Path) -> None:
+    def serve(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        connection.recv(4096)
+        connection.sendall(b"\x20\x03\x00\x00\x00" + b"\xe0\x02\x8e\x00")
+        connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=(server,))
+        thread.start()
+        link, statuses = told(MqttTable(host="127.0.0.1", port=server.getsockname()[1]))
+        wait_until(lambda: any("another collector" in status.detail for status in statuses))
+        link.stop()
+        thread.join(10)

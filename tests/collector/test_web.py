@@ -176,6 +176,8 @@ def test_an_alarm_is_acknowledged_and_shelved_on_the_page(plant: Plant) -> None:
     click(plant, "Acknowledge", row)
     plant.browser.wait("document.body.innerText.includes('Sent to cam-isa')")
     command = sent("acknowledge")
+    (listed,) = [a for a in plant.collector.get("/api/alarms") if a["device"] == "cam-isa"]
+    assert (listed["isa_state"], listed["alarm"]["incident"]) == ("unacknowledged", "i1")
     assert (command.by, command.device) == ("Ada", "cam-isa")
     seen = {"isa_state": "acknowledged", "acknowledged": True, "acknowledged_by": "Ada"}
     plant.send(
@@ -255,6 +257,9 @@ def test_a_picture_is_asked_for_on_the_page(plant: Plant) -> None:
     plant.send(device.event(captured=command.id, verdict=Verdict.ACCEPT, reasons=())[0])
     plant.send(device.reply(command.id, "the picture is on its way", event_id="shot-1"))
     plant.browser.wait("document.querySelector('.ordering-said').innerText.includes('on its way')")
+    see = "[...document.querySelectorAll('.ordering a')].find(a => a.innerText === 'see it')"
+    plant.open(plant.browser.evaluate(f"{see}.getAttribute('href')"))
+    plant.browser.wait("document.body.innerText.includes('somebody asked for this picture')")
 
 
 def test_an_event_tells_everything(plant: Plant) -> None:

@@ -12,20 +12,24 @@ from typing import Any
 
 import msgspec
 import pytest
+import test_daemon
 from brokers import Mosquitto
 from devices import TOPICS, Counter, wait_until
 from pretend import ACCEPTED, FLAGGED, FROZEN, device, write_pictures
 from test_daemon import decoded, running, start
 
+from edge_guard.collector.parse import parse
 from edge_guard.commands import executor
 from edge_guard.config import DeviceConfig
 from edge_guard.publish.messages import (
+    PREFIX,
     Acknowledge,
     Action,
     Alarm,
     Capture,
     Command,
     Event,
+    OutOfService,
     Reply,
     Shelve,
     Tighten,
@@ -146,6 +150,11 @@ def test_what_is_not_obeyed_is_answered_too(
         "foreign": (order(Capture(stream="s"), id="foreign", device="other"), "is for device"),
         "nowhere": (order(Capture(stream="t"), id="nowhere"), "no stream 't': the device has s"),
         "never": (order(Acknowledge(stream="s", alarm="drift"), id="never"), "no alarm 'drift'"),
+        "topic": (
+            order(OutOfService(stream="s", alarm="a/#"), id="topic"),
+            "no alarm 'a/#'",
+        ),
+        "long": (known.replace(b'"known"', b'"long","' + b"y" * 9000 + b'":1'), "unknown field"),
         "unknown": (known.replace(b"known", b"unknown").replace(b"capture", b"format"), "format"),
         "more": (known.replace(b'"known"', b'"more","sudo":1'), "unknown field `sudo`"),
         "zone": (
@@ -161,6 +170,7 @@ def test_what_is_not_obeyed_is_answered_too(
         for name, (payload, words) in wrong.items():
             reply = ask(collector, payload)
             assert words in reply.message, reply
+            assert parse(TOPICS.reply(), encode(reply), PREFIX) is not None
             assert reply.outcome == ("failed" if name == "dark" else "refused")
         assert ask(collector, known.replace(b"known", b"again")).outcome == "failed"
         late = ask(collector, order(Capture(stream="s"), id="late", expires_wall_time=past))
@@ -169,12 +179,53 @@ def test_what_is_not_obeyed_is_answered_too(
     assert len(replies(collector)) == len(wrong) + 2
 
 
+KILLED = """
+import os, pathlib, signal
+from edge_guard.publish.outbox import Outbox
+spooled = Outbox.post
+def die(moment, kind):
+    mark = pathlib.Path(os.environ["KILLED"])
+    if kind == "reply" and mark.name == moment and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+def post(self, kind, *rest):
+    die("before", kind)
+    sequence = spooled(self, kind, *rest)
+    die("after", kind)
+    return sequence
+Outbox.post = post
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_kill_9_exactly_around_the_reply(
+    broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """What was decided is on the disk; only one of the two lives spools the reply."""
+    monkeypatch.setattr(test_daemon, "DAEMON", KILLED + test_daemon.DAEMON)
+    config, killed = watching(tmp_path, broker.port, FROZEN), tmp_path / moment
+    payload = order(Acknowledge(stream="s", alarm="frozen"))
+    with Counter(broker.port) as collector:
+        process = start(config, tmp_path, KILLED=str(killed))
+        wait_until(lambda: decoded(collector, "alarm", Alarm))
+        reply = ask(collector, payload)
+        assert killed.exists()
+        heard = len(collector.listener.on("reply"))
+        collector.listener.publish(TOPICS.command(), payload)
+        wait_until(lambda: len(collector.listener.on("reply")) > heard)
+        _end(process)
+        alarms = decoded(collector, "alarm", Alarm)
+    assert replies(collector) == [reply]
+    assert (reply.outcome, reply.message) == ("done", "the alarm is acknowledged")
+    assert [alarm.isa_state for alarm in alarms] == ["unacknowledged", "acknowledged"]
+
+
 def test_kill_9_between_command_and_reply(broker: Mosquitto, tmp_path: Path) -> None:
     """Sent until it is answered, to a daemon that is killed in between: one reply each."""
     config = watching(tmp_path, broker.port, *[FLAGGED] * 50, loop=False, frames_per_second=50.0)
     wanted: dict[str, bytes] = {}
     with Counter(broker.port) as collector:
-        for round_ in range(4):
+        for round_ in range(2):
             process = start(config, tmp_path)
             wait_until(lambda: bool(collector.listener.on("state")))
             commands = [order(Acknowledge(stream="s", alarm="flagged")) for _ in range(5)]

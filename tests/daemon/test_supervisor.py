@@ -17,7 +17,7 @@ import os, sys, time
 from pathlib import Path
 from edge_guard import supervisor
 from edge_guard.notify import notify
-supervisor.SILENT_SECONDS = 1.0
+supervisor.SILENT_SECONDS = supervisor.STOP_SECONDS = 1.0
 supervisor.supervise()
 note = Path(sys.argv[1])
 with note.open("a") as file:
@@ -102,3 +102,14 @@ def test_a_hangup_is_handed_on(tmp_path: Path) -> None:
     process.send_signal(signal.SIGHUP)
     process.communicate(timeout=20)
     assert process.returncode == 7
+
+
+def test_a_child_that_does_not_stop_is_ended(tmp_path: Path) -> None:
+    work = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + FOREVER
+    process = start(tmp_path, work)
+    wait_until(lambda: len(children(tmp_path)) == 1)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGKILL
+    assert b"does not stop" in errors

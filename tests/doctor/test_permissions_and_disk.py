@@ -26,12 +26,12 @@ needs_user = pytest.mark.skipif(os.geteuid() == 0, reason="root may read and wri
 @pytest.fixture
 def config(tmp_path: Path) -> DeviceConfig:
     """A device whose files are as they should be."""
-    for name, mode in (("password", 0o600), ("key", 0o400), ("x.guard", 0o644)):
+    for name, mode in (("password", 0o600), ("key", 0o400), ("x.guard", 0o644), ("k.pub", 0o644)):
         (tmp_path / name).write_text("secret")
         (tmp_path / name).chmod(mode)
     (tmp_path / "spool").mkdir(mode=0o700)
     return DeviceConfig(
-        device=DeviceTable(id="d"),
+        device=DeviceTable(id="d", trusted_keys=(str(tmp_path / "k.pub"),)),
         stream=(StreamTable(name="s", source="0", bundle=str(tmp_path / "x.guard")),),
         mqtt=MqttTable(
             username="d",
@@ -50,7 +50,7 @@ def permissions(config: DeviceConfig, *, fix: bool = False) -> dict[str, Finding
 
 def test_files_as_they_should_be(config):
     assert permissions(config) == {}
-    assert len(list(check_permissions(config, fix=False))) == 4
+    assert len(list(check_permissions(config, fix=False))) == 5
 
 
 @pytest.mark.parametrize("name", ["password", "key"])
@@ -104,10 +104,11 @@ def test_what_cannot_be_fixed_is_a_problem(config, tmp_path):
     assert "could not be put right" in found.message
 
 
-def test_a_bundle_that_everybody_may_write(config, tmp_path):
-    (tmp_path / "x.guard").chmod(0o666)
+@pytest.mark.parametrize(("name", "what"), [("x.guard", "bundle"), ("k.pub", "trusted key")])
+def test_what_everybody_may_write_could_be_exchanged(config, tmp_path, name, what):
+    (tmp_path / name).chmod(0o666)
     (found,) = permissions(config).values()
-    assert "could be exchanged" in found.message
+    assert f"{what} {tmp_path / name}: it could be exchanged" in found.message
 
 
 @needs_user

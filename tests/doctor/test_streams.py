@@ -17,6 +17,7 @@ from edge_guard.doctor.light import check_light
 from edge_guard.doctor.streams import check_cost, check_stream, read_bundles
 from edge_guard.gate.spec import GateSpec, RepeatSpec
 from edge_guard.pipeline import Pipeline
+from edge_guard.signing import generate_keys, sign_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO, FOOTAGE = ROOT / "models" / "demo_line.guard", ROOT / "models" / "footage.avi"
@@ -71,6 +72,20 @@ def test_a_damaged_bundle_is_a_problem_and_no_other_check_is_tried(tmp_path):
     (found,) = check_stream(stream, read[str(spoilt)])
     assert (found.area, found.level) == ("bundle", "problem")
     assert "damaged" in found.message
+
+
+def test_a_bundle_that_nobody_trusted_has_signed_is_a_problem(tmp_path):
+    generate_keys(tmp_path / "k.key", tmp_path / "k.pub")
+    trusted = (str(tmp_path / "k.pub"),)
+    (found,) = check_stream(table(FOOTAGE), read_bundles((table(FOOTAGE),), trusted)[str(DEMO)])
+    assert (found.area, found.level) == ("bundle", "problem")
+    assert "is not signed" in found.message
+    signed = tmp_path / "s.guard"
+    sign_bundle(DEMO, signed, tmp_path / "k.key")
+    stream = StreamTable(name="s", source=str(FOOTAGE), bundle=str(signed))
+    found, *_ = check_stream(stream, read_bundles((stream,), trusted)[str(signed)])
+    assert found.level == "ok"
+    assert "signed" in found.message
 
 
 def test_a_bundle_of_another_runtime_is_a_problem(bundle):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ from edge_guard.daemon import Daemon
 from edge_guard.drift.model import DriftModel
 from edge_guard.gate.gate import Measurement, Meter, named
 from edge_guard.publish.messages import PREFIX, Alarm, Summary, decode
+from edge_guard.tightening import Tightened
 from edge_guard.types import Frame, Result
 
 
@@ -23,6 +25,7 @@ class Inspector:
 
     bundle_id = "drifting@1"
     accuracy = None
+    own_limits = tightened = Tightened()
 
     def __init__(self, model: DriftModel) -> None:
         self.drift: DriftModel | None = model
@@ -36,6 +39,12 @@ class Inspector:
     def inspect(self, frame: Frame) -> Result:
         self.seen = self._meter.measure(frame.image)
         return judged(self._rng)
+
+    def trials(self) -> Iterator[str]:
+        return iter(())
+
+    def tighten(self, limits: Tightened) -> None:
+        pass
 
     def close(self) -> None:
         pass

@@ -7,12 +7,13 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from tinymodel import LABELS, parts, write_model
 
 from edge_guard.backends.preprocess import encode_png
-from edge_guard.bundle import read_bundle
+from edge_guard.bundle import Bundle, read_bundle
 from edge_guard.calibration.calibrate import silent
 from edge_guard.calibration.references import Reference, find_references
 from edge_guard.cli.main import main
@@ -81,6 +82,7 @@ def test_it_names_what_it_is_about(folder):
     assert "--false-flag-rate 0.01" in words
     assert f"{bundle.manifest.promise.score_limit:.4g}" in words
     assert "good/100.png" in words, "the foreign reference is shown"
+    assert "references unlike the others: 1, shown below" in words
 
 
 def test_pictures_kept_out_are_used_and_named_so(folder):
@@ -96,6 +98,40 @@ def test_without_them_it_says_that_the_guard_knows_its_pictures(folder):
     write_calibration_report(report, file, read_bundle(file), material, silent)
     assert "which the guard was fitted on" in text_of(report)
     assert "kept out" not in text_of(report)
+
+
+def test_labels_add_reliability_and_risk(folder, tmp_path):
+    """The share of wrong answers is counted here again, by the model's own word."""
+    pictures = parts(24, 21)
+    for i, label in enumerate(LABELS):
+        _write(tmp_path / "kept" / label, pictures[i::3])
+    file, report = folder / "x.guard", tmp_path / "r.html"
+    bundle, kept = read_bundle(file), find_references(tmp_path / "kept")
+    material = Material(find_references(folder / "good"), kept, True, {})
+    write_calibration_report(report, file, bundle, material, silent)
+    pipeline = Pipeline(bundle, live=False)
+    wrong = sum(LABELS[int(pipeline.score(r.load()).label_index or 0)] != r.label for r in kept)
+    assert f"Of 24 labelled pictures the model is wrong on {wrong}." in text_of(report)
+    titles = re.findall(r"<title>(.*?)</title>", report.read_text("utf-8"))
+    assert titles[2:] == ["Reliability of the confidence", "Risk against coverage"]
+
+
+def test_a_guard_that_sees_nothing_is_told_first(folder):
+    file, report = folder / "x.guard", folder / "blind.html"
+    bundle = read_bundle(file)
+    replace = msgspec.structs.replace
+    manifest = replace(
+        bundle.manifest,
+        promise=replace(bundle.manifest.promise, score_limit=1e9, p_limit=-1.0),
+        gate=replace(bundle.manifest.gate, limits=(), cells=None, alignment=None),
+    )
+    blind = Bundle(manifest, bundle.model, bundle.arrays, bundle.pictures, "blind")
+    kept = find_references(folder / "kept")[:5]
+    material = Material(find_references(folder / "good"), kept, False, {})
+    write_calibration_report(report, file, blind, material, silent)
+    words = text_of(report).split("What each verdict looks like")[0]
+    assert "a foreign part lies there: even 50 % of the picture’s side was noticed only in" in words
+    assert "the lens loses its focus: even blur of 3 % of the picture was noticed only in" in words
 
 
 def test_each_degree_counts_what_the_bundle_says(folder):

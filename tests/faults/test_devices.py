@@ -36,7 +36,7 @@ def core(folder: Path, port: int) -> Core:
 
 def test_the_daemon_killed(broker: Mosquitto, tmp_path: Path, times: Times) -> None:
     """Events with pictures, results, summaries and alarms, cut off anywhere."""
-    repetitions, chance, produced = times(3, 50), random.Random(8), Produced()
+    repetitions, chance, produced = times(2, 50), random.Random(8), Produced()
     levels = [FLAGGED, ACCEPTED, FROZEN, FROZEN, FLAGGED, ACCEPTED] * 10
     pictures = write_pictures(tmp_path / "in", *levels)
     with core(tmp_path, broker.port):

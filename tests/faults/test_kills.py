@@ -37,7 +37,7 @@ def drain(outbox: Outbox, seconds: float = 60.0) -> None:
 
 def test_the_device_killed(broker: Mosquitto, tmp_path: Path, times: Times) -> None:
     chance, produced = random.Random(1), Produced()
-    repetitions = times(5, 50)
+    repetitions = times(3, 50)
     with core(tmp_path, broker.port):
         for _ in range(repetitions):
             with Sender(tmp_path, broker.port) as sender:
@@ -73,7 +73,7 @@ with Core(Path(sys.argv[1]), MqttTable(host="127.0.0.1", port=int(sys.argv[2])))
 def test_the_collector_killed_between_commit_and_receipt(
     broker: Mosquitto, tmp_path: Path, times: Times
 ) -> None:
-    repetitions = times(4, 50)
+    repetitions = times(3, 50)
     produced, outbox = Produced(), open_outbox(tmp_path)
     paths = [str(HERE.parent), str(HERE.parent / "collector")]
     arguments = [sys.executable, "-c", DOOMED, str(tmp_path), str(broker.port), *paths]
@@ -94,7 +94,7 @@ def test_the_collector_killed_between_commit_and_receipt(
 
 def test_mosquitto_killed_with_a_backlog(broker: Mosquitto, tmp_path: Path, times: Times) -> None:
     """Without a collector it acknowledges everything, and forgets it when it is killed."""
-    repetitions = times(3, 20)
+    repetitions = times(2, 20)
     produced, outbox = Produced(), open_outbox(tmp_path)
     with core(tmp_path, broker.port):
         pass  # from now on the broker queues for it, in memory
@@ -119,7 +119,7 @@ def _sent(outbox: Outbox, sequence: int) -> bool:
 
 
 def test_mosquitto_killed_in_mid_stream(broker: Mosquitto, tmp_path: Path, times: Times) -> None:
-    repetitions = times(3, 20)
+    repetitions = times(2, 20)
     produced, outbox = Produced(), open_outbox(tmp_path)
     with core(tmp_path, broker.port):
         running = publisher(outbox, broker.port)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
 from accounts import Produced, account, note
 from brokers import Listener, Mosquitto
+from clocks import wrong_clock
 from core import Core
 from devices import TOPICS, open_outbox
 from reports import Reporter, picture
@@ -19,7 +19,6 @@ from resender import wait_until
 from sender import post, publisher
 
 from edge_guard.config import MqttTable
-from edge_guard.publish import stamp
 from edge_guard.publish.messages import BootReceipt, Receipt, encode
 from edge_guard.publish.outbox import Outbox
 from edge_guard.publish.rows import OVERDUE_ROUNDS
@@ -201,23 +200,6 @@ def _bent(payload: bytes, chance: random.Random) -> bytes:
     return bytes(bent)
 
 
-@contextmanager
-def clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> Iterator[None]:
-    """The device's wall clock goes wrong; its monotonic one does not."""
-    real = time.time_ns
-
-    class Wrong:
-        def __getattr__(self, name: str) -> object:
-            return getattr(time, name)
-
-        def time_ns(self) -> int:
-            return real() + int(seconds * 1e9)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(stamp, "time", Wrong())
-        yield
-
-
 def test_clocks_that_jump(
     broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: Times
 ) -> None:
@@ -229,7 +211,8 @@ def test_clocks_that_jump(
         running.start()
         for number in range(repetitions):
             for jump in (0.0, -10 * 365.25 * 86_400, 3600.0, -1e9):
-                with clock(monkeypatch, jump):
+                with wrong_clock(monkeypatch) as clock:
+                    clock.seconds = jump
                     for more in range(7):
                         post(outbox, 28 * number + more, produced)
         wait_until(lambda: outbox.spool.backlog() == 0, 60)

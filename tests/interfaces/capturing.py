@@ -15,8 +15,9 @@ from typing import Any
 
 import msgspec
 from brokers import Listener, Mosquitto, free_port
-from devices import TOPICS, Counter, wait_until
+from devices import TOPICS, wait_until
 from pretend import ACCEPTED, BROKEN, FLAGGED, FROZEN, TIMING, Pretender, device, write_pictures
+from running import Running
 
 from edge_guard import daemon as daemon_module
 from edge_guard.config import DeviceConfig
@@ -80,24 +81,28 @@ def capture(folder: Path) -> Traffic:
     """Return the traffic of a device that has lost messages, flags, freezes and recovers."""
     lose_messages(folder)
     pictures = write_pictures(folder / "in", ACCEPTED, FLAGGED, BROKEN, FROZEN)
-    with Mosquitto(folder) as broker, Counter(broker.port) as collector:
+    with (
+        Mosquitto(folder) as broker,
+        Listener(broker.port) as listener,
+        Running(folder, broker.port),
+    ):
         config = device(folder, broker.port, pictures, publish="all", watch=True)
         with running(config) as daemon:
-            wait_until(lambda: b'"frozen"' in b"".join(collector.listener.on("state")))
+            wait_until(lambda: b'"frozen"' in b"".join(listener.on("state")))
             write_pictures(pictures, ACCEPTED)
             (pictures / "0005.png").write_bytes(b"no picture")
             wait_until(lambda: daemon.describe().streams[0].frames == 6)
-            collector.listener.publish(TOPICS.command(), encode(COMMAND))
-            collector.listener.wait(lambda _: bool(collector.listener.on("reply")))
-        collector.wait_for(daemon.outbox.spool.boot_id, daemon.final_counts[0])
+            listener.publish(TOPICS.command(), encode(COMMAND))
+            listener.wait(lambda _: bool(listener.on("reply")))
+        assert daemon.final_counts[1] == 0, "the collector has not stored all"
         with Listener(broker.port) as late:
             late.publish("other/end", b"")  # comes after all that is retained
             late.wait(lambda messages: messages[-1:] == [("other/end", b"", False)])
-            retained = {topic: payload for topic, payload, kept in late.messages if kept}
-        traffic = Traffic(retained=retained)
-        for topic, payload, _ in collector.listener.messages:
-            if topic.startswith(f"{TOPICS.base}/"):
-                traffic.topics.setdefault(topic, []).append(payload)
+            traffic = Traffic(retained={topic: p for topic, p, kept in late.messages if kept})
+        listener.wait(lambda messages: messages[-1][0] == "other/end")
+    for topic, payload, _ in listener.messages:
+        if topic.startswith(f"{TOPICS.base}/"):
+            traffic.topics.setdefault(topic, []).append(payload)
     return traffic
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "daemon"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "collector"))
 
 from capturing import Traffic, capture
 from conversation import Conversation, hold

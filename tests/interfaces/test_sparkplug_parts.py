@@ -22,7 +22,7 @@ from edge_guard.publish.sparkplug.payload import (
     decode_command,
     encode_payload,
 )
-from edge_guard.publish.sparkplug.session import MOST_HISTORY, Session
+from edge_guard.publish.sparkplug.session import HISTORY_STEP_MS, MOST_HISTORY, Session
 from edge_guard.publish.sparkplug.wire import fields
 
 PEER = Path(sys.prefix) / "peers" / "bin" / "python"
@@ -122,8 +122,21 @@ def reading(**values: int) -> Reading:
 
 def test_bd_seq_goes_round_after_255() -> None:
     session = Session("g", "n")
-    wills = [decode(session.connecting(0).payload).metrics[0].long_value for _ in range(258)]
+    wills = []
+    for _ in range(258):
+        wills.append(decode(session.connecting(0).payload).metrics[0].long_value)
+        session.connected()
     assert wills == [*range(256), 0, 1]
+
+
+def test_bd_seq_counts_only_what_was_sent() -> None:
+    session = Session("g", "n")
+    for _ in range(3):
+        will = session.connecting(0)  # the broker cannot be reached
+    session.connected()
+    birth = decode(next(session.births(reading(a=0), 0)).payload)
+    assert birth.metrics[0].name == "bdSeq"
+    assert birth.metrics[0].long_value == decode(will.payload).metrics[0].long_value == 0
 
 
 def test_history_keeps_the_newest_and_goes_in_parts() -> None:
@@ -132,13 +145,29 @@ def test_history_keeps_the_newest_and_goes_in_parts() -> None:
     list(session.births(reading(a=0), 0))
     session.connecting(0)
     for number in range(1, MOST_HISTORY + 10):
-        session.keep(reading(a=number), number)
-    messages = [decode(message.payload) for message in session.births(reading(a=-1), 9_999_999)]
+        session.keep(reading(a=number), number * HISTORY_STEP_MS)
+    messages = [decode(message.payload) for message in session.births(reading(a=-1), 0)]
     told = [m for message in messages for m in message.metrics if m.is_historical]
     assert len(told) == MOST_HISTORY
     assert max(len(message.metrics) for message in messages) <= 200
-    assert told[-1].timestamp == MOST_HISTORY + 9
+    assert told[-1].timestamp == (MOST_HISTORY + 9) * HISTORY_STEP_MS
     assert [message.seq for message in messages] == list(range(len(messages)))
+
+
+def test_history_keeps_every_state_and_a_number_a_minute() -> None:
+    def state(word: str, number: int) -> Reading:
+        own = {"word": Value(DataType.STRING, word), "number": Value(DataType.INT64, number)}
+        return Reading(own, {}, frozenset())
+
+    session = Session("g", "n")
+    list(session.births(state("a", 0), 0))
+    session.connecting(0)
+    for second in range(1, 121):
+        session.keep(state("ab"[second % 2], second), second * 1000)
+    late = [decode(message.payload) for message in session.births(state("a", 121), 121_000)][1:]
+    types = [m.WhichOneof("value") for message in late for m in message.metrics]
+    assert types.count("string_value") == 120
+    assert types.count("long_value") == 2
 
 
 def test_history_of_an_absent_camera_waits_for_it() -> None:

@@ -34,6 +34,12 @@ class Change:
     right: tuple[str, ...]
 
 
+def changed(image: Image, befall: Befall, t: int, seed: int) -> Image:
+    """Return the frame after a change; the same seed changes each frame alike."""
+    made: Array = np.asarray(befall(image, t, np.random.default_rng(seed)))
+    return np.clip(np.rint(made), 0, 255).astype(np.uint8)
+
+
 def _light(levels: float) -> Befall:
     return lambda x, _, __: x + levels
 

@@ -9,11 +9,13 @@ thirteen channels at once, of which the peers see one; alibi-detect sets its own
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
 
+from drift_quality import peers_real
 from drift_quality.simulated import NAMES, World, run_lengths, step_delays
 from edge_guard.types import Doubles
 
@@ -67,13 +69,18 @@ def table(runs: int, seed: int) -> Iterator[str]:
     yield "| detector | mean between false alarms | 4 σ | 2 σ | 1 σ | the same with AR(.9) frames |"
     yield "|---|---|---|---|---|---|"
     yield _ours(runs, seed)
+    rivals = {"edge-guard, this channel alone": peers_real.ours(PROMISED)}
     for name, (make, ladder) in _river().items():
-        yield _peer(name, make, ladder, runs, seed)
+        threshold = _tuned(make, ladder, seed)
+        yield _peer(name, make, threshold, runs, seed)
+        rivals[name] = partial(_fed, make, threshold)
     if find_spec("alibi_detect"):
         yield _alibi(runs, seed)
+        rivals["alibi-detect CVM online"] = _fed_alibi
     for library in ("river", "alibi_detect"):
         if not find_spec(library):
             yield f"| {library} is not installed | | | | | |"
+    yield from peers_real.table(rivals)
 
 
 def _river() -> dict[str, tuple[Make, tuple[float, ...]]]:
@@ -99,11 +106,36 @@ def _river() -> dict[str, tuple[Make, tuple[float, ...]]]:
     }
 
 
-def _peer(name: str, make: Make, ladder: tuple[float, ...], runs: int, seed: int) -> str:
-    for threshold in ladder:
-        length = _run_length(make, threshold, 0.0, seed)
-        if length >= PROMISED:
-            break
+def _tuned(make: Make, ladder: tuple[float, ...], seed: int) -> float:
+    """Return the loosest threshold that keeps the promise."""
+    kept = (t for t in ladder if _run_length(make, t, 0.0, seed) >= PROMISED)
+    return next(kept, ladder[-1])
+
+
+def _fed(
+    make: Make, threshold: float, references: Doubles, stream: Doubles, seed: int
+) -> int | None:
+    """Return what a peer makes of a stream that follows its references."""
+    detector = make(threshold, references, seed)
+    for x in references.tolist():
+        detector.update(x)
+    return _first(detector, stream)
+
+
+@cache
+def _alibi_detector(seed: int) -> _Alibi:
+    """Return the detector calibrated on normal references: it sets its own thresholds, for long."""
+    return _Alibi(World(0.0, 300).frames(300, np.random.default_rng(seed))[:, _LIGHT])
+
+
+def _fed_alibi(_: Doubles, stream: Doubles, __: int) -> int | None:
+    detector = _alibi_detector(0)
+    detector.restart()
+    return _first(detector, stream)
+
+
+def _peer(name: str, make: Make, threshold: float, runs: int, seed: int) -> str:
+    length = _run_length(make, threshold, 0.0, seed)
     delays = [_peer_delay(make, threshold, step, runs, seed) for step in STEPS]
     video = _run_length(make, threshold, 0.9, seed)
     return _row(f"{name} ({threshold:g})", length, delays, video)
@@ -139,8 +171,7 @@ def _first(detector: Detector, values: Doubles) -> int | None:
 
 def _alibi(runs: int, seed: int) -> str:
     """CVM calibrates its own thresholds, which takes long: one set of references for all runs."""
-    references = World(0.0, 300).frames(300, np.random.default_rng(seed))[:, _LIGHT]
-    detector = _Alibi(references)
+    detector = _alibi_detector(seed)
 
     def again(_: float, __: Doubles, ___: int) -> Detector:
         detector.restart()

@@ -6,17 +6,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from guard_quality.guarded import calibrated
 
-from drift_quality.changes import Befall, Change
+from drift_quality.changes import Change, changed
 from drift_quality.scenes import view
 from edge_guard.calibration.settings import Settings
 from edge_guard.drift.incident import Report
 from edge_guard.drift.monitor import Monitor
 from edge_guard.drift.spec import DriftSpec
 from edge_guard.pipeline import Pipeline
-from edge_guard.types import Array, Frame, Image, Result
+from edge_guard.types import Frame, Image, Result
 
 MODEL = "pcb_simplecnn_int8_onnx"
 BEFORE, AFTER = 60, 400
@@ -132,9 +131,3 @@ class Camera:
         )
         self.cost_us.append((time.perf_counter() - started) * 1e6)
         return report
-
-
-def changed(image: Image, befall: Befall, t: int, seed: int) -> Image:
-    """Return the frame after a change; the same seed changes each frame alike."""
-    made: Array = np.asarray(befall(image, t, np.random.default_rng(seed)))
-    return np.clip(np.rint(made), 0, 255).astype(np.uint8)

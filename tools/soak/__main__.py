@@ -96,7 +96,7 @@ def soak(folder: Path, arguments: argparse.Namespace) -> Report:
             for camera in cameras:
                 camera.close()
     healthy = [f"camera{number}" for number in range(1, len(cameras))]
-    return conclude(samples, faults, healthy, arguments.frames_per_second, code)
+    return conclude(samples, faults, healthy, code)
 
 
 def watch(
@@ -105,20 +105,23 @@ def watch(
     """Play the faults, one after the other, and take samples; return both."""
     period = min(5.0, arguments.minutes * 60 / 12)
     faults = dict.fromkeys(map(str, FAULTS), 0)
-    began = time.monotonic()
+    settled(port, 0.0, faulty=False)  # the device has started
+    began = next_sample = time.monotonic()
     schedule = itertools.cycle(FAULTS)
     samples: list[Sample] = []
     next_fault, fault_ends = began + arguments.fault_every, float("inf")
     next_line = began + 60.0
     while (now := time.monotonic()) < began + arguments.minutes * 60 and device.poll() is None:
         if now >= fault_ends:
-            camera.fault, fault_ends = Fault.NONE, float("inf")
+            camera.fault, fault_ends, next_sample = Fault.NONE, float("inf"), now
         if now >= next_fault:
             camera.fault = next(schedule)
             faults[camera.fault] += 1
             fault_ends, next_fault = now + arguments.fault_seconds, now + arguments.fault_every
-        if now >= began + period * len(samples):
-            samples.append(settled(port, began))
+            next_sample = now
+        if now >= next_sample:
+            next_sample = now + period
+            samples.append(settled(port, began, faulty=camera.fault != Fault.NONE))
         if now >= next_line:
             next_line += 60.0
             last = samples[-1]
@@ -132,14 +135,14 @@ def watch(
     return samples, faults
 
 
-def settled(port: int, began: float) -> Sample:
+def settled(port: int, began: float, *, faulty: bool) -> Sample:
     """Return a sample, waiting for a device that is about to start."""
     for _ in range(150):
         try:
-            return take(port, time.monotonic() - began)
+            return take(port, time.monotonic() - began, faulty=faulty)
         except (OSError, KeyError):
             time.sleep(0.2)
-    return take(port, time.monotonic() - began)
+    return take(port, time.monotonic() - began, faulty=faulty)
 
 
 def free_port() -> int:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import urllib.request
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 
 MAX_SLOPE_MIB_PER_HOUR = 1.0
-LEAST_MINUTES = 10.0
+LEAST_MINUTES = 20.0
 """A shorter soak says nothing about the slope: buffers are still filling."""
 MAX_MORE_FILES = 4
 MAX_MORE_THREADS = 2
-LEAST_FRAME_RATE = 0.9
-"""Of the streams without faults, against what their cameras give."""
+LEAST_SHARE = 0.9
+"""Of its frame rate that a stream must keep while another one's camera is faulty."""
 _MIB = 1 << 20
 
 
@@ -21,6 +22,8 @@ class Sample:
     """The device's metrics at one moment."""
 
     seconds: float
+    faulty: bool
+    """Whether a camera is, from now on."""
     memory_mib: float
     files: int
     threads: int
@@ -33,7 +36,7 @@ class Sample:
     self_tests: tuple[int, ...]
 
 
-def take(port: int, seconds: float) -> Sample:
+def take(port: int, seconds: float, *, faulty: bool) -> Sample:
     """Return what the device's ``/metrics`` says now.
 
     Raises
@@ -51,6 +54,7 @@ def take(port: int, seconds: float) -> Sample:
             values.setdefault(family, {})[labels.rstrip("}")] = float(value)
     return Sample(
         seconds,
+        faulty,
         values["process_resident_memory_bytes"][""] / _MIB,
         int(values["process_open_fds"][""]),
         int(values["process_threads"][""]),
@@ -71,6 +75,8 @@ class Report:
     minutes: float
     frames: dict[str, int]
     frames_per_second: dict[str, float]
+    beside_faults: dict[str, float]
+    """The rate of each stream without faults while another has one, in shares of its usual."""
     dropped: int
     reasons: dict[str, int]
     faults: dict[str, int]
@@ -98,10 +104,9 @@ def conclude(
     samples: list[Sample],
     faults: dict[str, int],
     healthy: list[str],
-    frames_per_second: float,
     exit_code: int,
 ) -> Report:
-    """Return the report; the first third of the samples is warm-up.
+    """Return the report; the first half of the samples is warm-up: buffers fill for ten minutes.
 
     Parameters
     ----------
@@ -111,12 +116,10 @@ def conclude(
         How often each was played.
     healthy : list of str
         Streams without faults.
-    frames_per_second : float
-        Of each camera.
     exit_code : int
         Of the device.
     """
-    warm = samples[len(samples) // 3 :]
+    warm = samples[len(samples) // 2 :]
     first, last = warm[0], warm[-1]
     slope, error = slope_of([(s.seconds / 3600, s.memory_mib) for s in warm])
     span = max(last.seconds - first.seconds, 1e-6)
@@ -127,6 +130,7 @@ def conclude(
         minutes=round(last.seconds / 60, 2),
         frames=last.frames,
         frames_per_second=rates,
+        beside_faults={name: round(_share(samples, name), 3) for name in healthy},
         dropped=last.dropped,
         reasons=last.reasons,
         faults=faults,
@@ -142,7 +146,7 @@ def conclude(
         exit_code=exit_code,
         problems=(),
     )
-    slow = [name for name in healthy if rates[name] < LEAST_FRAME_RATE * frames_per_second]
+    slow = [name for name, share in report.beside_faults.items() if share < LEAST_SHARE]
     problems = {
         f"memory grows by {slope:.2f} ± {error:.2f} MiB/h": (
             report.minutes >= LEAST_MINUTES and slope - error > MAX_SLOPE_MIB_PER_HOUR
@@ -166,6 +170,17 @@ def slope_of(points: list[tuple[float, float]]) -> tuple[float, float]:
     slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / sxx
     rest = sum((y - mean_y - slope * (x - mean_x)) ** 2 for x, y in points)
     return slope, 2 * math.sqrt(rest / max(n - 2, 1) / sxx)
+
+
+def _share(samples: list[Sample], stream: str) -> float:
+    """Return a stream's rate beside faults over its rate beside none; 1 where one is unknown."""
+    frames, seconds = [0, 0], [0.0, 0.0]
+    for before, after in pairwise(samples):
+        frames[before.faulty] += after.frames.get(stream, 0) - before.frames.get(stream, 0)
+        seconds[before.faulty] += after.seconds - before.seconds
+    if not all(seconds) or not frames[False]:
+        return 1.0
+    return (frames[True] / seconds[True]) / (frames[False] / seconds[False])
 
 
 def _by(values: dict[str, float], label: str) -> dict[str, int]:

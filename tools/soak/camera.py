@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -65,7 +66,7 @@ class Camera:
         """What a device is given as its source."""
         return f"http://127.0.0.1:{self._server.server_port}/stream.mjpg"
 
-    def parts(self):  # type: ignore[no-untyped-def]
+    def parts(self) -> Iterator[bytes]:
         """Yield what goes over the wire, in time."""
         number, due = 0, time.monotonic()
         while self.fault != Fault.UNPLUGGED:
@@ -94,16 +95,17 @@ class Camera:
 
 def _encoded(footage: Path) -> list[bytes]:
     capture = cv2.VideoCapture(str(footage))
-    frames = []
+    frames: list[bytes] = []
     while True:
         done, image = capture.read()
         if not done:
             return frames
-        frames.append(_jpeg(image))
+        frames.append(_jpeg(np.asarray(image, np.uint8)))
 
 
 def _spoilt(frame: bytes) -> tuple[bytes, bytes]:
-    image = cv2.imdecode(np.frombuffer(frame, np.uint8), cv2.IMREAD_COLOR)
+    decoded = cv2.imdecode(np.frombuffer(frame, np.uint8), cv2.IMREAD_COLOR)
+    image = np.asarray(decoded, np.uint8)
     return _jpeg(np.zeros_like(image)), _jpeg(image[: image.shape[0] // 2, : image.shape[1] // 2])
 
 

@@ -8,14 +8,16 @@ from nicegui import ui
 
 from edge_guard.collector.accuracy import StreamAccuracy, accuracy_of
 from edge_guard.collector.audit import Share
+from edge_guard.collector.web.charts import Timed
 from edge_guard.collector.web.marks import box, link
 from edge_guard.collector.web.site import Site
 from edge_guard.collector.web.words import count, percent
 
 
-def stream_accuracy(site: Site, device: int, stream: str, since_ms: int) -> StreamAccuracy:
-    """Return what is known of a stream's accuracy since then."""
-    summaries = site.queries.summaries(device, stream, since_ms)
+def stream_accuracy(
+    site: Site, device: int, stream: str, since_ms: int, summaries: Timed
+) -> StreamAccuracy:
+    """Return what is known of a stream's accuracy since then, from its summaries of that time."""
     alarms = [
         row.alarm.message
         for row in site.queries.standing_alarms()

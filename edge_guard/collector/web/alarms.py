@@ -11,7 +11,7 @@ from nicegui import ui
 from edge_guard.collector.queries import AlarmRow
 from edge_guard.collector.web.marks import Mark, box, link
 from edge_guard.collector.web.ordering import Ordering
-from edge_guard.collector.web.words import moment, moment_of
+from edge_guard.collector.web.words import moment_of
 from edge_guard.publish.messages import (
     Acknowledge,
     Action,
@@ -68,7 +68,7 @@ class AlarmsPart:
             ui.label(alarm.message).classes("alarm-words")
             address = f"/stream/{row.device_id}/{quote(alarm.stream, safe='')}"
             link(f"{row.device} · {alarm.stream}", address)
-            ui.label(f"since {moment(row.occurred_ms)}").classes("time")
+            ui.label(f"since {moment_of(alarm.since_wall_time)}").classes("time")
             if said := standing_in_words(alarm):
                 ui.label(said).classes("alarm-said")
             if alarm.isa_state is not None:  # older devices take no orders

@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from edge_guard.collector.judgements import Answer, Judgement
 from edge_guard.collector.pictures import is_digest, media_type
-from edge_guard.collector.queries import DeviceRow, EventRow, Kind
+from edge_guard.collector.queries import AlarmRow, DeviceRow, EventRow, Kind
 from edge_guard.collector.web.accuracy import stream_accuracy
 from edge_guard.collector.web.site import Site
+from edge_guard.publish.messages import isa_state
 
 MOST_ID = 2**63 - 1
 Id = Annotated[int, InPath(ge=1, le=MOST_ID)]
@@ -79,7 +80,8 @@ def interface(site: Site) -> APIRouter:
         stream: Annotated[str, Query(max_length=128)],
         since_ms: Annotated[int, Query(ge=0, le=MOST_ID)] = 0,
     ) -> dict[str, Any]:
-        return asdict(stream_accuracy(site, device, stream, since_ms))
+        summaries = site.queries.summaries(device, stream, since_ms)
+        return asdict(stream_accuracy(site, device, stream, since_ms, summaries))
 
     @api.get("/results")
     def results(
@@ -89,6 +91,10 @@ def interface(site: Site) -> APIRouter:
     ) -> list[dict[str, Any]]:
         rows = site.queries.frames_per_minute(device, stream, since_ms)
         return [{"minute": at, "verdict": verdict, "frames": n} for at, verdict, n in rows]
+
+    @api.get("/alarms")
+    def alarms() -> list[dict[str, Any]]:
+        return [_alarm(row) for row in site.queries.standing_alarms()]
 
     @api.get("/pictures/{digest}")
     def picture(digest: str) -> Response:
@@ -140,6 +146,11 @@ def _event(row: EventRow) -> dict[str, Any]:
     if row.has_picture and row.event.image is not None:
         listed["picture"] = f"/api/pictures/{row.event.image.sha256}"
     return listed | {"event": msgspec.to_builtins(row.event)}
+
+
+def _alarm(row: AlarmRow) -> dict[str, Any]:
+    listed = {"device_id": row.device_id, "device": row.device, "occurred_ms": row.occurred_ms}
+    return listed | {"isa_state": isa_state(row.alarm), "alarm": msgspec.to_builtins(row.alarm)}
 
 
 def _picture(site: Site, digest: str) -> Response:

@@ -103,7 +103,8 @@ class _StreamPart:
         self._cause.set_visibility(bool(stream.cause))
         self._mix.show(stream.verdicts)
         self._speed.set_text(f"{stream.frames_per_second:.1f}")
-        self._last.set_text(moment_of(stream.last_new_frame_wall_time))
+        newest = stream.last_new_frame_wall_time or stream.last_frame_wall_time
+        self._last.set_text(moment_of(newest))
         self._last.props["title"] = f"last frame {moment_of(stream.last_frame_wall_time)}"
         self._dropped.set_text(count(sum(stream.dropped.values())))
         causes = ", ".join(f"{cause}: {n}" for cause, n in stream.dropped.items())

@@ -36,7 +36,9 @@ class JudgementPart:
             with box("judgement-answers"):
                 for answer in ANSWERS:
                     button = ui.button(answer, on_click=partial(self._say, answer))
-                    button.classes(f"answer is-{answer}").props('no-caps unelevated :ripple="false"')
+                    button.classes(f"answer is-{answer}").props(
+                        'no-caps unelevated :ripple="false"'
+                    )
             with box("judgement-more"):
                 letters = f"maxlength={MOST_LETTERS} outlined dense"
                 self._label = ui.input("right label").props(letters)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from typing import Literal
+from urllib.parse import quote
 
 from nicegui import ui
 
-from edge_guard.collector.web.marks import box
+from edge_guard.collector.web.marks import box, link
 from edge_guard.collector.web.site import Site
 from edge_guard.publish.messages import Action, Reply
 
@@ -30,11 +31,13 @@ class Ordering:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._mine: dict[str, str] = {}
+        self._mine: dict[str, tuple[str, str]] = {}  # device, and where its pictures are listed
         with box("ordering"):
             letters = f"maxlength={MOST_LETTERS} outlined dense"
             self._name = ui.input("your name, for orders").props(letters).classes("ordering-name")
             self._said = ui.label().classes("ordering-said").props("role=status")
+            self._picture = link("see it", "/events")
+            self._picture.set_visibility(False)
 
     async def give(self, device_id: int, device: str, action: Action) -> None:
         """Send an order in the name of who sits at the page."""
@@ -49,14 +52,18 @@ class Ordering:
         except Exception as error:
             self._said.set_text(f"The order could not be stored ({error}).")
             raise
-        self._mine[row.command.id] = device
+        pictures = f"/events?device={device_id}&stream={quote(action.stream, safe='')}&kind=all"
+        self._mine[row.command.id] = device, pictures
+        self._picture.set_visibility(False)
         self._said.set_text(f"Sent to {device}; waiting for its answer.")
 
     def hear(self, replies: Iterable[Reply]) -> None:
         """Show what devices answered to this page's orders."""
         for reply in replies:
-            device = self._mine.pop(reply.command_id, None)
-            if device is not None:
+            if reply.command_id in self._mine:
+                device, pictures = self._mine.pop(reply.command_id)
                 words = f"{device}: {reply.outcome}, {reply.message}"
+                self._picture.props["href"] = pictures
+                self._picture.set_visibility(reply.event_id is not None)
                 self._said.set_text(words)
                 ui.notify(words, type=_TYPES[reply.outcome])

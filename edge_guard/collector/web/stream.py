@@ -115,7 +115,7 @@ class _Stream:
         self._bucket_ms = charts.bucket_width_ms(summaries)
         alarms = await asyncio.to_thread(self._queries.drift_alarms, *self._key, since)
         self._drift.show(summaries, alarms, self._bucket_ms)
-        known = await asyncio.to_thread(stream_accuracy, self._site, *self._key, since)
+        known = await asyncio.to_thread(stream_accuracy, self._site, *self._key, since, summaries)
         self._accuracy.show(known)
         for chart, option in self._charts:
             _draw(chart, option(summaries, self._bucket_ms))

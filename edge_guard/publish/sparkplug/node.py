@@ -12,6 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from edge_guard.config import MqttTable, SparkplugTable
 from edge_guard.errors import BrokerError, EdgeGuardError
@@ -82,6 +83,7 @@ class EdgeNode:
         self._link: SparkplugLink | None = None
         self._stopping = threading.Event()
         self._cause = ""
+        self._due = 0.0
         self._thread = threading.Thread(target=self._run, name="sparkplug", daemon=True)
 
     @property
@@ -106,20 +108,32 @@ class EdgeNode:
         first, longest = self._reconnect_seconds
         delay = first
         while not self._stopping.is_set():
-            try:
-                self._link = self._connect()
-                delay = first
-                self._serve(self._link)
-            except EdgeGuardError as error:
-                self._broken(str(error))
-            except Exception as error:  # whatever goes wrong, the thread lives on
-                log.exception("Sparkplug failed")
-                self._broken(f"Sparkplug failed: {error}")
-            finally:
-                self._disconnect()
+            delay = first if self._survives(self._converse) else min(2 * delay, longest)
             until = time.monotonic() + delay * random.uniform(0.5, 1.0)
-            delay = min(2 * delay, longest)
-            self._wait_unheard(until)
+            self._survives(partial(self._wait_unheard, until))
+            self._stopping.wait(max(0.0, until - time.monotonic()))
+
+    def _survives(self, work: Callable[[], None]) -> bool:
+        """Do the work and return whether it went well; whatever goes wrong, the thread lives on."""
+        try:
+            work()
+        except EdgeGuardError as error:
+            self._broken(str(error))
+        except Exception as error:
+            if (cause := f"Sparkplug failed: {error}") != self._cause:
+                log.exception("Sparkplug failed")
+            self._broken(cause)
+        else:
+            return True
+        return False
+
+    def _converse(self) -> None:
+        """Talk to the host for as long as the connection lasts."""
+        try:
+            self._link = self._connect()
+            self._serve(self._link)
+        finally:
+            self._disconnect()
 
     def _connect(self) -> SparkplugLink:
         self._host.connecting()
@@ -127,6 +141,7 @@ class EdgeNode:
         topics = (self._session.commands, *self._host.topics)
         link = SparkplugLink(self._mqtt, self._client_id, will, topics)
         link.connect()
+        self._session.connected()
         try:
             answer = link.happenings.get(timeout=CONNECT_SECONDS)
         except queue.Empty:
@@ -140,25 +155,24 @@ class EdgeNode:
 
     def _serve(self, link: SparkplugLink) -> None:
         """Be born, and tell what changes, until the connection or the host is gone."""
-        due = 0.0
+        self._due = 0.0
         while not self._stopping.is_set():
-            if time.monotonic() >= due:
-                due = time.monotonic() + self._read_seconds
+            if time.monotonic() >= self._due:
+                self._due = time.monotonic() + self._read_seconds
                 self._tell(link)
             try:
-                happening = link.happenings.get(timeout=max(0.0, due - time.monotonic()))
+                happening = link.happenings.get(timeout=max(0.0, self._due - time.monotonic()))
             except queue.Empty:
                 continue
             if isinstance(happening, Closed):
                 self._broken(happening.cause)
                 return
+            was_there = self._host.online
             if isinstance(happening, Received):
-                there = self._host.online
-                self._received(link, happening)
-                if there and not self._host.online:
-                    self._broken("the primary host is offline")
-                    return
-                due = 0.0 if self._host.online and not there else due
+                self._received(happening)
+            if was_there and not self._host.online:
+                self._broken("the primary host is offline")
+                return
 
     def _tell(self, link: SparkplugLink) -> None:
         reading = self._read()
@@ -171,30 +185,28 @@ class EdgeNode:
             link.send(message)
         self._cause = ""
 
-    def _received(self, link: SparkplugLink, message: Received) -> None:
+    def _received(self, message: Received) -> None:
+        was_there = self._host.online
         try:
             if self._host.heard(message.topic, message.payload):
+                self._due = self._due if was_there else 0.0
                 return
             written = decode_command(message.payload)
         except ValueError as error:
             log.warning("%s ignored: %s", message.topic, error)
             return
-        if self._session.born and any(m.name == REBIRTH and m.boolean for m in written):
-            for birth in self._session.births(self._read(), _now_ms()):
-                link.send(birth)
+        if any(metric.name == REBIRTH and metric.boolean for metric in written):
+            self._session.born = False  # with the next look, so that a flood of them makes one
 
     def _read(self) -> Reading:
         return read(self._describe(), (decode(payload, Alarm) for payload in self._alarms()))
 
     def _wait_unheard(self, until: float) -> None:
         """Wait for the next attempt, and remember what the host misses."""
-        while (left := until - time.monotonic()) > 0 and not self._stopping.wait(
-            min(left, self._read_seconds)
-        ):
-            try:
-                self._session.keep(self._read(), _now_ms())
-            except EdgeGuardError as error:
-                self._broken(str(error))
+        while (left := until - time.monotonic()) > 0:
+            if self._stopping.wait(min(left, self._read_seconds)):
+                return
+            self._session.keep(self._read(), _now_ms())
 
     def _disconnect(self) -> None:
         link, self._link = self._link, None

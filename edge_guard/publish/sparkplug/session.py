@@ -17,6 +17,9 @@ REBIRTH = "Node Control/Rebirth"
 BIRTH_DEATH = "bdSeq"
 MOST_HISTORY = 5000
 """Changes kept while nobody listens; older ones go first. The spool keeps every event anyway."""
+HISTORY_STEP_MS = 60_000
+"""Numbers change with each frame: of each, history keeps one a minute; states and alarms all."""
+_STATES = (DataType.BOOLEAN, DataType.STRING)
 _MOST_IN_ONE = 200
 _ROUND = 256
 
@@ -52,6 +55,7 @@ class Session:
         self._sequence = 0
         self._aliases: dict[tuple[str, str], int] = {}
         self._history: deque[Change] = deque(maxlen=MOST_HISTORY)
+        self._kept_at: dict[tuple[str, str], int] = {}
         self._last: Reading | None = None
         self.born = False
 
@@ -61,21 +65,24 @@ class Session:
         return f"{NAMESPACE}/{self._group}/NCMD/{self._node}"
 
     def connecting(self, now_ms: int) -> Outgoing:
-        """Return the will of the next connection; its bdSeq goes on with each."""
+        """Return the will of the next connection: a death with the next bdSeq."""
+        self.born = False
+        return self._death((self._birth_death + 1) % _ROUND, now_ms)
+
+    def connected(self) -> None:
+        """Count a connection: its CONNECT has been sent, with the will of ``connecting``."""
         self._birth_death = (self._birth_death + 1) % _ROUND
-        return self.death(now_ms)
 
     def death(self, now_ms: int) -> Outgoing:
-        """Return the edge node's death: as a will, and before a goodbye."""
+        """Return the edge node's death before a goodbye."""
         self.born = False
-        metric = Metric(self._birth(), now_ms, name=BIRTH_DEATH, with_type=True)
-        return Outgoing(self._topic("NDEATH"), encode_payload([metric], now_ms, None))
+        return self._death(self._birth_death, now_ms)
 
     def births(self, reading: Reading, now_ms: int) -> Iterator[Outgoing]:
         """Yield a complete birth, then what happened while nobody listened."""
         self._sequence = _ROUND - 1
         self.born, self._last = True, reading
-        own = {BIRTH_DEATH: self._birth(), **reading.node}
+        own = {BIRTH_DEATH: Value(DataType.INT64, self._birth_death), **reading.node}
         metrics = [*self._whole("", own, now_ms), _rebirth(now_ms)]
         yield self._numbered("NBIRTH", "", metrics, now_ms)
         for device, values in reading.devices.items():
@@ -109,7 +116,10 @@ class Session:
         before = {"": last.node, **last.devices}
         for device, values in {"": reading.node, **reading.devices}.items():
             for name, value in _changed(before.get(device, {}), values).items():
-                self._history.append(Change(device, name, value, now_ms))
+                kept_at = self._kept_at.get((device, name), now_ms - HISTORY_STEP_MS)
+                if value.type in _STATES or now_ms - kept_at >= HISTORY_STEP_MS:
+                    self._kept_at[device, name] = now_ms
+                    self._history.append(Change(device, name, value, now_ms))
 
     def _told_late(self, reading: Reading, now_ms: int) -> Iterator[Outgoing]:
         """Yield the history of what is there now; of absent streams it is kept."""
@@ -144,8 +154,10 @@ class Session:
     def _alias(self, device: str, name: str) -> int:
         return self._aliases.setdefault((device, name), len(self._aliases) + 1)
 
-    def _birth(self) -> Value:
-        return Value(DataType.INT64, self._birth_death)
+    def _death(self, birth_death: int, now_ms: int) -> Outgoing:
+        value = Value(DataType.INT64, birth_death)
+        metric = Metric(value, now_ms, name=BIRTH_DEATH, with_type=True)
+        return Outgoing(self._topic("NDEATH"), encode_payload([metric], now_ms, None))
 
     def _numbered(self, verb: str, device: str, metrics: Iterable[Metric], now_ms: int) -> Outgoing:
         self._sequence = (self._sequence + 1) % _ROUND
