@@ -103,8 +103,8 @@ for number in range(40):
     mark([outbox.spool.boot_id, sequence, kind])
     if number == 20:
         outbox.spool.take(12, 10**6, 0)
-        outbox.spool.release(BootReceipt(outbox.spool.boot_id, 2, 2))
         mark([outbox.spool.boot_id, 2, "released"])
+        outbox.spool.release(BootReceipt(outbox.spool.boot_id, 2, 2))
 """
 
 
