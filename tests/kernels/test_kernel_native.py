@@ -118,7 +118,8 @@ def test_kernels_pass_their_own_tests_under_the_sanitizers() -> None:
         found = output_of([build / "kernels_test"])
         assert f"all checks passed at {' '.join(_kernels.SIMD_LEVELS)}" in found
         assert digests(found) == {DIGEST}
-        assert "all checks passed" in output_of([build / "threads_test"])
+        for program in ("drift_test", "threads_test"):
+            assert "all checks passed" in output_of([build / program])
         assert "5000 inputs" in output_of([build / "fuzz", "5000"])
 
 
