@@ -212,6 +212,7 @@ def _write_report(
     material = Material(references, held_out, args.labels == "auto", asked, args.threads, args.seed)
     bundle = read_bundle(args.output)
     write_calibration_report(args.report, args.output, bundle, material, output.progress)
+    output.record({"type": "report", "path": str(args.report)})
     output.text(f"report: {args.report}")
 
 
