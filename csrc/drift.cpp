@@ -1,3 +1,4 @@
+// What the drift monitors compute a frame: channels, charts, ranks, totals.
 #include "drift.hpp"
 
 #include <algorithm>

@@ -90,7 +90,7 @@ class Annunciator:
             self._words[key] = _Word(
                 raised, alarm.cause, alarm.message, alarm.since_wall_time, alarm.drift
             )
-            self._desk.restore(key, _standing(alarm, now), alarm.incident, now)
+            self._desk.restore(key, _standing(alarm, now), alarm.incident, alarm.cause, now)
             self._post(self._desk.tick(now))
 
     def report(
@@ -120,7 +120,7 @@ class Annunciator:
                 goes_on = before is not None and before.holds
                 since = before.since_wall_time if before and goes_on else rfc3339(time.time_ns())
                 self._coming[key] = _Word(holds, cause, message, since)
-            return self._post(self._desk.report(key, holds, self._clock(), incident))
+            return self._post(self._desk.report(key, holds, self._clock(), cause, incident))
 
     def drift(
         self, stream: str, name: str, holds: bool, evidence: DriftEvidence, message: str, since: str
@@ -129,7 +129,7 @@ class Annunciator:
         key = Key(stream, name)
         with self._mutex:
             self._coming[key] = _Word(holds, evidence.family, message, since, evidence)
-            changes = self._desk.report(key, holds, self._clock())
+            changes = self._desk.report(key, holds, self._clock(), evidence.family)
             told = any(change.key == key for change in changes)
             if not told and self._desk.active(key) == holds:
                 more = self._desk.now(key)
@@ -199,10 +199,10 @@ class Annunciator:
         with self._mutex:
             return self._desk.incidents.of(Key(stream, name))
 
-    def incident_of_frame(self, stream: str, name: str, before: str) -> str:
+    def incident_of_frame(self, stream: str, name: str, cause: str, before: str) -> str:
         """Return the incident of a flagged frame; ``before``: of the one that it goes with."""
         with self._mutex:
-            return self._desk.incidents.of_frame(Key(stream, name), self._clock(), before)
+            return self._desk.incidents.of_frame(Key(stream, name), self._clock(), cause, before)
 
     def _obey_configuration(self, streams: Iterable[str]) -> None:
         """Take out of service what the configuration says, and put the others back."""

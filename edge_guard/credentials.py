@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge_guard.config import MqttTable
 from edge_guard.errors import ConfigError
+from edge_guard.refusals import words
 
 
 def password(config: MqttTable) -> str | None:
@@ -23,7 +24,7 @@ def password(config: MqttTable) -> str | None:
         return Path(config.password_file).read_text(encoding="utf-8").strip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"[mqtt] password_file {config.password_file!r} cannot be read ({_words(error)})",
+            f"[mqtt] password_file {config.password_file!r} cannot be read ({words(error)})",
             "give a text file with the password, readable by this user",
         ) from error
 
@@ -46,11 +47,7 @@ def tls_context(config: MqttTable) -> ssl.SSLContext | None:
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(
             f"[mqtt.tls] ca_file {tls.ca_file!r}, certificate_file {tls.certificate_file!r},"
-            f" key_file {tls.key_file!r}: {_words(error)}",
+            f" key_file {tls.key_file!r}: {words(error)}",
             "give PEM files that this user can read",
         ) from error
     return context
-
-
-def _words(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

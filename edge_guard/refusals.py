@@ -61,25 +61,30 @@ _CONNECT = {
 }
 
 
-def tls_trouble(words: str) -> Trouble | None:
+def tls_trouble(said: str) -> Trouble | None:
     """Return what an error of TLS means; None: nothing in particular."""
-    lower = words.lower().replace("_", " ")
+    lower = said.lower().replace("_", " ")
     for pattern, problem, remedy in _TLS:
         if pattern in lower:
             return Trouble(problem, remedy)
     return None
 
 
-def connect_trouble(reason: int, words: str) -> Trouble:
+def connect_trouble(reason: int, said: str) -> Trouble:
     """Return what a refused CONNECT means.
 
     Parameters
     ----------
     reason : int
         Reason code of MQTT 5, or its like where MQTT 3.1.1 has another.
-    words : str
+    said : str
         What the library calls it.
     """
-    fallback = Trouble(words, "check [mqtt] port, tls, version, username, password_file")
+    fallback = Trouble(said, "check [mqtt] port, tls, version, username, password_file")
     known = _CONNECT.get(reason, fallback)
-    return known._replace(problem=f"{words}: {known.problem}") if known != fallback else known
+    return known._replace(problem=f"{said}: {known.problem}") if known != fallback else known
+
+
+def words(error: Exception) -> str:
+    """Return what the system calls an error, without its number."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -163,9 +163,9 @@ class Reporter:
         """Return the incident of an active alarm of the stream; empty where it is not active."""
         return self._annunciator.incident(self._stream.name, name)
 
-    def incident_of_frame(self, name: str, before: str) -> str:
+    def incident_of_frame(self, name: str, cause: str, before: str) -> str:
         """Return the incident of a flagged frame; ``before``: of the one that it goes with."""
-        return self._annunciator.incident_of_frame(self._stream.name, name, before)
+        return self._annunciator.incident_of_frame(self._stream.name, name, cause, before)
 
     def drift(self, report: Report, message: str) -> None:
         """Post what the drift monitors say, with small pictures of before and after.

@@ -47,7 +47,7 @@ class Trouble:
         begins = self._burst.update(flagged)
         if flagged:
             before = "" if begins else self._run
-            self._run = self._reporter.incident_of_frame("flagged", before)
+            self._run = self._reporter.incident_of_frame("flagged", leading.guard, before)
         words = "few frames go to a person again"
         if self._burst.active:
             words = (

@@ -48,18 +48,21 @@ class Desk:
         self._rules = rules
         self._conditions: dict[Key, Condition] = {}
         self._incident: dict[Key, str] = {}
+        self._cause: dict[Key, str] = {}
         self._due = float("inf")  # until then nothing changes by itself
         self.incidents = Incidents(new_id)
 
-    def restore(self, key: Key, standing: Standing, incident: str, now: float) -> None:
+    def restore(self, key: Key, standing: Standing, incident: str, cause: str, now: float) -> None:
         """Take up an alarm of an earlier life."""
         self._conditions[key] = Condition(self._rules(key.alarm), now, standing)
         self._incident[key] = incident
         if standing.active and incident:
-            self.incidents.restore(key, incident, now)
+            self.incidents.restore(key, incident, cause, now)
         self._look_ahead()
 
-    def report(self, key: Key, holds: bool, now: float, incident: str = "") -> list[Change]:
+    def report(
+        self, key: Key, holds: bool, now: float, cause: str = "", incident: str = ""
+    ) -> list[Change]:
         """Take up whether a condition holds; return what has changed, of this alarm and others.
 
         Parameters
@@ -67,6 +70,8 @@ class Desk:
         key : Key
         holds : bool
         now : float
+        cause : str
+            What tells one trouble of this alarm from the next.
         incident : str
             The incident that it belongs to, if it is known before the alarm.
         """
@@ -77,6 +82,8 @@ class Desk:
             if not holds:
                 return changes
             self._conditions[key] = Condition(self._rules(key.alarm), now)
+        if holds:
+            self._cause[key] = cause
         condition = self._conditions[key]
         return changes + self._change(key, lambda: condition.report(holds, now), now, incident)
 
@@ -151,7 +158,8 @@ class Desk:
             return []
         state: IncidentState | None = None
         if after.active and not before.active:
-            self._incident[key], state = self.incidents.began(key, now, incident)
+            cause = self._cause.get(key, "")
+            self._incident[key], state = self.incidents.began(key, now, cause, incident)
         elif before.active and not after.active and self.incidents.of(key):
             self._incident[key], state = self.incidents.ended(key, now)
         return [Change(key, after, self._incident.get(key, ""), state)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge_guard.cli.output import Output, add_json_argument
 from edge_guard.errors import ConfigError
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from edge_guard.bundle import Bundle
     from edge_guard.calibration.references import Reference
     from edge_guard.calibration.settings import Settings
+    from edge_guard.manifest import Manifest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write a guard without a promise where the references support none",
     )
+    _add_report(parser)
+    parser.add_argument("--seed", type=int, default=0, help="makes runs repeatable (default 0)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the model's runtime")
+    add_json_argument(parser)
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report", type=Path, metavar="F.html", help="also write a report that can be printed"
     )
@@ -68,9 +76,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="images kept out of the calibration, for the report; default: the references",
     )
-    parser.add_argument("--seed", type=int, default=0, help="makes runs repeatable (default 0)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of the model's runtime")
-    add_json_argument(parser)
 
 
 def _add_wishes(parser: argparse.ArgumentParser) -> None:
@@ -123,7 +128,6 @@ def run(args: argparse.Namespace) -> int:
     from edge_guard.backends.infer import load_card
     from edge_guard.calibration.calibrate import calibrate
     from edge_guard.calibration.references import find_references
-    from edge_guard.plain_words import monitors_in_words
 
     output = Output(args.json)
     references = _references(args, output)
@@ -141,25 +145,28 @@ def run(args: argparse.Namespace) -> int:
         settings=_settings(args, inferred=bool(loaded.said)),
         progress=output.progress,
     )
+    output.record(_record(bundle.manifest, bundle.id, args.output))
+    _print(output, bundle, args.output)
     if args.report:
         _write_report(args, references, held_out, output)
-    manifest = bundle.manifest
-    output.record(
-        {
-            "type": "calibration",
-            "bundle": bundle.id,
-            "path": str(args.output),
-            "promise": manifest.promise,
-            "certificate": manifest.certificate,
-            "confidence": manifest.confidence,
-            "accuracy": manifest.accuracy,
-            "dials": manifest.dials,
-            "references": manifest.references,
-            "monitors": list(monitors_in_words(manifest)),
-        }
-    )
-    _print(output, bundle, args.output)
     return 0
+
+
+def _record(manifest: Manifest, identity: str, path: Path) -> dict[str, Any]:
+    from edge_guard.plain_words import monitors_in_words
+
+    return {
+        "type": "calibration",
+        "bundle": identity,
+        "path": str(path),
+        "promise": manifest.promise,
+        "certificate": manifest.certificate,
+        "confidence": manifest.confidence,
+        "accuracy": manifest.accuracy,
+        "dials": manifest.dials,
+        "references": manifest.references,
+        "monitors": list(monitors_in_words(manifest)),
+    }
 
 
 def _settings(args: argparse.Namespace, *, inferred: bool) -> Settings:
@@ -193,7 +200,8 @@ def _write_report(
     output: Output,
 ) -> None:
     from edge_guard.bundle import read_bundle
-    from edge_guard.evaluation.calibration_report import Material, write_calibration_report
+    from edge_guard.evaluation.calibration_pictures import Material
+    from edge_guard.evaluation.calibration_report import write_calibration_report
 
     left_out = ("command", "json", "verbose", "report")
     asked = {
@@ -204,6 +212,7 @@ def _write_report(
     material = Material(references, held_out, args.labels == "auto", asked, args.threads, args.seed)
     bundle = read_bundle(args.output)
     write_calibration_report(args.report, args.output, bundle, material, output.progress)
+    output.record({"type": "report", "path": str(args.report)})
     output.text(f"report: {args.report}")
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from edge_guard.doctor.findings import Area, Finding, fine, problem, warning
 from edge_guard.gate.spec import GateSpec
-from edge_guard.types import Doubles
+from edge_guard.types import Doubles, Exposure
 
 _FEWEST = 12
 _DRIFT_LEVELS = 4.0
@@ -22,7 +22,18 @@ _FLIPS = 0.6
 
 
 class Statistics(Protocol):
-    """Image statistics of frames one after the other."""
+    """What is known of frames one after the other.
+
+    Attributes
+    ----------
+    exposures : sequence of Exposure
+        Of those whose camera tells.
+    """
+
+    @property
+    def exposures(self) -> Sequence[Exposure]:
+        """What the camera told of each frame."""
+        ...
 
     def column(self, name: str) -> Doubles:
         """Return one statistic of each frame, (N,)."""
@@ -47,6 +58,8 @@ def check_light(name: str, gate: GateSpec, seen: Statistics, *, live: bool) -> I
     if live and len(light) >= _FEWEST:
         yield _check_exposure(name, light)
         yield _check_flicker(name, gate, light)
+    if seen.exposures:
+        yield _check_settings(name, seen.exposures)
 
 
 def _check_focus(name: str, gate: GateSpec, focus: Doubles) -> Iterator[Finding]:
@@ -79,6 +92,23 @@ def _check_exposure(name: str, light: Doubles) -> Finding:
         f"{name}: the brightness moved by {moved:+.1f} grey levels in {len(light)} frames",
         "switch automatic exposure and gain off; let the lamp warm up",
     )
+
+
+def _check_settings(name: str, exposures: Sequence[Exposure]) -> Finding:
+    """Return whether the camera itself says that it changes exposure or gain."""
+    told = []
+    moved = False
+    for words, column in zip(("exposure", "gain"), zip(*exposures, strict=True), strict=True):
+        values = sorted({value for value in column if math.isfinite(value)})
+        moved |= len(values) > 1
+        if values:
+            span = f"{values[0]:g} to {values[-1]:g}" if len(values) > 1 else f"{values[0]:g}"
+            told.append(f"{words} {span}")
+    said = f"{name}: the camera tells {' and '.join(told)}, in its driver's units"
+    if moved:
+        remedy = "switch automatic exposure and gain off (v4l2-ctl -c auto_exposure=1)"
+        return warning(Area.CAMERA, f"{said}: it changes them by itself", remedy)
+    return fine(Area.CAMERA, said)
 
 
 def _check_flicker(name: str, gate: GateSpec, light: Doubles) -> Finding:

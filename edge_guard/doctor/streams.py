@@ -19,7 +19,7 @@ from edge_guard.errors import EdgeGuardError
 from edge_guard.pipeline import Pipeline
 from edge_guard.signing import read_trusted
 from edge_guard.sources import Damaged, Source, open_source
-from edge_guard.types import Doubles, Frame, Result, Verdict
+from edge_guard.types import Doubles, Exposure, Frame, Result, Verdict
 
 FRAMES = 60
 SECONDS = 6.0
@@ -45,6 +45,8 @@ class Sighting:
     sequences : list of int
     shapes : Counter of tuple
     results : list of Result
+    exposures : list of Exposure
+        Of frames whose camera tells.
     damaged : int
     """
 
@@ -53,6 +55,7 @@ class Sighting:
     sequences: list[int] = field(default_factory=list)
     shapes: Counter[tuple[int, ...]] = field(default_factory=Counter)
     results: list[Result] = field(default_factory=list)
+    exposures: list[Exposure] = field(default_factory=list)
     damaged: int = 0
 
     def add(self, frame: Frame, result: Result, statistics: dict[str, float]) -> None:
@@ -61,6 +64,7 @@ class Sighting:
         self.sequences.append(frame.sequence)
         self.shapes[frame.image.shape] += 1
         self.results.append(result)
+        self.exposures += [frame.exposure] if frame.exposure else []
         if statistics:
             self.statistics.append(statistics)
 

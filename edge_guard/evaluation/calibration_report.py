@@ -10,7 +10,7 @@ import numpy as np
 
 from edge_guard.benchmark import benchmark
 from edge_guard.bundle import Bundle
-from edge_guard.calibration.references import Progress
+from edge_guard.calibration.references import Progress, Reference
 from edge_guard.evaluation import plots
 from edge_guard.evaluation.calibration_pictures import (
     SHOWN,
@@ -33,7 +33,7 @@ from edge_guard.evaluation.calibration_words import (
 from edge_guard.evaluation.judge import Judged, judge
 from edge_guard.evaluation.page import figure, picture, table, write_page
 from edge_guard.evaluation.record import Answers, answers, truth
-from edge_guard.evaluation.trials import NOTICED, Trial, run_trials
+from edge_guard.evaluation.trials import NOTICED, Example, Trial, run_trials
 from edge_guard.pipeline import Pipeline
 from edge_guard.plain_words import monitors_in_words
 from edge_guard.types import Array
@@ -67,15 +67,8 @@ def write_calibration_report(
     BundleError
         The bundle cannot be used here.
     """
-    pipeline = Pipeline(bundle, threads=material.threads, live=False)
-    try:
-        shown = evenly(material.pictures, _JUDGED)
-        judged = judge(pipeline, shown, "judging pictures for the report", progress)
-        rng = np.random.default_rng([material.seed, 4])
-        trials = run_trials(pipeline, material.pictures, rng, progress)
-        flagged = [example_of(pipeline, shown[i]) for i in np.flatnonzero(judged.flagged)[:SHOWN]]
-    finally:
-        pipeline.close()
+    shown = evenly(material.pictures, _JUDGED)
+    judged, flagged, trials = _judged(bundle, shown, material, progress)
     known = truth(bundle.manifest, shown) if material.labels else None
     answered = None if known is None else answers(judged, known)
     cost = benchmark(bundle, frames=_BENCH_FRAMES, threads=material.threads)
@@ -92,6 +85,20 @@ def write_calibration_report(
     )
     body = "\n".join(line for section in sections for line in section)
     write_page(path, f"Calibration report: {bundle.manifest.provenance.model_name}", body)
+
+
+def _judged(
+    bundle: Bundle, shown: Sequence[Reference], material: Material, progress: Progress
+) -> tuple[Judged, list[Example | None], list[Trial]]:
+    """Return what the bundle says of pictures, of some flagged ones in words, and of mishaps."""
+    pipeline = Pipeline(bundle, threads=material.threads, live=False)
+    try:
+        judged = judge(pipeline, shown, "judging pictures for the report", progress)
+        flagged = [example_of(pipeline, shown[i]) for i in np.flatnonzero(judged.flagged)[:SHOWN]]
+        rng = np.random.default_rng([material.seed, 4])
+        return judged, flagged, run_trials(pipeline, material.pictures, rng, progress)
+    finally:
+        pipeline.close()
 
 
 def _summary(bundle: Bundle, trials: Sequence[Trial]) -> Iterator[str]:

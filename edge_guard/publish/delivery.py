@@ -10,7 +10,7 @@ from edge_guard.errors import StoreError
 from edge_guard.publish.answers import Answers
 from edge_guard.publish.happenings import Acknowledged, Connected
 from edge_guard.publish.messages import Receipt, decode
-from edge_guard.publish.mqtt import Link, fits
+from edge_guard.publish.mqtt import Link
 from edge_guard.publish.rows import Row
 from edge_guard.publish.spool import Spool
 from edge_guard.publish.suspects import Suspects
@@ -19,6 +19,8 @@ from edge_guard.publish.window import Window
 log = logging.getLogger(__name__)
 
 _MOST_RECEIPT_BYTES = 1_000_000
+_PACKET_OVERHEAD_BYTES = 16
+"""What a PUBLISH is larger than topic and payload, at most."""
 _TOO_LARGE = "too large for the broker"
 
 
@@ -135,7 +137,7 @@ class Delivery:
                 return
 
     def _send(self, link: Link, row: Row) -> bool:
-        if not fits(row.topic, row.payload, self._largest_packet):
+        if not _fits(row, self._largest_packet):
             self._give_up(row, _TOO_LARGE)
             return True
         number = link.publish(row.topic, row.payload, retain=row.retain)
@@ -157,3 +159,9 @@ class Delivery:
         except StoreError as error:
             log.error("%s", error)  # they are overdue later
         self.hungry = True
+
+
+def _fits(row: Row, largest_packet: int | None) -> bool:
+    if largest_packet is None:
+        return True
+    return len(row.topic.encode()) + len(row.payload) + _PACKET_OVERHEAD_BYTES <= largest_packet

@@ -40,6 +40,7 @@ from edge_guard.refusals import (
     Trouble,
     connect_trouble,
     tls_trouble,
+    words,
 )
 
 Version = Literal["3.1.1", "5"]
@@ -49,8 +50,6 @@ _PROTOCOLS: dict[Version, MQTTProtocolVersion] = {
     "5": MQTTProtocolVersion.MQTTv5,
 }
 _GOODBYE_SECONDS = 1.0
-_PACKET_OVERHEAD_BYTES = 16
-"""What a PUBLISH is larger than topic and payload, at most."""
 _RECEIVE_MAXIMUM = 65_535
 WILL_DELAY_SECONDS = 5
 """MQTT 5: a connection that is back so soon was never announced as lost."""
@@ -136,14 +135,14 @@ class Link:
                 **self._session(),
             )
         except ssl.SSLError as error:
-            trouble = tls_trouble(str(error)) or Trouble(_words(error), "check [mqtt.tls]")
+            trouble = tls_trouble(str(error)) or Trouble(words(error), "check [mqtt.tls]")
             raise BrokerError(
                 f"broker {self._address}: TLS failed: {trouble.problem}", trouble.remedy
             ) from error
         except (OSError, ValueError) as error:
             encrypted = self._config.tls is not None
             raise BrokerError(
-                f"broker {self._address} cannot be reached ({_words(error)})",
+                f"broker {self._address} cannot be reached ({words(error)})",
                 f"check host, port{' (does it speak TLS?)' if encrypted else ''} and network",
             ) from error
         self._client.loop_start()
@@ -230,9 +229,9 @@ class Link:
                     )
                 )
 
-    def _on_log(self, _client: paho.Client, _userdata: object, level: int, words: str) -> None:
+    def _on_log(self, _client: paho.Client, _userdata: object, level: int, said: str) -> None:
         if level == paho.MQTT_LOG_ERR:
-            self._last_error = words
+            self._last_error = said
 
     def _on_message(
         self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage
@@ -283,13 +282,6 @@ def open_link(
     raise BrokerError(closed.cause, closed.remedy or usual)
 
 
-def fits(topic: str, payload: bytes, maximum_packet_bytes: int | None) -> bool:
-    """Return whether a message fits in the packets that the broker takes."""
-    if maximum_packet_bytes is None:
-        return True
-    return len(topic.encode()) + len(payload) + _PACKET_OVERHEAD_BYTES <= maximum_packet_bytes
-
-
 def _properties(packet: int, name: str) -> Properties:
     properties = Properties(packet)  # type: ignore[no-untyped-call]
     setattr(properties, name, WILL_DELAY_SECONDS)
@@ -313,7 +305,3 @@ def set_credentials(client: paho.Client, config: MqttTable) -> None:
         client.username_pw_set(config.username, password(config))
     if (context := tls_context(config)) is not None:
         client.tls_set_context(context)
-
-
-def _words(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

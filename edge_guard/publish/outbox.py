@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 Kind = Literal["event", "result", "summary", "alarm", "reply"]
 _NO_SPACE = "disk"
 _WAITING = 1000
+_FULL = "the spool's disk is full: pictures are given up, then events: make room on it"
 
 
 class Numbered(StampFields):
@@ -78,7 +79,8 @@ class Outbox:
         """What is wrong with the spool; empty when nothing is."""
         aside = self.spool.set_aside
         damage = f"a damaged spool was set aside as {aside}" if aside else ""
-        return tuple(cause for cause in (self._cause, damage) if cause)
+        full = _FULL if self.spool.disk_full and not self._cause else ""
+        return tuple(cause for cause in (self._cause, full, damage) if cause)
 
     def post(
         self, kind: Kind, topic: str, make: Make, picture: tuple[str, bytes] | None = None

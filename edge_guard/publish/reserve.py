@@ -27,10 +27,19 @@ class Reserve:
         self._path = path
         disk = os.statvfs(path.parent)
         self._size_bytes = min(size_bytes, disk.f_blocks * disk.f_frsize // 8)
+        self._whole = True
         self.hold()
 
     def hold(self) -> bool:
         """Take what is missing, or as much of it as there is; return whether all is held."""
+        whole = self._hold()
+        if whole != self._whole:
+            self._whole = whole
+            words = "is whole again" if whole else "is not whole: the disk is full"
+            log.log(logging.INFO if whole else logging.WARNING, "the alarms' reserve %s", words)
+        return whole
+
+    def _hold(self) -> bool:
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ T = TypeVar("T")
 
 _STEP_BYTES = 1 << 16
 """What is given up at a time."""
+_RECENT_SECONDS = 60.0
 
 
 class Room:
@@ -26,6 +28,12 @@ class Room:
     def __init__(self, database: Database, ledger: Ledger) -> None:
         self._database = database
         self._ledger = ledger
+        self._made_at = -float("inf")
+
+    @property
+    def scarce(self) -> bool:
+        """Whether the disk was found full within the last minute."""
+        return time.monotonic() - self._made_at < _RECENT_SECONDS
 
     def make(self, work: Callable[[], T], *, precious: bool) -> T:
         """Do work that has found the disk full, and return its result.
@@ -43,6 +51,7 @@ class Room:
             It does not fit, and there is nothing left to give up.
         """
         with self._database.mutex:
+            self._made_at = time.monotonic()
             while True:
                 with self._database.reserve.lent():
                     self._database.checkpoint()

@@ -74,6 +74,11 @@ class Spool:
         """Where a damaged predecessor was put since this one was opened; None: there was none."""
         return self._database.set_aside
 
+    @property
+    def disk_full(self) -> bool:
+        """Whether something had to be given up, or the reserve used, within the last minute."""
+        return self._room.scarce
+
     def append(self, kind: str, build: Build, picture: Picture | None = None) -> int:
         """Put a message on the disk and return its sequence; it is committed by then.
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edge_guard.alarms.burst import GAP, WINDOW, Burst
 from edge_guard.alarms.condition import Condition, Standing
 from edge_guard.alarms.desk import Change, Desk
-from edge_guard.alarms.incidents import AGAIN_S, TOGETHER_S, Key
+from edge_guard.alarms.incidents import AGAIN_S, AMID_S, TOGETHER_S, Key
 from edge_guard.alarms.rules import Rules
 
 LAMP, CAMERA, OTHER = Key("top", "drift"), Key("top", "source"), Key("side", "source")
@@ -58,6 +58,20 @@ def test_what_comes_back_soon_is_the_same_trouble() -> None:
     assert told(one.report(LAMP, True, 70.1 + AGAIN_S))[0][2:] == ("i2", "opened")
 
 
+def test_the_same_alarm_for_another_cause_is_another_trouble() -> None:
+    one = desk()
+    for moment, cause, expected in (
+        (0.0, "illumination", "i1"),
+        (20.0, "focus", "i2"),
+        (40.0, "illumination", "i1"),
+    ):
+        assert told(one.report(LAMP, True, moment, cause))[0][2:] == (expected, "opened")
+        assert told(one.report(LAMP, False, moment + 5.0, "whatever"))[0][2:] == (
+            expected,
+            "closed",
+        )
+
+
 def test_delays_and_shelves_end_by_the_clock() -> None:
     one = desk(Rules(on_delay_s=2.0, off_delay_s=3.0))
     assert one.report(LAMP, True, 0.0) == []
@@ -81,7 +95,7 @@ def test_an_alarm_that_never_was_cannot_be_acknowledged_but_taken_out_of_service
 
 def test_a_restart_keeps_alarms_and_their_incident() -> None:
     one = desk()
-    one.restore(LAMP, Standing(active=True, acknowledged=False), "old", 0.0)
+    one.restore(LAMP, Standing(active=True, acknowledged=False), "old", "", 0.0)
     assert told(one.report(CAMERA, True, 1.0))[0][2:] == ("i1", "opened")  # long after the lamp
     assert told(one.report(LAMP, False, 2.0)) == [("drift", "returned", "old", "closed")]
     assert told(one.report(LAMP, True, 3.0))[0][2:] == ("old", "opened")
@@ -94,9 +108,9 @@ def test_a_lamp_that_fails_is_one_incident() -> None:
     """Frames are flagged, the monitors see why, and at last there are many flagged frames."""
     one = desk()
     run = one.incidents.of_frame(FLAGGED, 0.0)
-    assert one.incidents.of_frame(FLAGGED, 8.0, run) == run
-    assert told(one.report(LAMP, True, 15.0))[0][2:] == (run, "opened")
-    assert told(one.report(FLAGGED, True, 16.0, run))[0][2:] == (run, "updated")
+    assert one.incidents.of_frame(FLAGGED, 8.0, name=run) == run
+    assert told(one.report(LAMP, True, 9.0))[0][2:] == (run, "opened")
+    assert told(one.report(FLAGGED, True, 16.0, incident=run))[0][2:] == (run, "updated")
     for key in (FLAGGED, LAMP):
         one.report(key, False, 20.0)
     assert one.incidents.of_frame(FLAGGED, 50.0) == run
@@ -107,7 +121,7 @@ def test_frames_belong_to_the_alarms_of_their_stream() -> None:
     one.report(LAMP, True, 0.0)
     assert one.incidents.of_frame(FLAGGED, 900.0) == "i1"
     assert one.incidents.of_frame(Key("side", "flagged"), 900.0) == "i2"
-    assert told(one.report(OTHER, True, 905.0))[0][2:] == ("i2", "opened")
+    assert told(one.report(OTHER, True, 901.0))[0][2:] == ("i2", "opened")
 
 
 def test_single_flagged_frames_are_no_endless_incident() -> None:
@@ -115,7 +129,8 @@ def test_single_flagged_frames_are_no_endless_incident() -> None:
     names = [one.incidents.of_frame(FLAGGED, 5.0 * n) for n in range(500)]
     assert len(set(names)) == 500
     assert len(one.incidents._incidents) < 20, "what is over is forgotten"
-    assert told(one.report(CAMERA, True, 5.0 * 499 + TOGETHER_S + 1))[0][2] not in names
+    assert told(one.report(OTHER, True, 5.0 * 499))[0][2] not in names, "another stream's"
+    assert told(one.report(CAMERA, True, 5.0 * 499 + AMID_S))[0][2] == names[-1]
 
 
 STEPS = st.lists(

@@ -109,7 +109,7 @@ FAULTS = {
 def test_a_camera_that_goes_wrong_and_recovers(
     broker: Mosquitto, tmp_path: Path, times: Times
 ) -> None:
-    rounds = times(1, 3)
+    rounds = times(1, 2)
     faults = [*FAULTS] if LONG else ["freeze", "unplug", "garbage", "black", "wrong size"]
     produced, took = Produced(), dict.fromkeys(faults, 0.0)
     with (
@@ -126,7 +126,7 @@ def test_a_camera_that_goes_wrong_and_recovers(
             wait_until(lambda: active(collector) & FAULTS[fault], 20)  # noqa: B023
             took[fault] = max(took[fault], time.monotonic() - begun)
             camera.fault = ""
-            wait_until(lambda: not active(collector), 60)
+            wait_until(lambda: not active(collector), 150)  # one that chatters clears late
         daemon.stop()
         wait_until(lambda: daemon.phase == Phase.STOPPED, 60)
         produced.note(boot, daemon.final_counts[0])

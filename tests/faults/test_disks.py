@@ -56,6 +56,7 @@ def test_a_file_system_of_2_mb_fills_up(
             if foreign and number == 60:
                 fill(small_disk / "foreign")
             post(outbox, number, produced, JPEG + os.urandom(20_000))
+        assert any("disk is full" in cause for cause in outbox.causes)
     with Core(tmp_path, MqttTable(host="127.0.0.1", port=broker.port)):
         (small_disk / "foreign").unlink(missing_ok=True)
         running.start()
@@ -103,8 +104,8 @@ for number in range(40):
     mark([outbox.spool.boot_id, sequence, kind])
     if number == 20:
         outbox.spool.take(12, 10**6, 0)
-        outbox.spool.release(BootReceipt(outbox.spool.boot_id, 2, 2))
         mark([outbox.spool.boot_id, 2, "released"])
+        outbox.spool.release(BootReceipt(outbox.spool.boot_id, 2, 2))
 """
 
 

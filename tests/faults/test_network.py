@@ -17,6 +17,7 @@ from devices import describe, open_outbox, post_event
 from proxy import Proxy
 from resender import wait_until
 from sender import TIMING, post, publisher
+from sqlalchemy import text
 
 from edge_guard.collector.ingest import Ingest
 from edge_guard.config import MqttTable
@@ -176,10 +177,17 @@ def test_a_days_outage(
 
 
 def _stored(collector: Core, boot: str, sequence: int) -> Callable[[], bool]:
-    return lambda: any(
-        (row.event.boot_id, row.event.sequence) == (boot, sequence)
-        for row in collector.queries.events(40)
+    query = text(
+        "SELECT 1 FROM events JOIN boots ON boots.id = events.boot_id"
+        " WHERE boots.boot = :boot AND events.sequence = :sequence"
     )
+
+    def there() -> bool:
+        with collector.store.engine.connect() as connection:
+            values = {"boot": boot, "sequence": sequence}
+            return connection.execute(query, values).first() is not None
+
+    return there
 
 
 @pytest.mark.parametrize("version", ["3.1.1", "5"])

@@ -9,7 +9,7 @@ import numpy as np
 from edge_guard.collector.audit import share
 from edge_guard.publish.audit import AuditDraw
 
-TRIALS = 200
+TRIALS = 400
 BUDGETS = (10, 60, 300)
 ACCURACIES = (0.9, 0.97, 0.995)
 
@@ -68,13 +68,18 @@ def odds(times: np.ndarray, per_hour: float) -> np.ndarray:
 def _setting(
     times: np.ndarray, chance: np.ndarray, per_hour: float, worse: bool, rng: np.random.Generator
 ) -> Kept:
-    pi = odds(times, per_hour)
-    held, above, bias, judged, truth = 0, 0, 0.0, 0, 0.0
-    empty = 0
+    """Return what came of many audits; frames alike in odds and chance are drawn together."""
+    alike = np.stack([odds(times, per_hour).round(12), chance], axis=1)
+    kinds, frames = np.unique(alike, axis=0, return_counts=True)
+    pi, chance = kinds.T
+    held = above = judged = empty = 0
+    bias = truth = 0.0
     for _ in range(TRIALS):
-        right, drawn = rng.random(len(times)) < chance, rng.random(len(times)) < pi
-        found, true = share(pi[drawn], right[drawn]), float(right.mean())
+        drawn = rng.binomial(frames, pi)
+        right = rng.binomial(drawn, chance)
+        true = float((right + rng.binomial(frames - drawn, chance)).sum() / frames.sum())
         truth += true
+        found = share(np.repeat(pi, drawn), _answers(drawn, right))
         if found is None:
             empty += 1
             continue
@@ -85,3 +90,8 @@ def _setting(
     n = TRIALS - empty
     words = "worse at the fast pace" if worse else "the same at each pace"
     return Kept(words, judged / TRIALS, truth / TRIALS, held / n, above / n, bias / n)
+
+
+def _answers(drawn: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return one answer a drawn frame: of each kind the right ones first."""
+    return np.concatenate([np.arange(n) < k for n, k in zip(drawn, right, strict=True)])
