@@ -49,6 +49,6 @@ constexpr std::size_t kHashStep = 2;       // every other row: the hash
 constexpr std::size_t kToneStep = 4;       // every fourth row: places, rows, columns
 constexpr std::size_t kColourStep = 2;     // every other one of these: grey levels, colours
 constexpr std::size_t kTextureBand = 8;    // rows on end: gradients, patterns, noise
-constexpr std::size_t kTextureRows = 64;   // about so many of these
+constexpr std::size_t kTextureRows = 128;  // about so many of these
 
 }  // namespace eg

@@ -2,7 +2,7 @@
 //
 // Luma Y = (77 R + 150 G + 29 B) >> 8, or the gray pixel; eps = 0.5 grey levels. Of images with 256
 // rows and more, edges, detail, noise and patterns are those of bands of 8 rows in every
-// 8 ceil(H / 64), from the first row on, whole bands only; cells, rows, columns and the grid those
+// 8 ceil(H / 128), from the first row on, whole bands only; cells, rows, columns and the grid those
 // of rows 0, 4, 8 ...; grey levels and colours those of rows 0, 8, 16 ...; stuck rows those of the
 // whole image; and the hash is of rows 0, 2, 4 ... A pixel next to a band is
 // not its neighbour. n: the pixels that a statistic is of.

@@ -29,7 +29,7 @@ def bands(y: Plane) -> list[Plane]:
     """The rows on end that edges, noise and patterns are measured on."""
     if len(y) < 256:
         return [y]
-    period = 8 * -(-len(y) // 64)
+    period = 8 * -(-len(y) // 128)
     return [y[top : top + 8] for top in range(0, len(y) - 7, period)]
 
 
