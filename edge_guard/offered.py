@@ -8,6 +8,7 @@ another bundle or the file that it names is another one.
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from pathlib import Path
 
@@ -67,6 +68,7 @@ class OfferedBundles:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(offered, copy)
+            _settle(copy)
         except OSError as error:
             raise BundleError(
                 f"cannot take over {offered}: {error.strerror}", "check the path and the disk"
@@ -86,7 +88,9 @@ class OfferedBundles:
         try:
             received.replace(self.path(table.name))
             partial.write_bytes(msgspec.json.encode(active))
+            _settle(partial)
             partial.replace(self._record)
+            _settle(self._folder)
         except OSError as error:
             raise StoreError(
                 f"cannot record bundle {bundle} in {self._record}: {error.strerror}",
@@ -99,7 +103,7 @@ class OfferedBundles:
             return msgspec.json.decode(self._record.read_bytes(), type=dict[str, _Active])
         except FileNotFoundError:
             return {}
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError, msgspec.MsgspecError) as error:
             log.error("%s: %s; the configured bundles are used", self._record, error)
             return {}
 
@@ -111,3 +115,12 @@ def signature(table: StreamTable) -> Signature:
     except OSError:
         return table.bundle, 0, 0
     return table.bundle, status.st_size, status.st_mtime_ns
+
+
+def _settle(path: Path) -> None:
+    """Have a file or folder on the disk before anything that builds on it: power may go."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -66,7 +66,8 @@ class Reloader:
         """
         try:
             for table in self._config.stream:
-                self._workers[table.name] = self._open_worker(table)
+                worker = self._workers[table.name] = self._open_worker(table)
+                worker.stream.offered("")  # a refusal before the restart is old news
         except BaseException:
             for worker in self._workers.values():
                 worker.close()
@@ -217,8 +218,11 @@ class Reloader:
                 log.info("stream %s: bundle %s is in use", table.name, guard.bundle_id)
             done.set()
 
+        if worker.ended:  # a file that was read to its end: nobody is in its way
+            take()
+            return
         worker.inspection.between_frames(take)
-        if not worker.ended and not done.wait(TAKE_OVER_SECONDS):
+        if not done.wait(TAKE_OVER_SECONDS):
             raise ModelError(
                 f"stream {table.name}: the frame at hand does not end",
                 "the new settings hold as soon as it does",

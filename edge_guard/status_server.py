@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 
 import msgspec
 
 from edge_guard.errors import ConfigError
 from edge_guard.metrics import Status, exposition
+
+log = logging.getLogger(__name__)
 
 _CLIENT_SECONDS = 5.0
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -44,12 +48,11 @@ class StatusServer:
             current = staticmethod(status)
 
         try:
-            self._server = ThreadingHTTPServer((host, port), Handler)
+            self._server = _Server((host, port), Handler)
         except (OSError, OverflowError) as error:
             raise ConfigError(
                 f"[metrics] cannot listen on {host} port {port}: {error}", "choose another port"
             ) from None
-        self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="metrics", daemon=True
@@ -61,6 +64,18 @@ class StatusServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def server_bind(self) -> None:
+        """Bind, without asking a name server, which may be away, for this machine's name."""
+        TCPServer.server_bind(self)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Note a client that went away or sent nonsense."""
+        log.debug("metrics: a request of %s failed", client_address, exc_info=True)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -99,7 +99,7 @@ def _refused(out: Path) -> _Record | None:
         return None
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Record)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError, msgspec.DecodeError) as error:
         raise ReferencesError(
             f"{path}, the record of refused certificates, cannot be read ({error})",
             "restore it, or write the bundle to another place",

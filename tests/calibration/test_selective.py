@@ -132,9 +132,13 @@ def test_a_refused_attempt_is_remembered(tmp_path: Path) -> None:
         assert spent.attempt == 1
     with counted(Wishes(), out, "model", "a") as spent:
         assert spent.delta == DELTA
-    (tmp_path / "x.guard.attempts").write_text("{")
-    with pytest.raises(ReferencesError, match="cannot be read"), counted(wishes, out, "model", "a"):
-        pass
+    for damaged in (b"{", b'{"model": "\xff"}'):
+        (tmp_path / "x.guard.attempts").write_bytes(damaged)
+        with (
+            pytest.raises(ReferencesError, match="cannot be read"),
+            counted(wishes, out, "model", "a"),
+        ):
+            pass
 
 
 def test_costs_set_the_confidence_of_chow() -> None:

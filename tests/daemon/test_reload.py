@@ -294,3 +294,13 @@ def test_a_real_bundle_is_taken_over_and_a_flipped_one_is_not(
     assert state.streams[0].bundle.startswith("second@")
     assert state.streams[0].dropped == {}
     assert not any("not used" in cause for cause in state.causes)
+
+
+def test_a_refusal_is_old_news_after_a_restart(broker: Mosquitto, tmp_path: Path) -> None:
+    config = looping(tmp_path, broker)
+    with running(config) as daemon:
+        with pytest.raises(EdgeGuardError, match="cannot take over"):
+            daemon.reload_bundle("s", tmp_path / "nowhere.guard")
+        assert any("nowhere" in cause for cause in daemon.describe().causes)
+    with running(config) as daemon:
+        assert not any("nowhere" in cause for cause in daemon.describe().causes)
