@@ -124,11 +124,23 @@ class Database:
         except DamagedError as damage:
             self.replace(damage)
 
-    def replace(self, damage: DamagedError) -> Path:
-        """Set the database aside, whatever a check of it says; return where it is now."""
-        aside = self._put_aside(damage)
+    def replace(self, damage: DamagedError) -> None:
+        """Set the database aside as a wreck, whatever a check of it says, and open a new one."""
+        self._put_aside(damage)
         self._open()
-        return aside
+
+    def wrecks(self) -> list[Path]:
+        """Return the folders of damaged databases that nobody has looked through yet."""
+        return sorted(self.folder.glob("wreck-*"))
+
+    def rescued(self) -> None:
+        """Note that the wrecks were looked through; the newest is kept."""
+        for wreck in self.wrecks():
+            for older in self.folder.glob("damaged-*"):
+                shutil.rmtree(older, ignore_errors=True)
+            self.set_aside = self.folder / wreck.name.replace("wreck", "damaged")
+            wreck.rename(self.set_aside)
+            log.error("the damaged spool is kept as %s", self.set_aside)
 
     def checkpoint(self) -> None:
         """Give the log's room back to the disk, as far as that can be done now."""
@@ -196,20 +208,16 @@ class Database:
         if self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
             raise DamagedError(f"spool {self.folder} fails SQLite's check")
 
-    def _put_aside(self, damage: DamagedError) -> Path:
+    def _put_aside(self, damage: DamagedError) -> None:
+        log.error("%s; a new one is used, with what is whole in it", damage.problem)
         if hasattr(self, "_connection"):
             self._connection.close()
-        for older in self.folder.glob("damaged-*"):  # one is kept: they must not fill the disk
-            shutil.rmtree(older, ignore_errors=True)
-        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        self.set_aside = aside = self.folder / f"damaged-{moment}"
-        aside.mkdir()
+        wreck = self.folder / f"wreck-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S.%fZ')}"
+        wreck.mkdir()
         for path in [*self.folder.glob("spool.sqlite*"), self.folder / "pictures"]:
             if path.exists():
-                path.rename(aside / path.name)
+                path.rename(wreck / path.name)
         sync_directory(self.folder)
-        log.error("%s; it is kept as %s and a new spool is used", damage.problem, aside)
-        return aside
 
     def _unusable(self, error: sqlite3.Error | OSError | UnicodeDecodeError) -> StoreError:
         extended = getattr(error, "sqlite_errorcode", 0)

@@ -128,7 +128,7 @@ def _keep(row: Any, db: sqlite3.Connection, aside: Path, pictures: Path) -> bool
     """Insert a row that is what it was; return whether it was and is a message."""
     _id, boot, sequence, part, kind, topic, retain, payload, file, crc = row
     try:
-        content = payload if part == 0 else (aside / "pictures" / file).read_bytes()
+        content = payload if part == 0 else _adopt(file, aside / "pictures", pictures)
         size, found = Identity(boot, sequence, topic).measure(content)
     except (OSError, TypeError, AttributeError, ValueError):
         return False
@@ -139,9 +139,16 @@ def _keep(row: Any, db: sqlite3.Connection, aside: Path, pictures: Path) -> bool
     query = f"INSERT INTO message ({columns}) VALUES ({', '.join('?' * len(values))})"
     if not _insert(db, query, values):
         return False
-    if part == 1:
-        (aside / "pictures" / file).rename(pictures / file)
     return bool(part == 0)
+
+
+def _adopt(file: str, old: Path, new: Path) -> bytes:
+    """Move a picture and return it; an earlier attempt may have moved it. The rest is swept."""
+    if Path(file).name != file:
+        raise ValueError(f"{file!r} is no name of a picture")
+    if not (new / file).exists():
+        (old / file).rename(new / file)
+    return (new / file).read_bytes()
 
 
 def _insert(db: sqlite3.Connection, query: str, values: Any) -> bool:

@@ -67,7 +67,8 @@ class Spool:
         self._ledger = Ledger(report, self._add_report)
         self._database = Database(folder, min(_MOST_RESERVE_BYTES, max_bytes // 8))
         self._room = Room(self._database, self._ledger)
-        self._surviving(lambda: self._begin(self._database.set_aside))
+        self._begun = -1
+        self._surviving(lambda: None)
 
     @property
     def set_aside(self) -> Path | None:
@@ -177,27 +178,40 @@ class Spool:
     def _surviving(self, work: Callable[[], T], *, precious: bool = True) -> T:
         """Do the work; where the file is damaged or the disk full, see to that and try again."""
         generation = self._database.generation
-        try:
-            return work()
-        except DamagedError as damage:
-            self._start_anew(generation, damage)
-        except FullError:
-            return self._room.make(work, precious=precious)
-        return work()
 
-    def _start_anew(self, generation: int, damage: DamagedError) -> None:
+        def attempt() -> T:
+            self._begin()
+            return work()
+
+        try:
+            return attempt()
+        except DamagedError as damage:
+            self._set_aside(generation, damage)
+        except FullError:
+            return self._room.make(attempt, precious=precious)
+        return attempt()
+
+    def _set_aside(self, generation: int, damage: DamagedError) -> None:
         """Set the damaged file aside, unless another thread has done so."""
         with self._database.mutex:
             if self._database.generation == generation:
-                self._begin(self._database.replace(damage))
+                self._database.replace(damage)
 
-    def _begin(self, damaged: Path | None) -> None:
+    def _begin(self) -> None:
+        """Begin a boot in a file that is new here, with what is whole of a damaged one."""
+        with self._database.mutex:
+            if self._begun == self._database.generation:
+                return
+            self._begin_boot()
+            self._begun = self._database.generation
+
+    def _begin_boot(self) -> None:
         boot_id = new_boot_id()
         with self._database.transaction() as db:
             db.execute("INSERT INTO boot VALUES (?, 0, 0)", (boot_id,))
             self.boot_id = boot_id
-            if damaged is not None:
-                rescue(damaged, db, self._database, self._ledger)
+            for wreck in self._database.wrecks():
+                rescue(wreck, db, self._database, self._ledger)
             db.execute(
                 "DELETE FROM boot WHERE boot_id<>?"
                 " AND boot_id NOT IN (SELECT boot_id FROM message)",
@@ -207,6 +221,7 @@ class Spool:
             (newest,) = db.execute("SELECT coalesce(max(epoch), 0) FROM message").fetchone()
             known = {file for (file,) in db.execute("SELECT file FROM message WHERE part=1")}
         self._round = max(newest, 0) + rows.OVERDUE_ROUNDS
+        self._database.rescued()
         self._database.pictures.sweep(known)
 
     def _append(self, kind: str, build: Build, picture: Picture | None) -> int:

@@ -7,6 +7,7 @@ import sqlite3
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from devices import open_outbox, post_alarm, post_event, post_summary
@@ -14,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_guard.errors import StoreError
+from edge_guard.publish import rescue
 from edge_guard.publish.answers import covered
+from edge_guard.publish.database import FullError
 from edge_guard.publish.losses import merge
 from edge_guard.publish.messages import Alarm, BootReceipt, Dropped, Event, decode
 from edge_guard.publish.outbox import Outbox
@@ -335,6 +338,66 @@ def test_all_that_is_whole_in_a_damaged_spool_is_sent_on(tmp_path: Path) -> None
     assert report.sequences == ((7, 7),)
     assert len(outbox.spool.alarms()) == 1
     assert outbox.spool.release(BootReceipt(boot, 21, 21)) == 38
+
+
+def test_a_rescue_that_finds_the_disk_full_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = open_outbox(tmp_path)
+    for _ in range(20):
+        post_event(outbox, b"x" * 50)
+    boot = outbox.spool.boot_id
+    outbox.spool.close()
+    with sqlite3.connect(tmp_path / "spool" / "spool.sqlite") as database:
+        database.execute("PRAGMA user_version=99")
+    database.close()
+    failures = [FullError("full"), FullError("full")]
+
+    def reluctant(*arguments: Any) -> None:
+        rescue.rescue(*arguments)
+        if failures:
+            raise failures.pop()
+
+    monkeypatch.setattr("edge_guard.publish.spool.rescue", reluctant)
+    outbox = open_outbox(tmp_path)
+    rows = take(outbox)
+    assert present(rows, boot) == set(range(1, 21))
+    assert not [row for row in rows if row.kind == "dropped"]
+    assert len(picture_files(tmp_path)) == 20
+
+
+def test_a_rescue_that_a_power_cut_ends_is_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = open_outbox(tmp_path)
+    for _ in range(20):
+        post_event(outbox, b"x" * 50)
+    boot = outbox.spool.boot_id
+    outbox.spool.close()
+    with sqlite3.connect(tmp_path / "spool" / "spool.sqlite") as database:
+        database.execute("PRAGMA user_version=99")
+    database.close()
+
+    def cut(*arguments: Any) -> None:
+        rescue.rescue(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("edge_guard.publish.spool.rescue", cut)
+        with pytest.raises(KeyboardInterrupt):
+            open_outbox(tmp_path)
+    later = tmp_path / "later"  # the process that was cut off still holds the lock of the other
+    shutil.copytree(tmp_path / "spool", later / "spool")
+    outbox = open_outbox(later)
+    rows = take(outbox)
+    assert present(rows, boot) == set(range(1, 21))
+    assert "set aside" in outbox.causes[0]
+    outbox = reopen(outbox, later)
+    assert outbox.causes == ()
+
+
+def present(rows: list[Row], boot: str) -> set[int]:
+    return {row.sequence for row in rows if row.part == 1 and row.boot_id == boot}
 
 
 def test_damage_at_work_is_survived_too(tmp_path: Path) -> None:
