@@ -82,6 +82,8 @@ class Report:
     faults: dict[str, int]
     memory_mib: tuple[float, float]
     """After the warm-up, at the end."""
+    memory_course_mib: tuple[float, ...]
+    """At about twenty moments: tells steps from a slope."""
     slope_mib_per_hour: float
     slope_error: float
     """Two standard errors, as if the samples were independent."""
@@ -135,6 +137,9 @@ def conclude(
         reasons=last.reasons,
         faults=faults,
         memory_mib=(round(first.memory_mib, 2), round(last.memory_mib, 2)),
+        memory_course_mib=tuple(
+            round(s.memory_mib, 1) for s in samples[:: max(1, len(samples) // 20)]
+        ),
         slope_mib_per_hour=round(slope, 3),
         slope_error=round(error, 3),
         files=(first.files, max(s.files for s in warm)),
