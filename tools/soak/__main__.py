@@ -136,13 +136,19 @@ def watch(
 
 
 def settled(port: int, began: float, *, faulty: bool) -> Sample:
-    """Return a sample, waiting for a device that is about to start."""
-    for _ in range(150):
+    """Return a sample, waiting for a device that is about to start.
+
+    Raises
+    ------
+    SystemExit
+        It does not answer.
+    """
+    for _ in range(300):
         try:
             return take(port, time.monotonic() - began, faulty=faulty)
         except (OSError, KeyError):
             time.sleep(0.2)
-    return take(port, time.monotonic() - began, faulty=faulty)
+    raise SystemExit("soak: the device does not answer; its log above says why")
 
 
 def free_port() -> int:
