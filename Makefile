@@ -10,7 +10,7 @@ test: ## check style and types, run every test
 	.venv/bin/mypy
 	PYTHONSAFEPATH=1 .venv/bin/pytest
 
-test-faults: ## the long form of the fault suite, about 20 minutes; ARGS="-k clocks" for parts of it
+test-faults: ## the long form of the fault suite, about 30 minutes; ARGS="-k clocks" for parts of it
 	@tools/setup.sh dev
 	EDGE_GUARD_FAULTS=long PYTHONSAFEPATH=1 .venv/bin/pytest tests/faults $(ARGS)
 
