@@ -7,6 +7,7 @@ import re
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -250,3 +251,10 @@ def test_the_tree_of_contributing_knows_every_folder():
     ignored = {"build", "dist", "demo-data"}
     folders = [p.name for p in ROOT.iterdir() if p.is_dir() and not p.name.startswith(".")]
     assert not [f for f in folders if f not in ignored and f"\n{f}/" not in tree]
+
+
+def test_test_modules_have_names_of_their_own() -> None:
+    """Pytest imports them by their bare names: in a clean clone a second one is not collected."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("*.py"))
+    names -= Counter({"conftest.py": names["conftest.py"]})
+    assert [name for name, n in names.items() if n > 1] == []
