@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 from pathlib import Path
 
 from edge_guard.drift.evidence import sentence
@@ -10,7 +11,6 @@ from edge_guard.drift.incident import Report
 from edge_guard.drift.model import DriftModel
 from edge_guard.drift.monitor import Monitor
 from edge_guard.gate.gate import Measurement
-from edge_guard.publish.stamp import rfc3339
 from edge_guard.reporting import Reporter
 from edge_guard.types import Frame, Result
 
@@ -91,7 +91,8 @@ class DriftWatch:
     def _post(self, report: Report | None) -> bool:
         if report is None:
             return self._forget()
-        words = sentence(report.evidence, rfc3339(report.since_wall_ns))
+        since = datetime.fromtimestamp(report.since_wall_ns // 1_000_000_000, UTC)
+        words = sentence(report.evidence, f"{since:%Y-%m-%d %H:%M:%S} UTC")
         if report.state == "cleared":
             words = f"over: {words}"
         self._reporter.drift(report, words)

@@ -227,17 +227,19 @@ def test_alarms_of_one_incident_stand_together(plant: Plant) -> None:
 def test_frames_of_one_incident_share_a_card(plant: Plant) -> None:
     device = Reporter("cam-burst", boot="burst")
     plant.open("/")
-    events = [device.event(incident="burst-1")[0] for _ in range(5)]
+    dark = (Reason("gate.exposure", "the picture is too dark", 80.0),)
+    events = [device.event(incident="burst-1", reasons=dark)[0]]
+    events += [device.event(incident="burst-1")[0] for _ in range(5)]
     plant.send(*events)
     card = "document.querySelector('[data-event^=\"burst-\"]')"
     plant.browser.wait(f"{card}?.innerText.includes('5 frames of one incident')")
     cards = "document.querySelectorAll('[data-event^=\"burst-\"]').length"
-    assert plant.browser.evaluate(cards) == 1
+    assert plant.browser.evaluate(cards) == 2  # the one that is dark, and the others
     plant.open("/events")
     plant.browser.wait(f"{card}?.innerText.includes('5 frames of one incident')")
-    assert plant.browser.evaluate(cards) == 1
+    assert plant.browser.evaluate(cards) == 2
     plant.open(plant.browser.evaluate(f"{card}.getAttribute('href')"))
-    plant.browser.wait(f"{cards} === 5")
+    plant.browser.wait(f"{cards} === 6")
     assert "Frames of one incident" in plant.browser.text()
 
 
@@ -385,7 +387,7 @@ def test_the_drift_of_a_stream_shows_its_cause_before_and_after(plant: Plant) ->
     plant.browser.wait("document.querySelectorAll('.drift-course canvas').length === 1")
     text = plant.browser.text()
     assert "illumination: more light, +2.0 ± 0.5 grey levels" in text
-    assert "0 → 2 grey levels (+4.1 σ)" in text
+    assert "+2 grey levels (+4.1 σ)" in text
     assert "differs: PSI" in text
     assert plant.browser.evaluate("document.querySelectorAll('.drift-cells rect').length") == 64
     plant.send(device.drift("cleared"))

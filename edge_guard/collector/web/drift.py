@@ -12,13 +12,15 @@ from edge_guard.collector.pictures import media_type
 from edge_guard.collector.queries import AlarmRow
 from edge_guard.collector.web import charts
 from edge_guard.collector.web.marks import Mark, box
-from edge_guard.collector.web.words import count, moment, moment_of, number
+from edge_guard.collector.web.words import count, moment, moment_of
 from edge_guard.drift.histogram import DEVIATION, distances, edges_of
 from edge_guard.drift.merge import Merged
 from edge_guard.publish.messages import DriftEvidence
 
 MOST_CHANNELS = 5
 """Channels drawn: those that are off the furthest."""
+MOST_LABELS = 4
+"""Alarms that the chart labels; more would hide each other."""
 
 _SIDE = 8
 _STRONG_LEVELS = 8.0
@@ -118,11 +120,10 @@ def _statistics(evidence: DriftEvidence) -> None:
         with box("line"):
             ui.label(moved.name).classes("line-name")
             ui.label(
-                f"{number(moved.before)} → {number(moved.after)} {moved.unit} "
-                f"({moved.deviations:+.1f} σ)"
+                f"{moved.after - moved.before:+.3g} {moved.unit} ({moved.deviations:+.1f} σ)"
             ).classes("line-value")
-    likeness = f"like “{evidence.words}” by {evidence.similarity:.2f}"
-    ui.label(f"{likeness}, from {count(evidence.frames)} frames").classes("quiet")
+    likeness = f"{evidence.similarity:.0%} like a known change, "
+    ui.label(f"{likeness}from {count(evidence.frames)} frames").classes("quiet")
 
 
 def difference(cells: tuple[float, ...]) -> str:
@@ -160,7 +161,7 @@ def course(
         for colour in ["#009E73" if row.alarm.state == "cleared" else "#D55E00"]
     ]
     if series and marks:
-        label = {"formatter": "{b}", "color": "#1b2733"}
+        label = {"formatter": "{b}", "color": "#1b2733", "show": len(marks) <= MOST_LABELS}
         series[0]["markLine"] = {"symbol": "none", "label": label, "data": marks}
     return options
 

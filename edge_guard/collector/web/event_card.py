@@ -18,11 +18,17 @@ class EventCard:
     ----------
     row : EventRow
     together : int
-        Frames of its incident that it stands for; from 2 on it leads to the list of them.
+        Frames of its trouble that it stands for; from 2 on it leads to the incident's list.
+
+    Attributes
+    ----------
+    row : EventRow
+    together : int
     """
 
     def __init__(self, row: EventRow, together: int = 1) -> None:
         event = row.event
+        self.row, self.together = row, together
         self.element = box("card event-card", "a")
         alone = together == 1
         self.element.props["href"] = f"/event/{row.id}" if alone else incident_address(row)
@@ -58,6 +64,14 @@ class EventCard:
         image.props["src"] = address
         image.props["alt"] = f"frame {row.event.frame_sequence} of {row.event.stream}"
         image.props["decoding"] = "async"
+
+
+def trouble(row: EventRow) -> tuple[int, str, str] | None:
+    """Return what frames of one incident that were flagged for the same reason share."""
+    if not row.event.incident:
+        return None
+    leading = row.event.reasons[0].guard if row.event.reasons else ""
+    return row.device_id, row.event.incident, leading
 
 
 def incident_address(row: EventRow) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from nicegui import ui
 
 from edge_guard.collector.queries import EventRow, Kind
-from edge_guard.collector.web.event_card import EventCard
+from edge_guard.collector.web.event_card import EventCard, trouble
 from edge_guard.collector.web.frame import Frame
 from edge_guard.collector.web.marks import box, link
 from edge_guard.collector.web.site import Site
@@ -70,12 +70,11 @@ async def listing(
 
 
 def folded(rows: list[EventRow]) -> list[tuple[EventRow, int]]:
-    """Return the first of consecutive frames of one incident, with how many they are."""
+    """Return the first of consecutive frames of one trouble, with how many they are."""
     groups: list[tuple[EventRow, int]] = []
     for row in rows:
-        key = (row.device_id, row.event.incident)
         last = groups[-1][0] if groups else None
-        if last and row.event.incident and key == (last.device_id, last.event.incident):
+        if last is not None and trouble(row) is not None and trouble(row) == trouble(last):
             groups[-1] = (last, groups[-1][1] + 1)
         else:
             groups.append((row, 1))

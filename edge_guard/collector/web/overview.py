@@ -8,7 +8,7 @@ from edge_guard.collector.feed import News, Totals
 from edge_guard.collector.queries import DeviceRow, EventRow
 from edge_guard.collector.web.alarms import AlarmsPart
 from edge_guard.collector.web.device_card import DeviceCard
-from edge_guard.collector.web.event_card import EventCard
+from edge_guard.collector.web.event_card import EventCard, trouble
 from edge_guard.collector.web.frame import Frame
 from edge_guard.collector.web.marks import box, link
 from edge_guard.collector.web.ordering import Ordering
@@ -40,7 +40,6 @@ class _Overview:
         self._site = site
         self._devices: dict[int, DeviceCard] = {}
         self._events: dict[int, EventCard] = {}
-        self._incidents: dict[tuple[int, str], list[int]] = {}
 
     def build(self) -> None:
         self._totals = _TotalsRow()
@@ -95,23 +94,28 @@ class _Overview:
         if row.id in self._events:
             self._events[row.id].show(row)
         elif len(self._events) < MOST_CARDS or row.id > min(self._events):
-            together = self._same_incident(row)
-            newer = sum(number > row.id for number in self._events)
-            with self._event_list:
-                card = EventCard(row, together)
-            card.element.move(target_index=newer)
-            self._events[row.id] = card
+            self._add_event(row, self._same_trouble(row))
 
-    def _same_incident(self, row: EventRow) -> int:
-        """Let the newest frame stand for all of its incident; return how many are known."""
-        if not row.event.incident:
-            return 1
-        known = self._incidents.setdefault((row.device_id, row.event.incident), [])
-        for number in known:
-            if (older := self._events.pop(number, None)) is not None:
-                older.element.delete()
-        known.append(row.id)
-        return len(known)
+    def _add_event(self, row: EventRow, older: EventCard | None) -> None:
+        """Show a frame; the newest stands for all of its trouble."""
+        if older is not None and older.row.id > row.id:
+            return
+        together = 1
+        if older is not None:
+            self._events.pop(older.row.id).element.delete()
+            together += older.together
+        newer = sum(number > row.id for number in self._events)
+        with self._event_list:
+            card = EventCard(row, together)
+        card.element.move(target_index=newer)
+        self._events[row.id] = card
+
+    def _same_trouble(self, row: EventRow) -> EventCard | None:
+        shared = trouble(row)
+        if shared is None:
+            return None
+        cards = self._events.values()
+        return next((card for card in cards if trouble(card.row) == shared), None)
 
     def _drop_old_events(self) -> None:
         for number in sorted(self._events)[:-MOST_CARDS]:
