@@ -13,7 +13,7 @@ from edge_guard.collector.transaction import Applied
 from edge_guard.publish.messages import Reply
 from edge_guard.types import Verdict
 
-NEWEST_EVENTS = 60
+NEWEST_EVENTS = 240
 NEWEST_REPLIES = 100
 
 

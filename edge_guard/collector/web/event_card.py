@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from urllib.parse import quote
 
 from nicegui import ui
@@ -72,6 +73,22 @@ def trouble(row: EventRow) -> tuple[int, str, str] | None:
         return None
     leading = row.event.reasons[0].guard if row.event.reasons else ""
     return row.device_id, row.event.incident, leading
+
+
+def gathered(rows: Iterable[EventRow]) -> list[tuple[EventRow, int]]:
+    """Return the newest frame of each trouble, oldest first, with how many there are of it.
+
+    Parameters
+    ----------
+    rows : iterable of EventRow
+        Oldest first.
+    """
+    newest: dict[object, tuple[EventRow, int]] = {}
+    for row in rows:
+        key = trouble(row) or row.id
+        _, before = newest.pop(key, (row, 0))
+        newest[key] = (row, before + 1)
+    return list(newest.values())
 
 
 def incident_address(row: EventRow) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from nicegui import ui
 
 from edge_guard.collector.queries import EventRow, Kind
-from edge_guard.collector.web.event_card import EventCard, trouble
+from edge_guard.collector.web.event_card import EventCard, gathered
 from edge_guard.collector.web.frame import Frame
 from edge_guard.collector.web.marks import box, link
 from edge_guard.collector.web.site import Site
@@ -70,15 +70,8 @@ async def listing(
 
 
 def folded(rows: list[EventRow]) -> list[tuple[EventRow, int]]:
-    """Return the first of consecutive frames of one trouble, with how many they are."""
-    groups: list[tuple[EventRow, int]] = []
-    for row in rows:
-        last = groups[-1][0] if groups else None
-        if last is not None and trouble(row) is not None and trouble(row) == trouble(last):
-            groups[-1] = (last, groups[-1][1] + 1)
-        else:
-            groups.append((row, 1))
-    return groups
+    """Return the newest frame of each trouble, newest first, with how many are on this page."""
+    return gathered(reversed(rows))[::-1]
 
 
 def alone(rows: list[EventRow]) -> list[tuple[EventRow, int]]:

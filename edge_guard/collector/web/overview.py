@@ -8,7 +8,7 @@ from edge_guard.collector.feed import News, Totals
 from edge_guard.collector.queries import DeviceRow, EventRow
 from edge_guard.collector.web.alarms import AlarmsPart
 from edge_guard.collector.web.device_card import DeviceCard
-from edge_guard.collector.web.event_card import EventCard, trouble
+from edge_guard.collector.web.event_card import EventCard, gathered, trouble
 from edge_guard.collector.web.frame import Frame
 from edge_guard.collector.web.marks import box, link
 from edge_guard.collector.web.ordering import Ordering
@@ -71,9 +71,7 @@ class _Overview:
         hidden = news.totals.devices - len(self._devices)
         self._more_devices.set_text(f"and {count(hidden)} more devices")
         self._more_devices.set_visibility(hidden > 0)
-        for event in news.events[-MOST_CARDS:]:
-            self._show_event(event)
-        self._drop_old_events()
+        self._show_events(news.events)
         self._alarms.show(news.alarms)
         self._ordering.hear(news.replies)
         self._no_device.set_visibility(not self._devices)
@@ -90,18 +88,24 @@ class _Overview:
             with self._device_list:
                 self._devices[row.id] = DeviceCard(row, self._ordering)
 
-    def _show_event(self, row: EventRow) -> None:
-        if row.id in self._events:
-            self._events[row.id].show(row)
-        elif len(self._events) < MOST_CARDS or row.id > min(self._events):
-            self._add_event(row, self._same_trouble(row))
+    def _show_events(self, rows: list[EventRow]) -> None:
+        fresh = []
+        for row in rows:
+            if row.id in self._events:
+                self._events[row.id].show(row)
+            else:
+                fresh.append(row)
+        for row, together in gathered(fresh)[-MOST_CARDS:]:
+            if len(self._events) < MOST_CARDS or row.id > min(self._events):
+                self._add_event(row, together)
+        self._drop_old_events()
 
-    def _add_event(self, row: EventRow, older: EventCard | None) -> None:
+    def _add_event(self, row: EventRow, together: int) -> None:
         """Show a frame; the newest stands for all of its trouble."""
-        if older is not None and older.row.id > row.id:
-            return
-        together = 1
+        older = self._same_trouble(row)
         if older is not None:
+            if older.row.id > row.id:
+                return
             self._events.pop(older.row.id).element.delete()
             together += older.together
         newer = sum(number > row.id for number in self._events)
