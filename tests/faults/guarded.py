@@ -13,8 +13,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS / "daemon")]
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "daemon")]
 
 from accounts import Produced  # noqa: E402  found through the path above
 
@@ -27,7 +27,7 @@ class Guarded:
     ) -> None:
         command = [sys.executable, __file__, str(folder), str(port), str(pictures)]
         command += [str(int(loop)), str(timeout)]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
         self._lines: list[bytes] = []
         self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
 from accounts import Produced
 from devices import describe, open_outbox, post_alarm, post_event, post_summary
