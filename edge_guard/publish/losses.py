@@ -135,7 +135,15 @@ class Ledger:
         return files
 
     def tell(self, db: sqlite3.Connection, loss: Loss) -> None:
-        """Extend the newest report if it has not left yet and is about the same; else add one."""
+        """Extend the newest report if it has not left yet and is about the same; else add one.
+
+        A receipt may cover what is reported, so all of it counts as sent.
+        """
+        last = max(end for _first, end in loss.sequences)
+        db.execute(
+            "UPDATE boot SET last=max(last, ?1), sent=max(sent, ?1) WHERE boot_id=?2",
+            (last, loss.of_boot),
+        )
         row = db.execute(
             "SELECT boot_id, sequence, payload FROM message"
             " WHERE kind='dropped' AND epoch=0 ORDER BY id DESC LIMIT 1"

@@ -242,6 +242,38 @@ def test_events_that_say_what_others_say_go_first(tmp_path: Path) -> None:
     assert reports[0].first_wall_time == reports[0].last_wall_time == "2026-01-01T00:00:00.000Z"
 
 
+def test_a_receipt_may_cover_what_was_reported_lost(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    post_event(outbox)
+    (sent,) = take(outbox)
+    for _ in range(2):
+        post_event(outbox)
+    outbox.spool.give_up(sent._replace(sequence=3), "test")
+    boot = outbox.spool.boot_id
+    assert outbox.spool.release(BootReceipt(boot, 1, 3, ((2, 2),))) == 1
+    assert outbox.spool.release(BootReceipt(boot, 3, 3)) == 0  # 2 has not left: it stays
+    assert outbox.spool.backlog() == 2
+
+
+def test_a_receipt_may_cover_what_a_rescue_reported(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    for _ in range(5):
+        post_event(outbox)
+    boot = outbox.spool.boot_id
+    with outbox.spool._database.transaction() as db:
+        db.execute("DELETE FROM message WHERE sequence > 2")
+        db.execute("DELETE FROM boot")
+    with sqlite3.connect(tmp_path / "spool" / "spool.sqlite") as database:
+        database.execute("PRAGMA user_version=99")
+    database.close()
+    outbox = reopen(outbox, tmp_path)
+    rows = take(outbox)
+    (report,) = [decode(row.payload, Dropped) for row in rows if row.kind == "dropped"]
+    ((first, last),) = report.sequences
+    assert (report.of_boot, first) == (boot, 3)
+    assert outbox.spool.release(BootReceipt(boot, last, last)) == 2
+
+
 def test_losses_survive_a_restart(tmp_path: Path) -> None:
     outbox = open_outbox(tmp_path, 3000)
     post_event(outbox, b"x" * 5000)
