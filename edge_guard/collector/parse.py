@@ -44,6 +44,8 @@ MOST_ID = 64
 EARLIEST_MS = 1_577_836_800_000
 """2020-01-01: an earlier wall clock was never set."""
 FUTURE_MS = 10 * 60_000
+LEAST_PROBABILITY = 1e-9
+"""Of a sampled frame; one over it is a weight, and weights are added and squared."""
 
 Telemetry = State | Event | FrameResult | Summary | Alarm | Reply | Dropped
 
@@ -240,7 +242,7 @@ def _check_event(event: Event) -> None:
         raise RefusedError("malformed references")
     if event.incident:
         _check_id(event.incident)
-    if event.sampled is not None and not 0.0 < event.sampled <= 1.0:
+    if event.sampled is not None and not LEAST_PROBABILITY <= event.sampled <= 1.0:
         raise RefusedError("malformed probability")
 
 

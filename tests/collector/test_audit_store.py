@@ -68,7 +68,7 @@ def test_a_database_from_before_audits_is_brought_up_to_date(tmp_path: Path) -> 
     store.close()
 
 
-@pytest.mark.parametrize("sampled", [0.0, -0.1, 1.5])
+@pytest.mark.parametrize("sampled", [0.0, -0.1, 1.5, 1e-300])
 def test_a_probability_that_is_none_is_refused(sampled: float) -> None:
     with pytest.raises(RefusedError, match="malformed probability"):
         parse(*audited(Reporter(), sampled=sampled), "edge-guard/v1")
