@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from os import scandir
 from pathlib import Path
 
 from edge_guard.errors import SourceError
@@ -45,7 +45,7 @@ def list_images(folder: Path) -> dict[str, Signature]:
         The folder cannot be read.
     """
     images = {}
-    with scandir(folder) as entries:
+    with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(".") or Path(entry.name).suffix.lower() not in IMAGE_SUFFIXES:
                 continue
@@ -214,11 +214,17 @@ class WatchedFolder:
 
 
 def read_picture(path: Path) -> Picture:
-    """Return the picture in a file; a damaged one says why."""
+    """Return the picture in a file; a damaged one says why. Its name is text that can be sent."""
+    name = _as_text(str(path))
     try:
-        return Picture(read_image(path), str(path))
+        return Picture(read_image(path), name)
     except UndecodableError as error:
-        return Picture(None, str(path), str(error))
+        return Picture(None, name, _as_text(str(error)))
+
+
+def _as_text(name: str) -> str:
+    """Return a name with what is not UTF-8 in it replaced: no message could hold it."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _listed(folder: Path) -> dict[str, Signature]:

@@ -55,6 +55,19 @@ def test_a_folder_is_read_in_natural_order_of_names(tmp_path):
     assert source.dropped == {}
 
 
+@pytest.mark.parametrize("content", [encoded(1), b"no image"])
+@pytest.mark.parametrize("watch", [False, True])
+def test_a_name_that_is_not_utf_8_can_be_sent(tmp_path, monkeypatch, content, watch):
+    monkeypatch.setattr("edge_guard.sources.folder.SETTLED_S", 0.0)
+    monkeypatch.setattr("edge_guard.sources.folder.GIVEN_UP_S", 0.0)
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png")).write_bytes(content)
+    source = open_source(str(tmp_path), stream="belt", watch=watch)
+    frame = next_frame(source)
+    source.close()
+    said = frame.source + (frame.cause if isinstance(frame, Damaged) else "")
+    assert b"caf\xef\xbf\xbd.png" in said.encode()
+
+
 @given(st.lists(st.text("ab01²٣9.-", max_size=6), max_size=8))
 def test_natural_order_is_an_order_for_any_names(names):
     def order(name):
