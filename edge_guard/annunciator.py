@@ -244,11 +244,13 @@ class Annunciator:
             if coming is not None and coming.holds == change.standing.active:
                 self._words[change.key] = self._coming.pop(change.key)
             topic = self._outbox.topics.alarm(*change.key)
-            self._outbox.post("alarm", topic, partial(self._alarm, change))
+            word = self._words[change.key]  # as it is now: the disk may take the alarm much later
+            word = replace(word, message=self._message(change.key, change.standing))
+            self._outbox.post("alarm", topic, partial(self._alarm, change, word))
         return bool(changes)
 
-    def _alarm(self, change: Change, numbered: Numbered) -> Alarm:
-        standing, word = change.standing, self._words[change.key]
+    def _alarm(self, change: Change, word: _Word, numbered: Numbered) -> Alarm:
+        standing = change.standing
         until, now = standing.shelved_until, self._clock()
         left = 0.0 if until is None else max(0.0, until - now)
         end = None if until is None else rfc3339(time.time_ns() + int(left * 1e9))
@@ -258,7 +260,7 @@ class Annunciator:
             alarm=change.key.alarm,
             state="raised" if standing.active else "cleared",
             cause=word.cause,
-            message=self._message(change.key, standing),
+            message=word.message,
             since_wall_time=word.since_wall_time,
             evidence={},
             drift=word.drift,

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,8 @@ from edge_guard.publish.stamp import StampFields, stamp
 log = logging.getLogger(__name__)
 
 Kind = Literal["event", "result", "summary", "alarm", "reply"]
+_PRECIOUS = ("summary", "alarm", "reply")
+"""Kinds that wait in memory while the disk refuses, in their order."""
 _NO_SPACE = "disk"
 _WAITING = 1000
 _FULL = "the spool's disk is full: pictures are given up, then events: make room on it"
@@ -101,9 +104,13 @@ class Outbox:
             None: the disk refused. The reason is in ``causes`` and the log.
         """
         with self._mutex:
-            sequence = self._try(kind, topic, make, picture)
+            sequence = None
+            if self._catch_up() or kind not in _PRECIOUS:
+                sequence = self._try(kind, topic, make, picture)
+            else:
+                self._wait(kind, partial(self._build, topic, make))
             if sequence is not None:
-                self._catch_up()
+                self._count()
         if sequence is not None:
             self.on_new()
         return sequence
@@ -124,8 +131,7 @@ class Outbox:
     def _try(
         self, kind: Kind, topic: str, make: Make, picture: tuple[str, bytes] | None
     ) -> int | None:
-        def build(sequence: int) -> tuple[str, bytes]:
-            return topic, encode(make(self.numbered(sequence)))
+        build = partial(self._build, topic, make)
 
         def build_bare(sequence: int) -> tuple[str, bytes]:
             message = make(self.numbered(sequence))
@@ -143,20 +149,34 @@ class Outbox:
             return self._accepted(self.spool.append(kind, build_bare if picture else build))
         except StoreError as error:
             self._refused(error)
-        if kind in ("summary", "alarm", "reply"):
-            if len(self._waiting) == self._waiting.maxlen:
-                self._uncounted[self._waiting[0][0]] += 1
-            self._waiting.append((kind, build))
+        if kind in _PRECIOUS:
+            self._wait(kind, build)
         else:
             self._uncounted[kind] += 1
         return None
 
-    def _catch_up(self) -> None:
-        """Spool what waited, and count durably what could not be spooled."""
+    def _build(self, topic: str, make: Make, sequence: int) -> tuple[str, bytes]:
+        return topic, encode(make(self.numbered(sequence)))
+
+    def _wait(self, kind: Kind, build: Build) -> None:
+        """Let a message wait in memory behind those that wait; the oldest makes room."""
+        if len(self._waiting) == self._waiting.maxlen:
+            self._uncounted[self._waiting[0][0]] += 1
+        self._waiting.append((kind, build))
+
+    def _catch_up(self) -> bool:
+        """Spool what waits, oldest first; return whether nothing waits any more."""
         try:
             while self._waiting:
                 self.spool.append(*self._waiting[0])
                 self._waiting.popleft()
+        except StoreError as error:
+            self._refused(error)
+        return not self._waiting
+
+    def _count(self) -> None:
+        """Count durably what could not be spooled."""
+        try:
             for kind in list(self._uncounted):
                 self.spool.count_loss(kind, _NO_SPACE, self._uncounted[kind])
                 del self._uncounted[kind]

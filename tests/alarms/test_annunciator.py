@@ -11,6 +11,7 @@ from devices import open_outbox, post_alarm
 from edge_guard.annunciator import BY_CONFIGURATION, Annunciator
 from edge_guard.collector.parse import parse
 from edge_guard.config import AlarmTable
+from edge_guard.errors import StoreError
 from edge_guard.publish.messages import PREFIX, Alarm, decode
 from edge_guard.publish.outbox import Outbox
 
@@ -167,3 +168,25 @@ def test_alarms_at_once_are_one_incident_until_the_last_is_over(outbox: Outbox) 
         bench.report(False, name)
     assert len({a.incident for a in bench.told}) == 1
     assert [a.incident_state for a in bench.told] == ["opened", *["updated"] * 4, "closed"]
+
+
+def test_what_the_disk_takes_late_says_what_was_true_then(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alarms = Annunciator(outbox)
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox.spool, "append", refuse)
+        alarms.report("s", "drift", True, "first", "it came")
+        alarms.report("s", "drift", False, "second", "it went")
+    alarms.report("s", "monitors", True, "third", "another")
+    rows = outbox.spool.take(99, 1 << 20, 0)
+    told = sorted((decode(row.payload, Alarm) for row in rows), key=lambda one: one.sequence)
+    assert [(one.state, one.cause, one.message) for one in told] == [
+        ("raised", "first", "it came"),
+        ("cleared", "second", "it went"),
+        ("raised", "third", "another"),
+    ]
+
+
+def refuse(*_arguments: object) -> int:
+    raise StoreError("the disk refuses", "wait")

@@ -528,6 +528,20 @@ def test_alarms_wait_in_memory_when_nothing_can_be_given_up(tmp_path: Path) -> N
     assert kinds.count("event") == 11 - refused
 
 
+def test_alarms_keep_their_order_when_the_disk_takes_some_again(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    raised = post_alarm(outbox, "raised")
+    limit_pages(outbox, 0)
+    while raised is not None:
+        raised = post_alarm(outbox, "raised")
+    limit_pages(outbox, 10_000)
+    assert post_alarm(outbox, "cleared") == outbox.spool.produced()
+    rows = sorted(_everything(outbox), key=lambda row: row.sequence)
+    states = [decode(row.payload, Alarm).state for row in rows]
+    assert states == ["raised"] * (len(states) - 1) + ["cleared"]
+    assert [decode(payload, Alarm).state for payload in outbox.spool.alarms()] == ["cleared"]
+
+
 def limit_pages(outbox: Outbox, more: int) -> None:
     connection = outbox.spool._database._connection
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
