@@ -74,11 +74,13 @@ def _chunks(offer: OfferBundle, ca_file: str | None) -> Iterator[bytes]:
     opener = urllib.request.build_opener(_NoDetours, https)
     left, deadline = offer.size_bytes, time.monotonic() + LONGEST_SECONDS
     with opener.open(offer.url, timeout=SILENCE_SECONDS) as answer:
-        while chunk := answer.read(_CHUNK_BYTES):
+        # read() would wait for a whole chunk, however slowly it comes, before the clock is seen.
+        while chunk := answer.read1(_CHUNK_BYTES):
             left -= len(chunk)
-            if left < 0 or time.monotonic() > deadline:
-                break
+            if left < 0:
+                raise BundleError(f"{offer.url} is larger than announced", "offer it again")
+            if time.monotonic() > deadline:
+                raise BundleError(f"{offer.url} comes too slowly", "offer it again")
             yield chunk
-    if left != 0:
-        words = "is larger than announced, or comes too slowly" if left < 0 else "ends too early"
-        raise BundleError(f"{offer.url} {words}", "offer it again")
+    if left:
+        raise BundleError(f"{offer.url} ends too early", "offer it again")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from brokers import free_port
 
+from edge_guard.commands import fetching
 from edge_guard.commands.fetching import fetch_bundle
 from edge_guard.errors import BundleError
 from edge_guard.publish.messages import OfferBundle
@@ -28,6 +29,13 @@ class Pages(BaseHTTPRequestHandler):
             return
         if self.path == "/garbage":
             self.wfile.write(b"no HTTP at all\r\n\r\n")
+            return
+        if self.path == "/drop":  # one byte, then nothing for as long as anybody waits
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(CONTENT[:1])
+            self.wfile.flush()
+            self.rfile.read(1)
             return
         body = {"/good": CONTENT, "/short": CONTENT[:-1], "/long": CONTENT * 3}.get(self.path)
         self.send_response(404 if body is None else 200)
@@ -79,6 +87,15 @@ def test_anything_else_is_refused_and_removed(
 def test_another_file_of_the_same_size_is_refused(base: str, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="sha-256 differs"):
         fetch_bundle(offer(f"{base}/good", "0" * 64), tmp_path / "x", None)
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_server_that_trickles_is_given_up(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "LONGEST_SECONDS", 0.0)
+    with pytest.raises(BundleError, match="too slowly"):
+        fetch_bundle(offer(f"{base}/drop"), tmp_path / "x", None)
     assert not (tmp_path / "x").exists()
 
 
