@@ -1,9 +1,9 @@
 """Keeps a daemon alive where no service manager does: a small parent process that waits.
 
 The parent forks before anything large is imported. It listens to its child as systemd would
-(sd_notify), ends it when it has gone silent, and starts it again when it was killed, has crashed,
-or asks for it (``RESTART_CODE``). It hands signals on and ends with its child's exit code; when the
-parent itself is killed, the kernel ends the child.
+(sd_notify), ends it when it has gone silent, and starts it again when it was killed, asks for it
+(``RESTART_CODE``), or fails after one of its kind has worked. It hands signals on and ends with its
+child's exit code; when the parent itself is killed, the kernel ends the child.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def supervise() -> None:
             if not supervisor.start():
                 return
             code = supervisor.wait()
-            crashed = code < 0 or code == RESTART_CODE or (code == 1 and supervisor.was_ready)
+            # Once it has worked, what it was given is usable: only a stop ends it for good.
+            crashed = code < 0 or code == RESTART_CODE or (code != 0 and supervisor.ever_ready)
             if supervisor.stopping or not crashed:
                 raise SystemExit(128 - code if code < 0 else code)
             settled = time.monotonic() - began > _SETTLED_SECONDS
@@ -66,7 +67,7 @@ class _Supervisor:
 
     def __init__(self) -> None:
         self.stopping = False
-        self.was_ready = False
+        self.ever_ready = False
         self._child = 0
         self._limit = START_SECONDS
         self._stop_by: float | None = None
@@ -100,7 +101,7 @@ class _Supervisor:
         sys.stdout.flush()
         sys.stderr.flush()
         parent = os.getpid()
-        self._limit, self.was_ready = START_SECONDS, False
+        self._limit = START_SECONDS
         self._child = os.fork()
         if self._child:
             return True
@@ -149,7 +150,7 @@ class _Supervisor:
         if b"STOPPING=1" in message:
             self._limit = STOP_SECONDS
         elif b"READY=1" in message:
-            self._limit, self.was_ready = SILENT_SECONDS, True
+            self._limit, self.ever_ready = SILENT_SECONDS, True
         elif b"RELOADING=1" in message:
             self._limit = START_SECONDS
 

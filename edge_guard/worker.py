@@ -10,6 +10,7 @@ from collections.abc import Callable
 from edge_guard.errors import SourceError
 from edge_guard.inspection import TICK_SECONDS, Inspection
 from edge_guard.intake import Intake
+from edge_guard.sources.contract import SourceState
 from edge_guard.stream import Stream
 
 log = logging.getLogger(__name__)
@@ -105,6 +106,8 @@ class Worker:
                 if item is not None and not self.intake.put(item, live=source.live):
                     break
             stream.watch_source()
+            if source.state is SourceState.FAILED:  # it fell silent without an error
+                stream.fail(source.cause)
         except SourceError as error:
             log.error("stream %s: %s", stream.name, error)
             stream.fail(str(error))

@@ -147,6 +147,17 @@ def test_when_every_stream_has_failed_the_daemon_says_so(
             daemon.run()
 
 
+def test_a_camera_that_fails_between_two_reads_has_failed_too(
+    broker: Mosquitto, tmp_path: Path, camera: Camera
+) -> None:
+    camera.life.move(SourceState.FAILED, "the camera burnt down")
+    with Counter(broker.port):
+        config = device(tmp_path, broker.port, Path("camera"))
+        daemon = Daemon(config, open_inspector=Pretender, timing=TIMING)
+        with pytest.raises(SourceError, match="burnt down"):
+            daemon.run()
+
+
 class Stuck(Camera):
     """A source whose reads do not return until it is let go."""
 

@@ -64,6 +64,7 @@ def test_its_exit_code_is_the_childs(tmp_path: Path, code: int) -> None:
         "os.kill(os.getpid(), 11)",
         "os.kill(os.getpid(), 9)",
         "notify('READY=1'); raise RuntimeError",
+        "notify('READY=1'); sys.exit(5)",  # every camera has failed
         "notify('READY=1'); time.sleep(60)",  # silent: it hangs as a whole
     ],
 )
@@ -73,6 +74,14 @@ def test_a_child_that_crashed_or_hangs_is_started_again(tmp_path: Path, trouble:
     assert process.returncode == 0, errors
     assert len(children(tmp_path)) == 2
     assert b"starts again" in errors
+
+
+def test_once_it_has_worked_a_start_that_fails_is_tried_again(tmp_path: Path) -> None:
+    work = "if starts < 2: notify('READY=1'); os._exit(75)\nif starts < 3: sys.exit(6)"
+    process = start(tmp_path, work)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+    assert len(children(tmp_path)) == 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -95,13 +104,14 @@ def test_when_the_parent_is_killed_the_child_is(tmp_path: Path) -> None:
 
 
 def test_a_hangup_is_handed_on(tmp_path: Path) -> None:
-    work = "import signal\nsignal.signal(signal.SIGHUP, lambda *_: sys.exit(7))\n" + FOREVER
+    work = "import signal\nsignal.signal(signal.SIGHUP, lambda *_: sys.exit(0))\n" + FOREVER
     process = start(tmp_path, work)
     wait_until(lambda: len(children(tmp_path)) == 1)
     time.sleep(0.3)
     process.send_signal(signal.SIGHUP)
     process.communicate(timeout=20)
-    assert process.returncode == 7
+    assert process.returncode == 0
+    assert len(children(tmp_path)) == 1
 
 
 def test_a_child_that_does_not_stop_is_ended(tmp_path: Path) -> None:
