@@ -33,6 +33,13 @@ class WebTable(Table, frozen=True):
         str, Meta(min_length=1, description="Address to listen on; 0.0.0.0 for all.")
     ] = "127.0.0.1"
     port: Annotated[Port, Meta(description="TCP port to listen on.")] = 8080
+    allowed_hosts: Annotated[
+        tuple[Annotated[str, Meta(min_length=1)], ...],
+        Meta(
+            description="Further names under which browsers and devices reach the page, such as "
+            "that of a reverse proxy; IP addresses and this machine's own name are known."
+        ),
+    ] = ()
     title: Annotated[str, Meta(min_length=1, description="Title of the page.")] = "edge-guard"
 
 

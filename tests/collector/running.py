@@ -33,6 +33,7 @@ class Running:
             f'[mqtt]\nhost = "127.0.0.1"\nport = {broker_port}\n'
             f'[store]\nurl = "sqlite:///{folder / "c.sqlite"}"\nframes = "{folder / "frames"}"\n'
             f'[web]\nport = {self.url.rpartition(":")[2]}\ntitle = "Plant North"\n'
+            'allowed_hosts = ["proxy.example"]\n'
         )
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -54,18 +54,18 @@ class Line:
         rows = self.collector.get("/api/events?kind=audit&limit=1")["events"]
         return int(rows[0]["id"])
 
-    def judge(self, event: int, content_type: str = "application/json", **said: Any) -> Any:
+    def judge(self, event: int, headers: dict[str, str] | None = None, **said: Any) -> Any:
         request = urllib.request.Request(
             f"{self.collector.url}/api/events/{event}/judgements",
             json.dumps(said).encode(),
-            {"Content-Type": content_type},
+            {"Content-Type": "application/json"} | (headers or {}),
         )
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
 
-    def refusal(self, event: int, **said: Any) -> int:
+    def refusal(self, event: int, headers: dict[str, str] | None = None, **said: Any) -> int:
         with pytest.raises(urllib.error.HTTPError) as refusal:
-            self.judge(event, **said)
+            self.judge(event, headers, **said)
         return refusal.value.code
 
     def accuracy(self) -> Any:
@@ -144,7 +144,9 @@ def test_unfit_judgements_are_refused(line: Line) -> None:
     assert line.refusal(event, answer="right", who="x" * 129) == 422
     assert line.refusal(event, answer="wrong", label="a\0b") == 422
     assert line.refusal(event, answer="right", colour="blue") == 422
-    assert line.refusal(event, content_type="text/plain", answer="right") == 422
+    assert line.refusal(event, {"Content-Type": "text/plain"}, answer="right") == 422
+    assert line.refusal(event, {"Origin": "http://elsewhere.example"}, answer="right") == 403
+    assert line.refusal(event, answer="right", who="x" * 20_000) == 413
     assert line.refusal(10**6, answer="right") == 404
     assert line.refusal(withheld, answer="right") == 409
     assert line.collector.get(f"/api/events/{event}/judgements") == []

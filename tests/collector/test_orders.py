@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -173,6 +174,19 @@ def test_the_interface_takes_orders_and_devices_get_them(broker: Mosquitto, tmp_
             assert post(collector, "/api/commands", wrong)[0] == expected, wrong
         foreign = post(collector, "/api/commands", order, Origin="http://elsewhere.example")
         assert foreign[0] == 403
+        rebound = "elsewhere.example:80"
+        for path in ("/api/commands", "/api/events/1/judgements", "/api/bundles"):
+            for headers in (
+                {"Host": rebound, "Origin": f"http://{rebound}"},
+                {"Host": rebound},
+                {"Host": "[::1"},
+            ):
+                assert post(collector, path, order, **headers)[0] == 421, (path, headers)
+        for name in ("LOCALHOST", "[::1]:80", "10.0.0.9", "proxy.example", socket.gethostname()):
+            assert post(collector, "/api/commands", order, Host=name)[0] == 200, name
+        request = urllib.request.Request(collector.url + "/", headers={"Host": rebound})
+        with pytest.raises(urllib.error.HTTPError, match="421"):
+            urllib.request.urlopen(request, timeout=10)
 
         content = BUNDLE.read_bytes()
         status, offered = post(collector, "/api/bundles", content)

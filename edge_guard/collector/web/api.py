@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi import Path as InPath
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from msgspec import Meta
 
 from edge_guard.collector.judgements import Answer, Judgement
 from edge_guard.collector.pictures import is_digest, media_type
 from edge_guard.collector.queries import AlarmRow, DeviceRow, EventRow, Kind
 from edge_guard.collector.web.accuracy import stream_accuracy
+from edge_guard.collector.web.admission import body_of, of_this_site
 from edge_guard.collector.web.site import Site
-from edge_guard.publish.messages import isa_state
+from edge_guard.publish.messages import decode, isa_state
 
 MOST_ID = 2**63 - 1
 Id = Annotated[int, InPath(ge=1, le=MOST_ID)]
 
 
-class Said(BaseModel):
+class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A judgement as it is sent in."""
 
-    model_config = ConfigDict(extra="forbid")
     answer: Answer
-    label: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
-    who: Annotated[str, StringConstraints(max_length=128)] = ""
+    label: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    who: Annotated[str, Meta(max_length=128)] = ""
 
 
 def interface(site: Site) -> APIRouter:
@@ -70,9 +71,10 @@ def interface(site: Site) -> APIRouter:
     def judgements(number: Id) -> list[dict[str, Any]]:
         return [asdict(one) for one in site.judgements.of(number)]
 
-    @api.post("/events/{number}/judgements")
-    def judge(number: Id, said: Said) -> dict[str, Any]:
-        return asdict(_judge(site, number, said))
+    @api.post("/events/{number}/judgements", dependencies=[Depends(of_this_site)])
+    async def judge(number: Id, request: Request) -> dict[str, Any]:
+        said = _said(request.headers.get("content-type", ""), await body_of(request))
+        return asdict(await asyncio.to_thread(_judge, site, number, said))
 
     @api.get("/accuracy")
     def accuracy(
@@ -101,6 +103,15 @@ def interface(site: Site) -> APIRouter:
         return _picture(site, digest)
 
     return api
+
+
+def _said(content_type: str, body: bytes) -> Said:
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(422, "a judgement is sent as application/json")
+    try:
+        return decode(body, Said)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise HTTPException(422, str(error)) from error
 
 
 def _judge(site: Site, number: int, said: Said) -> Judgement:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
@@ -18,9 +17,10 @@ from edge_guard.collector.commands import (
     ConflictError,
     UnknownDeviceError,
 )
+from edge_guard.collector.web.admission import body_of, of_this_site
 from edge_guard.collector.web.site import Site
 from edge_guard.errors import BundleError
-from edge_guard.publish.messages import MOST_COMMAND_BYTES, Action, CommandId, Name, decode
+from edge_guard.publish.messages import Action, CommandId, Name, decode
 
 MOST_ID = 2**63 - 1
 
@@ -47,7 +47,7 @@ def orders(site: Site) -> APIRouter:
 
     @api.post("/commands", dependencies=[Depends(of_this_site)])
     async def issue(request: Request) -> dict[str, Any]:
-        order = _order(await _body(request))
+        order = _order(await body_of(request))
         return await asyncio.to_thread(_issue, site, order)
 
     @api.get("/commands")
@@ -76,22 +76,6 @@ def orders(site: Site) -> APIRouter:
         return FileResponse(path, media_type="application/octet-stream")
 
     return api
-
-
-def of_this_site(request: Request) -> None:
-    """Refuse what a browser sends on behalf of a page of another site."""
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
-        raise HTTPException(403, f"orders are not taken from pages of {origin}")
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_COMMAND_BYTES:
-            raise HTTPException(413, f"an order has at most {MOST_COMMAND_BYTES} bytes")
-    return body
 
 
 def _order(body: bytes) -> Order:

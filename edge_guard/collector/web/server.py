@@ -13,6 +13,7 @@ from nicegui import ui
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edge_guard.collector.web.admission import KnownHosts
 from edge_guard.collector.web.api import interface
 from edge_guard.collector.web.orders import orders
 from edge_guard.collector.web.pages import register
@@ -61,6 +62,7 @@ class WebServer:
         app = FastAPI(title=f"{config.title} collector", docs_url=None, redoc_url=None)
         app.include_router(interface(site))
         app.include_router(orders(site))
+        app.add_middleware(KnownHosts, config=config)
         app.add_middleware(SecurityHeaders)
         register(site)
         ui.run_with(
