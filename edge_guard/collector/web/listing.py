@@ -14,6 +14,9 @@ from edge_guard.collector.web.marks import box, link
 from edge_guard.collector.web.site import Site
 
 PAGE = 48
+"""Cards on a page."""
+FOLDED = 240
+"""Frames that the cards of a page may stand for."""
 TITLES: dict[Kind, str] = {
     "flagged": "Flagged frames",
     "audit": "Frames drawn for audits",
@@ -42,11 +45,13 @@ async def listing(
     kind : str
         As `Queries.events` takes it.
     incident : str, optional
-        Only its frames, each with a card of its own; else consecutive ones share a card.
+        Only its frames, each with a card of its own; else those of one trouble share a card.
     """
+    most = FOLDED if incident is None else PAGE
     rows = await asyncio.to_thread(
-        site.queries.events, PAGE + 1, before, device, stream, kind, incident
+        site.queries.events, most + 1, before, device, stream, kind, incident
     )
+    cards = (folded if incident is None else alone)(rows[:most])
     frame = Frame(site, "frames")
     with frame.body:
         with box("section-top"):
@@ -57,16 +62,23 @@ async def listing(
             with box("empty"):
                 ui.label("There are none here.").classes("empty-title")
         with box("event-grid"):
-            for row, together in folded(rows[:PAGE]) if incident is None else alone(rows[:PAGE]):
+            for row, together in cards[:PAGE]:
                 EventCard(row, together)
         kept = {"device": device, "stream": stream, "incident": incident}
         kept |= {} if kind == "flagged" else {"kind": kind}
         with box("pager"):
             if before is not None:
                 link("Newest", _address(kept), "button")
-            if len(rows) > PAGE:
-                link("Older", _address(kept | {"before": rows[PAGE - 1].id}), "button")
+            if (older := _older(rows[:most], cards, len(rows) > most)) is not None:
+                link("Older", _address(kept | {"before": older}), "button")
     frame.follow()
+
+
+def _older(rows: list[EventRow], cards: list[tuple[EventRow, int]], more: bool) -> int | None:
+    """Return the frame before which the next page begins; None on the last page."""
+    if len(cards) > PAGE:
+        return cards[PAGE][0].id + 1
+    return rows[-1].id if more else None
 
 
 def folded(rows: list[EventRow]) -> list[tuple[EventRow, int]]:
