@@ -134,12 +134,19 @@ class Database:
         return sorted(self.folder.glob("wreck-*"))
 
     def rescued(self) -> None:
-        """Note that the wrecks were looked through; the newest is kept."""
+        """Note that the wrecks were looked through; the newest is kept.
+
+        Raises
+        ------
+        OSError
+            The disk fails.
+        """
         for wreck in self.wrecks():
             for older in self.folder.glob("damaged-*"):
                 shutil.rmtree(older, ignore_errors=True)
             self.set_aside = self.folder / wreck.name.replace("wreck", "damaged")
             wreck.rename(self.set_aside)
+            sync_directory(self.folder)
             log.error("the damaged spool is kept as %s", self.set_aside)
 
     def checkpoint(self) -> None:

@@ -22,11 +22,15 @@ log = logging.getLogger(__name__)
 _UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 _MOST_RANGES = 1000
 """Ranges in one report."""
+_DONE = "CREATE TABLE IF NOT EXISTS rescued (wreck TEXT PRIMARY KEY) STRICT"
+"""In the new database, with its rows: a power cut may leave a wreck that was looked through."""
 _COLUMNS = "id, boot_id, sequence, part, kind, topic, retain, payload, file, crc"
 
 
 def rescue(aside: Path, db: sqlite3.Connection, database: Database, ledger: Ledger) -> None:
-    """Copy what is whole from a damaged spool into an empty one, and report what may be lost.
+    """Copy what is whole from a damaged spool into a new one, and report what may be lost.
+
+    A wreck is looked through once.
 
     Parameters
     ----------
@@ -38,6 +42,9 @@ def rescue(aside: Path, db: sqlite3.Connection, database: Database, ledger: Ledg
         The new one's; its marks tell how far each boot may have counted.
     ledger : Ledger
     """
+    db.execute(_DONE)
+    if not db.execute("INSERT OR IGNORE INTO rescued VALUES (?)", (aside.name,)).rowcount:
+        return
     kept: dict[str, set[int]] = {}
     with closing(sqlite3.connect(aside / "spool.sqlite")) as damaged:
         damaged.text_factory = partial(str, encoding="utf-8", errors="replace")
@@ -125,7 +132,10 @@ def _messages(damaged: sqlite3.Connection) -> Iterator[Any]:
 
 
 def _keep(row: Any, db: sqlite3.Connection, aside: Path, pictures: Path) -> bool:
-    """Insert a row that is what it was; return whether it was and is a message."""
+    """Insert a row that is what it was; return whether it was and is a message.
+
+    It may be there already: of an earlier wreck that held it too.
+    """
     _id, boot, sequence, part, kind, topic, retain, payload, file, crc = row
     try:
         content = payload if part == 0 else _adopt(file, aside / "pictures", pictures)
@@ -137,9 +147,10 @@ def _keep(row: Any, db: sqlite3.Connection, aside: Path, pictures: Path) -> bool
     columns = "boot_id, sequence, part, kind, topic, retain, payload, file, bytes, crc"
     values = (boot, sequence, part, kind, topic, retain, payload, file, size, crc)
     query = f"INSERT INTO message ({columns}) VALUES ({', '.join('?' * len(values))})"
-    if not _insert(db, query, values):
-        return False
-    return bool(part == 0)
+    known = "SELECT 1 FROM message WHERE (boot_id, sequence, part)=(?, ?, ?)"
+    there = db.execute(known, (boot, sequence, part)).fetchone() is not None
+    kept = there or _insert(db, query, values)
+    return bool(part == 0 and kept)
 
 
 def _adopt(file: str, old: Path, new: Path) -> bytes:

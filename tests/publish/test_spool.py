@@ -263,9 +263,7 @@ def test_a_receipt_may_cover_what_a_rescue_reported(tmp_path: Path) -> None:
     with outbox.spool._database.transaction() as db:
         db.execute("DELETE FROM message WHERE sequence > 2")
         db.execute("DELETE FROM boot")
-    with sqlite3.connect(tmp_path / "spool" / "spool.sqlite") as database:
-        database.execute("PRAGMA user_version=99")
-    database.close()
+    make_future(tmp_path)
     outbox = reopen(outbox, tmp_path)
     rows = take(outbox)
     (report,) = [decode(row.payload, Dropped) for row in rows if row.kind == "dropped"]
@@ -356,9 +354,7 @@ def test_all_that_is_whole_in_a_damaged_spool_is_sent_on(tmp_path: Path) -> None
     with outbox.spool._database.transaction() as db:
         db.execute("UPDATE message SET payload=x'00' WHERE sequence=7 AND part=0")
     (tmp_path / "spool" / "pictures" / f"{boot}-9.jpg").unlink()
-    with sqlite3.connect(tmp_path / "spool" / "spool.sqlite") as database:
-        database.execute("PRAGMA user_version=99")
-    database.close()
+    make_future(tmp_path)
     outbox = reopen(outbox, tmp_path)
     rows = take(outbox)
     found = {(row.sequence, row.part): row for row in rows if row.boot_id == boot}
@@ -380,9 +376,7 @@ def test_a_rescue_that_finds_the_disk_full_is_tried_again(
         post_event(outbox, b"x" * 50)
     boot = outbox.spool.boot_id
     outbox.spool.close()
-    with sqlite3.connect(tmp_path / "spool" / "spool.sqlite") as database:
-        database.execute("PRAGMA user_version=99")
-    database.close()
+    make_future(tmp_path)
     failures = [FullError("full"), FullError("full")]
 
     def reluctant(*arguments: Any) -> None:
@@ -406,9 +400,7 @@ def test_a_rescue_that_a_power_cut_ends_is_begun_again(
         post_event(outbox, b"x" * 50)
     boot = outbox.spool.boot_id
     outbox.spool.close()
-    with sqlite3.connect(tmp_path / "spool" / "spool.sqlite") as database:
-        database.execute("PRAGMA user_version=99")
-    database.close()
+    make_future(tmp_path)
 
     def cut(*arguments: Any) -> None:
         rescue.rescue(*arguments)
@@ -426,6 +418,53 @@ def test_a_rescue_that_a_power_cut_ends_is_begun_again(
     assert "set aside" in outbox.causes[0]
     outbox = reopen(outbox, later)
     assert outbox.causes == ()
+
+
+def test_a_power_cut_just_after_a_rescue_makes_no_losses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = open_outbox(tmp_path)
+    for _ in range(20):
+        post_event(outbox, b"x" * 50)
+    outbox.spool.close()
+    make_future(tmp_path)
+
+    def cut(*_arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("edge_guard.publish.database.Database.rescued", cut)
+        with pytest.raises(KeyboardInterrupt):
+            open_outbox(tmp_path)
+    later = tmp_path / "later"
+    shutil.copytree(tmp_path / "spool", later / "spool")
+    survivor = open_outbox(later)
+    rows = take(survivor)
+    assert present(rows, outbox.spool.boot_id) == set(range(1, 21))
+    assert not [row for row in rows if row.kind == "dropped"]
+    assert survivor.spool.losses() == {"spool/damaged": 1}
+
+
+def test_a_message_in_two_wrecks_is_not_reported_lost(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    for _ in range(3):
+        post_event(outbox)
+    outbox.spool.close()
+    make_future(tmp_path)
+    for number in "12":
+        wreck = tmp_path / "spool" / f"wreck-{number}"
+        wreck.mkdir()
+        shutil.copy(tmp_path / "spool" / "spool.sqlite", wreck)
+    (tmp_path / "spool" / "spool.sqlite").unlink()
+    survivor = open_outbox(tmp_path)
+    assert [row.kind for row in take(survivor)] == ["event"] * 3
+
+
+def make_future(folder: Path) -> None:
+    """Give a spool a version that nobody can read yet."""
+    with sqlite3.connect(folder / "spool" / "spool.sqlite") as database:
+        database.execute("PRAGMA user_version=99")
+    database.close()
 
 
 def present(rows: list[Row], boot: str) -> set[int]:
