@@ -80,9 +80,12 @@ def unseal(data: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries: dict[str, bytes] = {}
-            for info in archive.infolist():
-                if info.compress_type != zipfile.ZIP_STORED or info.file_size > len(data):
-                    raise DamagedError(f"entry {info.filename!r} is compressed or oversized")
+            infos = archive.infolist()
+            if sum(info.file_size for info in infos) > len(data):  # they would overlap
+                raise DamagedError("its entries are compressed or oversized")
+            for info in infos:
+                if info.compress_type != zipfile.ZIP_STORED:
+                    raise DamagedError(f"entry {info.filename!r} is compressed")
                 if info.filename in entries or not _plain_name(info.filename):
                     raise DamagedError(f"entry name {info.filename!r} is not allowed")
                 entries[info.filename] = archive.read(info)

@@ -141,17 +141,69 @@ def test_compressed_bombs_are_refused(tmp_path: Path) -> None:
         read_bundle(path)
 
 
-def test_pickled_arrays_are_refused(tmp_path: Path) -> None:
-    bundle = small_bundle()
-    buffer = io.BytesIO()
-    np.save(buffer, np.array([object()], dtype=object), allow_pickle=True)
-    entries = {"model.onnx": bundle.model, "arrays/x.npy": buffer.getvalue()}
-    digests = {name: hashlib.sha256(value).hexdigest() for name, value in entries.items()}
-    manifest = msgspec.structs.replace(bundle.manifest, entries=digests)
-    path = tmp_path / "pickle.guard"
-    path.write_bytes(_sealed({"manifest.json": msgspec.json.encode(manifest), **entries}))
+def test_entries_that_overlap_are_refused(tmp_path: Path) -> None:
+    """The directory lists the same bytes under many names; refused before they are copied."""
+    path = tmp_path / "overlap.guard"
+    data = bytearray(_sealed(dict.fromkeys("abc", b"0" * 2000)))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        directory = archive.start_dir
+    for i in range(3):
+        size = directory + 47 * i + 20
+        data[size : size + 8] = (4000).to_bytes(4, "little") * 2  # each reaches into the next
+    data[-64:] = hashlib.sha256(data[:-64]).hexdigest().encode()
+    path.write_bytes(data)
+    with pytest.raises(BundleError, match="entries are compressed or oversized"):
+        read_bundle(path)
+
+
+def _npy(header: bytes) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+
+
+def test_compressed_entries_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "compressed.guard"
+    path.write_bytes(_sealed({"manifest.json": b"0123"}, zipfile.ZIP_DEFLATED))
+    with pytest.raises(BundleError, match=r"entry 'manifest\.json' is compressed"):
+        read_bundle(path)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        b"PK\x03\x04",  # taken for an archive of arrays
+        b"PK\x05\x06" + bytes(18),  # an empty one
+        b"",
+        _npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n"),
+        _npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (%d,), }\n" % 2**62),
+        _npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': ("),
+        _npy(b"{'descr"),
+        _npy(b"(" * 5000),
+        _npy(b"\xff\x00"),
+    ],
+)
+def test_hostile_arrays_are_refused(tmp_path: Path, entry: bytes) -> None:
+    path = _with_array(tmp_path, entry)
     with pytest.raises(BundleError, match="array cannot be read"):
         read_bundle(path)
+
+
+def test_pickled_arrays_are_refused(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, np.array([object()], dtype=object), allow_pickle=True)
+    path = _with_array(tmp_path, buffer.getvalue())
+    with pytest.raises(BundleError, match="array cannot be read"):
+        read_bundle(path)
+
+
+def _with_array(folder: Path, entry: bytes) -> Path:
+    """Return a bundle that vouches for an array entry as an attacker wrote it."""
+    bundle = small_bundle()
+    entries = {"model.onnx": bundle.model, "arrays/x.npy": entry}
+    digests = {name: hashlib.sha256(value).hexdigest() for name, value in entries.items()}
+    manifest = msgspec.structs.replace(bundle.manifest, entries=digests)
+    path = folder / "array.guard"
+    path.write_bytes(_sealed({"manifest.json": msgspec.json.encode(manifest), **entries}))
+    return path
 
 
 def test_an_array_of_another_version_is_named(written: Path) -> None:
