@@ -88,7 +88,7 @@ class Database:
     set_aside : Path or None
         Where a damaged spool was put since this one was opened.
     generation : int
-        Counts the files that were opened.
+        Counts the files that were set aside.
     mutex : RLock
         Held during every transaction.
     reserve : Reserve
@@ -99,6 +99,7 @@ class Database:
         self.folder = folder
         self.set_aside: Path | None = None
         self.generation = 0
+        self._usable = False
         self.mutex = threading.RLock()
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -125,9 +126,17 @@ class Database:
             self.replace(damage)
 
     def replace(self, damage: DamagedError) -> None:
-        """Set the database aside as a wreck, whatever a check of it says, and open a new one."""
-        self._put_aside(damage)
-        self._open()
+        """Set the database aside as a wreck, whatever a check of it says, and open a new one.
+
+        Where the disk refuses, the next transaction tries to open it.
+        """
+        log.error("%s; a new one is used, with what is whole in it", damage.problem)
+        with self.reserve.lent():
+            try:
+                self._put_aside()
+            except (sqlite3.Error, OSError) as error:
+                raise self._unusable(error) from error
+            self._open()
 
     def wrecks(self) -> list[Path]:
         """Return the folders of damaged databases that nobody has looked through yet."""
@@ -138,16 +147,20 @@ class Database:
 
         Raises
         ------
-        OSError
+        StoreError
             The disk fails.
         """
-        for wreck in self.wrecks():
-            for older in self.folder.glob("damaged-*"):
-                shutil.rmtree(older, ignore_errors=True)
-            self.set_aside = self.folder / wreck.name.replace("wreck", "damaged")
-            wreck.rename(self.set_aside)
-            sync_directory(self.folder)
-            log.error("the damaged spool is kept as %s", self.set_aside)
+        try:
+            for wreck in self.wrecks():
+                for older in self.folder.glob("damaged-*"):
+                    shutil.rmtree(older, ignore_errors=True)
+                aside = self.folder / wreck.name.replace("wreck", "damaged")
+                wreck.rename(aside)
+                self.set_aside = aside
+                sync_directory(self.folder)
+                log.error("the damaged spool is kept as %s", aside)
+        except OSError as error:
+            raise self._unusable(error) from error
 
     def checkpoint(self) -> None:
         """Give the log's room back to the disk, as far as that can be done now."""
@@ -170,6 +183,8 @@ class Database:
             The disk is full or fails; ``DamagedError`` when the file is corrupt.
         """
         with self.mutex:
+            if not self._usable:
+                self._open()
             try:
                 self._connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -191,8 +206,8 @@ class Database:
 
     def _open(self) -> None:
         path = self.folder / "spool.sqlite"
-        self.generation += 1
         try:
+            self._disconnect()
             self.pictures = Pictures(self.folder / "pictures")
             self._connection = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -200,6 +215,7 @@ class Database:
             for pragma in _PRAGMAS:
                 self._connection.execute(f"PRAGMA {pragma}")
             self._check_or_create()
+            self._usable = True
         except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             raise self._unusable(error) from error
 
@@ -215,13 +231,17 @@ class Database:
         if self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
             raise DamagedError(f"spool {self.folder} fails SQLite's check")
 
-    def _put_aside(self, damage: DamagedError) -> None:
-        log.error("%s; a new one is used, with what is whole in it", damage.problem)
+    def _disconnect(self) -> None:
+        self._usable = False
         if hasattr(self, "_connection"):
             self._connection.close()
+
+    def _put_aside(self) -> None:
+        self._disconnect()
         wreck = self.folder / f"wreck-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S.%fZ')}"
         wreck.mkdir()
-        for path in [*self.folder.glob("spool.sqlite*"), self.folder / "pictures"]:
+        self.generation += 1
+        for path in [*sorted(self.folder.glob("spool.sqlite*")), self.folder / "pictures"]:
             if path.exists():
                 path.rename(wreck / path.name)
         sync_directory(self.folder)

@@ -42,6 +42,8 @@ def rescue(aside: Path, db: sqlite3.Connection, database: Database, ledger: Ledg
         The new one's; its marks tell how far each boot may have counted.
     ledger : Ledger
     """
+    if not (aside / "spool.sqlite").exists():  # a power cut came before it was moved
+        return
     db.execute(_DONE)
     if not db.execute("INSERT OR IGNORE INTO rescued VALUES (?)", (aside.name,)).rowcount:
         return

@@ -42,13 +42,13 @@ class Reserve:
     def _hold(self) -> bool:
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                return _extend(descriptor, self._size_bytes)
+            finally:
+                os.close(descriptor)
         except OSError as error:
             log.warning("no room can be held back for alarms: %s", error)
             return False
-        try:
-            return _extend(descriptor, self._size_bytes)
-        finally:
-            os.close(descriptor)
 
     @contextmanager
     def lent(self) -> Iterator[None]:
@@ -56,6 +56,9 @@ class Reserve:
         try:
             if self._path.exists():
                 os.truncate(self._path, 0)
+        except OSError as error:
+            log.warning("the room held back for alarms cannot be lent: %s", error)
+        try:
             yield
         finally:
             self.hold()

@@ -121,8 +121,9 @@ class Spool:
 
     def next_round(self) -> None:
         """Age everything that waits for a receipt by one round."""
-        self._round += 1
-        self._database.reserve.hold()  # where the disk was full, it may have room again
+        with self._database.mutex:  # nobody has the reserve on loan
+            self._round += 1
+            self._database.reserve.hold()  # where the disk was full, it may have room again
 
     def release(self, receipt: BootReceipt) -> int:
         """Forget what a collector has stored, and return how many rows that were.
@@ -184,12 +185,13 @@ class Spool:
             return work()
 
         try:
-            return attempt()
-        except DamagedError as damage:
-            self._set_aside(generation, damage)
+            try:
+                return attempt()
+            except DamagedError as damage:
+                self._set_aside(generation, damage)
+                return attempt()
         except FullError:
             return self._room.make(attempt, precious=precious)
-        return attempt()
 
     def _set_aside(self, generation: int, damage: DamagedError) -> None:
         """Set the damaged file aside, unless another thread has done so."""
@@ -319,5 +321,6 @@ class Spool:
         return None
 
     def _query(self, query: str, *arguments: str) -> list[Any]:
+        self._begin()
         with self._database.transaction(durable=False) as db:
             return db.execute(query, arguments).fetchall()

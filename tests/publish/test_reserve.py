@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
+from devices import open_outbox
 
 from edge_guard.publish.marks import AHEAD, Marks
 from edge_guard.publish.reserve import Reserve
@@ -56,3 +58,32 @@ def test_damaged_marks_are_none(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "marks.json"
     path.write_bytes(content)
     assert Marks(path).known() == {}
+
+
+def test_a_reserve_whose_disk_fails_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reserve = Reserve(tmp_path / "reserve", 100_000)
+
+    def fail(*_arguments: int) -> None:
+        raise OSError(5, "input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", fail)
+        patch.setattr(os, "truncate", fail)
+        with reserve.lent():
+            pass
+        assert not reserve.hold()
+    assert reserve.hold()
+
+
+def test_what_is_lent_is_not_taken_back_by_another_thread(tmp_path: Path) -> None:
+    spool = open_outbox(tmp_path).spool
+    path = tmp_path / "spool" / "reserve"
+    ageing = threading.Thread(target=spool.next_round)
+    with spool._database.mutex, spool._database.reserve.lent():
+        ageing.start()
+        ageing.join(0.1)
+        assert path.stat().st_size == 0
+    ageing.join(10)
+    assert path.stat().st_size > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sqlite3
 from collections import Counter
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_guard.errors import StoreError
-from edge_guard.publish import rescue
+from edge_guard.publish import database, rescue
 from edge_guard.publish.answers import covered
 from edge_guard.publish.database import FullError
 from edge_guard.publish.losses import merge
@@ -460,11 +461,21 @@ def test_a_message_in_two_wrecks_is_not_reported_lost(tmp_path: Path) -> None:
     assert [row.kind for row in take(survivor)] == ["event"] * 3
 
 
+def test_a_wreck_that_nothing_was_moved_to_makes_no_losses(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    post_event(outbox)
+    outbox.spool.close()
+    (tmp_path / "spool" / "wreck-1").mkdir()
+    survivor = open_outbox(tmp_path)
+    assert [row.kind for row in take(survivor)] == ["event"]
+    assert survivor.spool.losses() == {}
+
+
 def make_future(folder: Path) -> None:
     """Give a spool a version that nobody can read yet."""
-    with sqlite3.connect(folder / "spool" / "spool.sqlite") as database:
-        database.execute("PRAGMA user_version=99")
-    database.close()
+    with sqlite3.connect(folder / "spool" / "spool.sqlite") as future:
+        future.execute("PRAGMA user_version=99")
+    future.close()
 
 
 def present(rows: list[Row], boot: str) -> set[int]:
@@ -476,15 +487,60 @@ def test_damage_at_work_is_survived_too(tmp_path: Path) -> None:
     for _ in range(50):
         post_event(outbox, b"x" * 50)
     boot = outbox.spool.boot_id
+    damage_at_work(outbox, tmp_path)
+    assert post_alarm(outbox) is not None
+    assert account(outbox, boot) >= set(range(1, 51))
+
+
+def test_damage_on_a_full_disk_is_survived_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = open_outbox(tmp_path)
+    for _ in range(50):
+        post_event(outbox)
+    boot = outbox.spool.boot_id
+    damage_at_work(outbox, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "_PRAGMAS", (*database._PRAGMAS, "max_page_count=1"))
+        for _ in range(2):
+            assert post_alarm(outbox) is None
+            assert "disk is full" in outbox.causes[0]
+    assert post_event(outbox) is not None
+    assert account(outbox, boot) >= set(range(1, 51))
+    assert [row.kind for row in _everything(outbox)].count("alarm") == 2
+    assert len(list((tmp_path / "spool").glob("damaged-*"))) == 1
+
+
+def test_damage_that_cannot_be_set_aside_is_survived_once_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = open_outbox(tmp_path)
+    for _ in range(50):
+        post_event(outbox)
+    boot = outbox.spool.boot_id
+    damage_at_work(outbox, tmp_path)
+
+    def refuse(*_arguments: Any, **_settings: Any) -> None:
+        assert (tmp_path / "spool" / "reserve").stat().st_size == 0
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", refuse)
+        assert post_alarm(outbox) is None
+    assert post_event(outbox) is not None
+    assert account(outbox, boot) >= set(range(1, 51))
+    assert [row.kind for row in _everything(outbox)].count("alarm") == 1
+
+
+def damage_at_work(outbox: Outbox, folder: Path) -> None:
+    """Overwrite all but the first page of a spool that is open."""
     outbox.spool._database.checkpoint()
-    path = tmp_path / "spool" / "spool.sqlite"
+    path = folder / "spool" / "spool.sqlite"
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * (path.stat().st_size - 4096))
     outbox.spool._database._connection.execute("PRAGMA cache_size=0")
     outbox.spool._database._connection.execute("PRAGMA shrink_memory")
-    assert post_alarm(outbox) is not None
-    assert account(outbox, boot) >= set(range(1, 51))
 
 
 def test_a_flipped_byte_anywhere_never_sends_a_wrong_message(tmp_path: Path) -> None:
