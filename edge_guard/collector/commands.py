@@ -160,28 +160,31 @@ class Commands:
             return
         self._look = now + _LOOK_S
         try:
-            waiting = self._waiting()
+            for row in self._due(now):
+                _, wait = self._next[row.id]
+                topic = Topics(row.site, row.line, row.device, self._prefix).command()
+                if self._publish(topic, row.body.encode()):
+                    self._next[row.id] = (now + wait, min(2 * wait, _LONGEST_WAIT_S))
         except SQLAlchemyError as error:
             log.error("commands cannot be read (%s): trying again every second", error)
-            return
-        self._next = {row.id: self._next.get(row.id, (now, _FIRST_WAIT_S)) for row in waiting}
-        for row in waiting:
-            when, wait = self._next[row.id]
-            topic = Topics(row.site, row.line, row.device, self._prefix).command()
-            if now >= when and self._publish(topic, row.body.encode()):
-                self._next[row.id] = (now + wait, min(2 * wait, _LONGEST_WAIT_S))
 
-    def _waiting(self) -> list[Any]:
-        query = (
-            select(commands.c.id, commands.c.body, devices.c.site, devices.c.line, devices.c.device)
-            .join(devices, devices.c.id == commands.c.device_id)
+    def _due(self, now: float) -> list[Any]:
+        """Return what waits longest for its turn: devices that never answer hold up no other."""
+        waiting = (
+            select(commands.c.id)
             .outerjoin(replies, _answers())
             .where(replies.c.id.is_(None), commands.c.expires_ms > time.time() * 1000)
-            .order_by(commands.c.id)
-            .limit(_MOST_AT_ONCE)
         )
+        query = select(
+            commands.c.id, commands.c.body, devices.c.site, devices.c.line, devices.c.device
+        ).join(devices, devices.c.id == commands.c.device_id)
         with self._store.engine.connect() as connection:
-            return list(connection.execute(query).all())
+            ids = connection.scalars(waiting).all()
+            self._next = {one: self._next.get(one, (now, _FIRST_WAIT_S)) for one in ids}
+            due = sorted((when, one) for one, (when, _) in self._next.items() if when <= now)
+            turn = [one for _, one in due[:_MOST_AT_ONCE]]
+            rows = connection.execute(query.where(commands.c.id.in_(turn))).all()
+        return sorted(rows, key=lambda row: turn.index(row.id))
 
 
 def _answers() -> Any:

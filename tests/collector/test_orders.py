@@ -79,6 +79,23 @@ def test_a_command_is_sent_until_it_is_answered(store: Store) -> None:
     assert (known.outcome, known.reply.message) == ("done", "here it is")  # type: ignore[union-attr]
 
 
+def test_devices_that_never_answer_hold_up_no_other(store: Store) -> None:
+    sent: list[str] = []
+
+    def publish(topic: str, payload: bytes) -> bool:
+        sent.append(decode(payload, Command).id)
+        return True
+
+    commands = Commands(store, PREFIX, publish)
+    put(store, Reporter().state(), Reporter("cam-2", boot="two").state())
+    silent = [commands.issue(1, "Ada", Capture(stream="top"), f"c-{i}") for i in range(210)]
+    commands.issue(2, "Ada", Capture(stream="top"), "other")
+    commands.send(0.0)
+    assert sent == [row.command.id for row in silent[:200]]
+    commands.send(1.0)
+    assert sent[200:] == [row.command.id for row in silent[200:]] + ["other"]
+
+
 def test_a_command_that_nobody_answers_expires(store: Store) -> None:
     wire = Wire()
     commands = Commands(store, PREFIX, wire.publish)
