@@ -7,6 +7,7 @@ another bundle or the file that it names is another one.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import shutil
@@ -22,12 +23,17 @@ log = logging.getLogger(__name__)
 Signature = tuple[str, int, int]
 """What tells one configured bundle from the next: path, size, time of change."""
 
+_ROOM = 2
+"""Bundles of its size that must fit on the disk before one is received."""
+
 
 class _Active(msgspec.Struct, frozen=True):
     """An offered bundle that is in use."""
 
     bundle: str
     configured: Signature
+    file: str = ""
+    """In the folder; empty: the stream's name, as earlier versions had it."""
 
 
 class OfferedBundles:
@@ -36,25 +42,26 @@ class OfferedBundles:
     Parameters
     ----------
     folder : Path
-        The spool's.
+        The spool's. What a crash left half received there is removed.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "bundles"
         self._record = self._folder / "active.json"
+        for left in self._folder.glob(".*.guard"):
+            left.unlink(missing_ok=True)
 
     def resolve(self, table: StreamTable) -> StreamTable:
         """Return the table with the bundle that is to guard the stream."""
         active = self._read().get(table.name)
-        path = self.path(table.name)
-        if active is None or active.configured != signature(table) or not path.is_file():
+        if active is None or active.configured != signature(table):
+            return table
+        path = self._folder / _file(table.name, active)
+        if not path.is_file():
+            log.error("stream %s: %s is gone: the configured bundle is used", table.name, path)
             return table
         log.info("stream %s: the offered bundle %s is in use", table.name, active.bundle)
         return msgspec.structs.replace(table, bundle=str(path))
-
-    def path(self, stream: str) -> Path:
-        """Return where a stream's offered bundle lies."""
-        return self._folder / f"{stream}.guard"
 
     def receive(self, stream: str, offered: Path) -> Path:
         """Copy an offered bundle to where nobody changes it, and return its place.
@@ -62,14 +69,17 @@ class OfferedBundles:
         Raises
         ------
         BundleError
-            It cannot be read, or the disk refuses.
+            It cannot be read, or the disk refuses or would be full.
         """
         copy = self._folder / f".{stream}.guard"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
+            if shutil.disk_usage(self._folder).free < _ROOM * offered.stat().st_size:
+                raise BundleError(f"no room in {self._folder} for {offered}", "free some space")
             shutil.copyfile(offered, copy)
             _settle(copy)
         except OSError as error:
+            copy.unlink(missing_ok=True)
             raise BundleError(
                 f"cannot take over {offered}: {error.strerror}", "check the path and the disk"
             ) from None
@@ -83,10 +93,13 @@ class OfferedBundles:
         StoreError
             The disk refuses; what was recorded before still holds.
         """
-        active = self._read() | {table.name: _Active(bundle, signature(table))}
         partial = self._record.with_suffix(".new")
         try:
-            received.replace(self.path(table.name))
+            with received.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            path = self._folder / f"{table.name}-{digest}.guard"
+            active = self._read() | {table.name: _Active(bundle, signature(table), path.name)}
+            received.replace(path)  # under a name of its own: the one in use stays
             partial.write_bytes(msgspec.json.encode(active))
             _settle(partial)
             partial.replace(self._record)
@@ -96,7 +109,14 @@ class OfferedBundles:
                 f"cannot record bundle {bundle} in {self._record}: {error.strerror}",
                 "check the disk",
             ) from None
-        return self.path(table.name)
+        self._sweep({_file(name, one) for name, one in active.items()})
+        return path
+
+    def _sweep(self, recorded: set[str]) -> None:
+        """Remove the bundles that guard nothing any more."""
+        for path in self._folder.glob("*.guard"):
+            if not path.name.startswith(".") and path.name not in recorded:
+                path.unlink(missing_ok=True)
 
     def _read(self) -> dict[str, _Active]:
         try:
@@ -106,6 +126,10 @@ class OfferedBundles:
         except (OSError, ValueError, msgspec.MsgspecError) as error:
             log.error("%s: %s; the configured bundles are used", self._record, error)
             return {}
+
+
+def _file(stream: str, active: _Active) -> str:
+    return active.file or f"{stream}.guard"
 
 
 def signature(table: StreamTable) -> Signature:
