@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from edge_guard.annunciator import Annunciator
 from edge_guard.commands.settings import Settings
 from edge_guard.config import DeviceConfig, StreamTable
+from edge_guard.drift.monitor import Monitor
+from edge_guard.drift.summary import Window
+from edge_guard.errors import BundleError
 from edge_guard.inspection import Inspection, OnResult
 from edge_guard.intake import Intake, Item
 from edge_guard.pipeline import Pipeline
@@ -132,9 +136,23 @@ class Assembly:
         ArtifactError
             The bundle cannot be used on this device.
         """
-        inspector = self._open_inspector(table, source)
-        inspector.tighten(self._settings.fitting(table.name, inspector.own_limits))
+        with ExitStack() as opened:
+            try:
+                inspector = self._open_inspector(table, source)
+                opened.callback(inspector.close)
+                _build_monitors(inspector)
+            except (LookupError, TypeError, ValueError) as error:
+                words = f"{type(error).__name__}: {error}"
+                raise BundleError(
+                    f"bundle {table.bundle} cannot be used ({words})", "calibrate again"
+                ) from error
+            self.tighten(table.name, inspector)
+            opened.pop_all()
         return inspector
+
+    def tighten(self, stream: str, inspector: Inspector) -> None:
+        """Have a stream's guard judge by what was made stricter, where that still holds."""
+        inspector.tighten(self._settings.fitting(stream, inspector.own_limits))
 
     def _reporter(self, table: StreamTable, bundle: str) -> Reporter:
         return Reporter(self._outbox, table, bundle, self._annunciator)
@@ -142,3 +160,10 @@ class Assembly:
     def _tell(self, item: Item, result: Result) -> None:
         with self._telling:
             self._on_result(item, result)
+
+
+def _build_monitors(inspector: Inspector) -> None:
+    """Try what a stream builds of a bundle only in its own thread, where it must not fail."""
+    if inspector.drift is not None:
+        Monitor(inspector.drift)
+    Window(inspector.accuracy)

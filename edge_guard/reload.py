@@ -6,7 +6,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -22,6 +23,8 @@ from edge_guard.worker import Worker
 
 log = logging.getLogger(__name__)
 
+BUSY_SECONDS = 60.0
+"""Longest wait for the change before this one, whose bundle may hang when it is opened."""
 TAKE_OVER_SECONDS = 30.0
 """Longest wait for the frame at hand before a new guard takes over."""
 
@@ -96,7 +99,7 @@ class Reloader:
             It is not used, and why: it cannot be opened, is for another model where that is not
             wanted, or fails its self-test. The old one goes on, and an alarm says so.
         """
-        with self._mutex:
+        with self._alone():
             worker = self._workers.get(stream)
             if worker is None:
                 raise ConfigError(
@@ -117,7 +120,7 @@ class Reloader:
         EdgeGuardError
             A new source or bundle cannot be used; everything stays as it was.
         """
-        with self._mutex:
+        with self._alone():
             opened: list[Worker] = []
             guards: dict[str, Inspector] = {}
             try:
@@ -139,6 +142,15 @@ class Reloader:
             self._apply(opened, guards)
             return fixed
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._mutex.acquire(timeout=BUSY_SECONDS):
+            raise EdgeGuardError("a reload is under way", "try again when it has ended")
+        try:
+            yield
+        finally:
+            self._mutex.release()
+
     def _open_worker(self, table: StreamTable) -> Worker:
         """Return a stream guarded by its offered bundle, or by the configured one."""
         resolved = self._offered.resolve(table)
@@ -155,13 +167,15 @@ class Reloader:
         try:
             table = msgspec.structs.replace(configured, bundle=str(received))
             guard = self._open_guard(worker, table, path)
-            if not other_model and guard.model_id != old.inspector.model_id:
-                guard.close()
-                raise BundleError(
-                    f"{path} is for another model than {old.inspector.bundle_id}",
-                    "offer one for the model in use, or name it in the configuration",
-                )
-            kept = self._offered.keep(configured, received, guard.bundle_id)
+            with ExitStack() as opened:
+                opened.callback(guard.close)
+                if not other_model and guard.model_id != old.inspector.model_id:
+                    raise BundleError(
+                        f"{path} is for another model than {old.inspector.bundle_id}",
+                        "offer one for the model in use, or name it in the configuration",
+                    )
+                kept = self._offered.keep(configured, received, guard.bundle_id)
+                opened.pop_all()
         except EdgeGuardError as error:
             problem = error.problem.replace(str(received), str(path))  # the name people know
             raise type(error)(problem, error.remedy) from error
@@ -212,6 +226,7 @@ class Reloader:
             old = worker.stream.inspector
             worker.stream.adopt(table, guard)
             if guard is not old:
+                self._assembly.tighten(table.name, guard)  # it may have come since it was opened
                 old.close()
                 worker.inspection.self_test.demand()
                 worker.stream.offered("")

@@ -260,7 +260,9 @@ class Commands:
         inspector = self._device.streams[action.stream].inspector
         wanted.check(inspector.own_limits)
         self._settings.keep(action.stream, wanted)
-        inspector.tighten(wanted)
+        # A new bundle may have come meanwhile, which must not miss it.
+        inspector = self._device.streams[action.stream].inspector
+        inspector.tighten(self._settings.fitting(action.stream, inspector.own_limits))
         limits = ", ".join(f"{name} {value:g}" for name, value in wanted.named().items())
         return Answer("done", limits or "the bundle's own limits hold")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +16,16 @@ from devices import Counter, wait_until
 from pretend import ACCEPTED, FLAGGED, TIMING, Pretender, device, write_pictures
 
 from edge_guard import daemon as daemon_module
+from edge_guard import reload
 from edge_guard.bundle import Bundle, read_bundle, write_bundle
 from edge_guard.config import DeviceConfig, StreamTable
 from edge_guard.daemon import Daemon
+from edge_guard.drift.model import DriftModel, read_model
 from edge_guard.errors import BundleError, ConfigError, EdgeGuardError
 from edge_guard.intake import Item
 from edge_guard.publish.messages import Alarm, Summary, decode
 from edge_guard.sources import Source
+from edge_guard.tightening import Tightened
 from edge_guard.types import Frame, Result
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -170,7 +173,8 @@ def test_a_damaged_offer_at_the_start_gives_way_to_the_configured_bundle(
     config = looping(tmp_path, broker)
     with running(config) as daemon:
         daemon.reload_bundle("s", bundle(tmp_path, "new"))
-    (tmp_path / "spool" / "bundles" / "s.guard").write_text("torn")
+    (kept,) = (tmp_path / "spool" / "bundles").glob("s-*.guard")
+    kept.write_text("torn")
     with running(config) as daemon:
         assert in_use(daemon) == "old"
     (tmp_path / "spool" / "bundles" / "active.json").write_bytes(b"\x00{")
@@ -304,3 +308,68 @@ def test_a_refusal_is_old_news_after_a_restart(broker: Mosquitto, tmp_path: Path
         assert any("nowhere" in cause for cause in daemon.describe().causes)
     with running(config) as daemon:
         assert not any("nowhere" in cause for cause in daemon.describe().causes)
+
+
+class Watched(Versioned):
+    """A guard with limits that were made stricter after it was opened, or monitors to build."""
+
+    meanwhile: Callable[[], None] | None = None
+    model: DriftModel | None = None
+
+    def __init__(self, table: StreamTable, source: Source) -> None:
+        super().__init__(table, source)
+        if self.bundle_id != "old":
+            self.drift = self.model
+
+    def trials(self) -> Iterator[str]:
+        if self.bundle_id != "old" and self.meanwhile:
+            self.meanwhile()
+        yield ""
+
+
+def test_what_is_made_stricter_during_a_reload_holds_for_the_new_bundle(
+    broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = Tightened(min_confidence=0.9)
+    with running(looping(tmp_path, broker), open_inspector=Watched) as daemon:
+        settings = daemon._commands._settings
+        monkeypatch.setattr(Watched, "meanwhile", lambda _: settings.keep("s", wanted))
+        daemon.reload_bundle("s", bundle(tmp_path, "new"))
+        assert daemon.streams["s"].inspector.tightened == wanted
+
+
+def test_a_bundle_whose_monitors_cannot_be_built_is_refused(
+    broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demo: Bundle
+) -> None:
+    model = read_model(demo.manifest.drift, demo.arrays, demo.id)
+    assert model is not None
+    channels = model.spec.channels
+    odd = msgspec.structs.replace(channels[-1], name="smell")
+    spec = msgspec.structs.replace(model.spec, channels=(*channels[:-1], odd))
+    monkeypatch.setattr(Watched, "model", replace(model, spec=spec))
+    with running(looping(tmp_path, broker), open_inspector=Watched) as daemon:
+        with pytest.raises(BundleError, match=r"cannot be used.*smell"):
+            daemon.reload_bundle("s", bundle(tmp_path, "new"))
+        assert in_use(daemon) == "old"
+
+
+def test_a_change_does_not_wait_for_ever_for_the_one_before(
+    broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reload, "BUSY_SECONDS", 0.01)
+    begun, let_go = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        begun.set()
+        let_go.wait(30)
+
+    monkeypatch.setattr(Watched, "meanwhile", staticmethod(hang))
+    with running(looping(tmp_path, broker), open_inspector=Watched) as daemon:
+        first = threading.Thread(target=daemon.reload_bundle, args=("s", bundle(tmp_path, "new")))
+        first.start()
+        assert begun.wait(30)
+        with pytest.raises(EdgeGuardError, match="a reload is under way"):
+            daemon.reload_bundle("s", bundle(tmp_path, "newer"))
+        let_go.set()
+        first.join(30)
+        assert in_use(daemon) == "new"
