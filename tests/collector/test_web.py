@@ -148,7 +148,8 @@ def click(plant: Plant, words: str, within: str = "document") -> None:
 
 
 def type_name(plant: Plant, name: str) -> None:
-    """Type as a person does: the page hears of it as of an input event."""
+    """Type as a person does: the page hears of it as of an input event, once it is connected."""
+    plant.browser.wait("window.did_handshake === true")
     plant.browser.evaluate(
         "(() => { const i = document.querySelector('.ordering input');"
         " Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set"
