@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from edge_guard.publish.messages import Dropped, decode, encode
 from edge_guard.publish.stamp import clock_synchronised, new_boot_id, rfc3339, stamp
 
 
@@ -24,3 +25,10 @@ def test_boot_ids_differ() -> None:
     ids = {new_boot_id() for _ in range(1000)}
     assert len(ids) == 1000
     assert all(len(one) == 12 for one in ids)
+
+
+def test_no_message_is_refused_for_its_text() -> None:
+    numbered = {**stamp("device", "boot"), "sequence": 1}
+    loss = {"of_boot": "boot", "kind": "event", "cause": "caf\udce9", "sequences": ((1, 2),)}
+    report = decode(encode(Dropped(**numbered, **loss, gist={"caf\udce9/é": 2})), Dropped)  # type: ignore[arg-type]
+    assert (report.cause, report.gist, report.sequences) == ("caf?", {"caf?/é": 2}, ((1, 2),))

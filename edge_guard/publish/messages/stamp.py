@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -26,8 +26,11 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode(message: msgspec.Struct) -> bytes:
-    """Return the message as UTF-8 JSON."""
-    return _encoder.encode(message)
+    """Return the message as UTF-8 JSON; a character that UTF-8 cannot say becomes ``?``."""
+    try:
+        return _encoder.encode(message)
+    except UnicodeEncodeError:  # a surrogate: of a file name in another encoding
+        return _encoder.encode(_sayable(msgspec.to_builtins(message)))
 
 
 def decode(payload: bytes, kind: type[M]) -> M:
@@ -42,3 +45,13 @@ def decode(payload: bytes, kind: type[M]) -> M:
         return msgspec.json.decode(payload, type=kind)
     except UnicodeDecodeError as error:
         raise msgspec.DecodeError(str(error)) from error
+
+
+def _sayable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {_sayable(key): _sayable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_sayable(item) for item in value]
+    return value
