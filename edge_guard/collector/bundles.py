@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from types import TracebackType
 
 from edge_guard.bundle import read_bundle
 from edge_guard.collector.pictures import is_digest
-from edge_guard.errors import BundleError
+from edge_guard.errors import BundleError, StoreError
 from edge_guard.publish.messages import MOST_BUNDLE_BYTES
+
+MOST_STORED_BYTES = 8 << 30
+"""Of all bundles together."""
+_PART = ".upload-"
+
+
+class BusyError(Exception):
+    """Another upload is under way."""
 
 
 class BundleStore:
@@ -20,21 +30,53 @@ class BundleStore:
     Parameters
     ----------
     folder : Path
-        Made with the first bundle.
+        Made with the first bundle; of this store only.
+
+    Raises
+    ------
+    StoreError
+        What an earlier run left half uploaded cannot be removed.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._uploading = threading.Lock()
+        try:
+            for part in folder.glob(f"{_PART}*"):
+                part.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"half an upload in {folder} cannot be removed ({error.strerror})",
+                "check the folder's permissions",
+            ) from None
 
     def path(self, digest: str) -> Path | None:
         """Return where the bundle with this sha-256 lies, or None where there is none."""
         path = self._folder / f"{digest}.guard"
         return path if is_digest(digest) and path.is_file() else None
 
-    def receive(self) -> Upload:
-        """Return what takes a bundle in, piece by piece."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        return Upload(self._folder)
+    @contextmanager
+    def receive(self) -> Iterator[Upload]:
+        """Give what takes a bundle in, piece by piece, one at a time.
+
+        Raises
+        ------
+        BusyError
+            Another one is on its way in.
+        OSError
+            The folder cannot be written.
+        """
+        if not self._uploading.acquire(blocking=False):
+            raise BusyError("another bundle is being uploaded: try again when it is done")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            upload = Upload(self._folder)
+            try:
+                yield upload
+            finally:
+                upload.end()
+        finally:
+            self._uploading.release()
 
 
 class Upload:
@@ -50,20 +92,15 @@ class Upload:
         self._folder = folder
         self._digest = sha256()
         self.size_bytes = 0
-        handle, name = tempfile.mkstemp(prefix=".upload-", dir=folder)
+        handle, name = tempfile.mkstemp(prefix=_PART, dir=folder)
         self._part, self._file = Path(name), os.fdopen(handle, "wb")
 
-    def __enter__(self) -> Upload:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._file.close()
-        self._part.unlink(missing_ok=True)
+    def end(self) -> None:
+        """Remove what was not finished."""
+        try:
+            self._file.close()
+        finally:  # closing writes what is left, and the disk may be full
+            self._part.unlink(missing_ok=True)
 
     def add(self, piece: bytes) -> None:
         """Take the next piece.
@@ -85,11 +122,30 @@ class Upload:
         Raises
         ------
         BundleError
-            It is no bundle, or a damaged one.
+            It is no bundle, a damaged one, or one more than there is room for.
+        OSError
+            The disk is full.
         """
         self._file.flush()
         os.fsync(self._file.fileno())
         bundle = read_bundle(self._part)
         digest = self._digest.hexdigest()
-        self._part.replace(self._folder / f"{digest}.guard")
+        path = self._folder / f"{digest}.guard"
+        stored = sum(one.stat().st_size for one in self._folder.glob("*.guard") if one != path)
+        if stored + self.size_bytes > MOST_STORED_BYTES:
+            raise BundleError(
+                f"all bundles together would have more than {MOST_STORED_BYTES} bytes",
+                f"remove from {self._folder} what no device is to fetch any more",
+            )
+        self._part.replace(path)
+        _flush(self._folder)
         return digest, bundle.id
+
+
+def _flush(folder: Path) -> None:
+    """Return when the folder's entries are on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

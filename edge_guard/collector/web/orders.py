@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import FileResponse
 from msgspec import Meta
 
+from edge_guard.collector.bundles import BusyError
 from edge_guard.collector.commands import (
     LONGEST_VALID_S,
     VALID_S,
@@ -23,6 +24,8 @@ from edge_guard.errors import BundleError
 from edge_guard.publish.messages import Action, CommandId, Name, decode
 
 MOST_ID = 2**63 - 1
+LONGEST_UPLOAD_S = 600.0
+"""No other upload is taken meanwhile."""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,11 +103,18 @@ def _issue(site: Site, order: Order) -> dict[str, Any]:
 async def _upload(site: Site, request: Request) -> dict[str, Any]:
     try:
         with site.bundles.receive() as received:
-            async for piece in request.stream():
-                received.add(piece)
+            async with asyncio.timeout(LONGEST_UPLOAD_S):
+                async for piece in request.stream():
+                    received.add(piece)
             digest, name = await asyncio.to_thread(received.finish)
     except BundleError as error:
         raise HTTPException(422, str(error)) from error
+    except BusyError as error:
+        raise HTTPException(409, str(error)) from error
+    except TimeoutError:
+        raise HTTPException(408, f"an upload takes at most {LONGEST_UPLOAD_S:.0f} s") from None
+    except OSError as error:
+        raise HTTPException(507, f"the bundle cannot be stored ({error.strerror})") from error
     return {
         "bundle": name,
         "sha256": digest,
