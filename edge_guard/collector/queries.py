@@ -195,24 +195,24 @@ class Queries:
 
         Newest first.
         """
-        order = func.row_number().over(
+        following = func.lead(alarms.c.id).over(
             partition_by=(alarms.c.device_id, alarms.c.stream, alarms.c.alarm),
-            order_by=(alarms.c.boot_id.desc(), alarms.c.sequence.desc()),
-        )
-        newest = select(alarms, order.label("age")).subquery()
+            order_by=(alarms.c.boot_id, alarms.c.sequence),
+        )  # in the order of an index that holds all it takes
+        ranked = select(alarms.c.id, following.label("following")).subquery()
         query = (
-            select(newest, devices.c.device)
-            .join(devices, devices.c.id == newest.c.device_id)
-            .where(newest.c.age == 1, newest.c.state.notin_(_OVER))
-            .order_by(newest.c.occurred_ms.desc())
+            select(alarms, devices.c.device)
+            .join(devices, devices.c.id == alarms.c.device_id)
+            .where(alarms.c.id.in_(select(ranked.c.id).where(ranked.c.following.is_(None))))
+            .where(alarms.c.state.notin_(_OVER))
+            .order_by(alarms.c.occurred_ms.desc())
         )
-        return [
-            AlarmRow(row.device_id, row.device, row.occurred_ms, decode(row.body.encode(), Alarm))
-            for row in self._all(query)
-        ]
+        return [_alarm(row) for row in self._all(query)]
 
-    def drift_alarms(self, device: int, stream: str, since_ms: int) -> list[AlarmRow]:
-        """Return a stream's drift alarms, each word on them, newest first; at most 200.
+    def drift_alarms(
+        self, device: int, stream: str, since_ms: int, most: int = MOST_ALARMS
+    ) -> list[AlarmRow]:
+        """Return a stream's drift alarms, each word on them, newest first.
 
         The newest is returned however old it is.
         """
@@ -222,11 +222,11 @@ class Queries:
             .where(alarms.c.device_id == device, alarms.c.stream == stream)
             .where(alarms.c.alarm == "drift")
             .order_by(alarms.c.boot_id.desc(), alarms.c.sequence.desc())
-            .limit(MOST_ALARMS)
+            .limit(most)
         )
         rows = self._all(query)
         return [
-            AlarmRow(row.device_id, row.device, row.occurred_ms, decode(row.body.encode(), Alarm))
+            _alarm(row)
             for place, row in enumerate(rows)
             if place == 0 or row.occurred_ms >= since_ms
         ]
@@ -275,6 +275,10 @@ def _event(row: Row[Any]) -> EventRow:
         event=decode(row.body.encode(), Event),
         judged=row.judged,
     )
+
+
+def _alarm(row: Row[Any]) -> AlarmRow:
+    return AlarmRow(row.device_id, row.device, row.occurred_ms, decode(row.body.encode(), Alarm))
 
 
 def _device(row: Row[Any]) -> DeviceRow:

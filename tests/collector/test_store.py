@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reports import Reporter, Sent, picture, reference
 from sqlalchemy import text
+from sqlalchemy.event import listen
 from sqlalchemy.exc import OperationalError
 
 from edge_guard.collector.parse import Message, parse
@@ -182,6 +184,22 @@ def test_an_alarm_is_as_new_as_its_sequence(store: Store) -> None:
     put(store, cleared_again)
     put(store, raised_again)  # overtaken on the way
     assert queries.standing_alarms() == []
+
+
+def test_standing_alarms_are_found_without_reading_all_that_ever_were(store: Store) -> None:
+    one, other = Reporter(), Reporter("cam-2", boot="other")
+    put(store, *(one.alarm("raised" if n % 2 else "cleared") for n in range(20)))
+    put(store, other.alarm("cleared"), other.alarm("raised"))
+    asked: list[tuple[str, Any]] = []
+    listen(store.engine, "before_cursor_execute", lambda *given: asked.append(given[2:4]))
+    found = Queries(store.engine).standing_alarms()
+    assert {row.device for row in found} == {"cam-1", "cam-2"}
+    sentence, values = asked[-1]
+    with store.engine.connect() as connection:
+        steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sentence}", values).all()
+    plan = [str(step[3]) for step in steps]
+    assert any("SCAN alarms USING COVERING INDEX alarms_in_order" in step for step in plan), plan
+    assert not any("TEMP B-TREE" in step and "ORDER BY" not in step for step in plan), plan
 
 
 def test_results_are_counted_by_minute_and_verdict(store: Store) -> None:

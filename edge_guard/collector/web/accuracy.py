@@ -18,14 +18,10 @@ def stream_accuracy(
     site: Site, device: int, stream: str, since_ms: int, summaries: Timed
 ) -> StreamAccuracy:
     """Return what is known of a stream's accuracy since then, from its summaries of that time."""
-    alarms = [
-        row.alarm.message
-        for row in site.queries.standing_alarms()
-        if (row.device_id, row.alarm.stream, row.alarm.alarm) == (device, stream, "drift")
-        and row.alarm.state == "raised"
-    ]
+    newest = site.queries.drift_alarms(device, stream, since_ms, most=1)
+    raised = [row.alarm.message for row in newest if row.alarm.state == "raised"]
     audited = site.judgements.audited(device, stream, since_ms)
-    return accuracy_of([summary for _, summary in summaries], audited, "; ".join(alarms))
+    return accuracy_of([summary for _, summary in summaries], audited, "".join(raised))
 
 
 class AccuracyPart:
