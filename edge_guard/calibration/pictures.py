@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from edge_guard.backends.preprocess import encode_jpeg, thumbnail
-from edge_guard.calibration.references import Reference
+from edge_guard.calibration.references import Reference, relative_name
 from edge_guard.types import Image
 
 MOST_BYTES = 3000
@@ -49,7 +48,8 @@ def show(references: Sequence[Reference]) -> Shown:
             pictures[f"references/{row:05d}.jpg"] = jpeg
     missing = len(references) - len(pictures)
     said = f"{missing} references have too much detail for small pictures in the bundle"
-    return Shown(tuple(_name(r) for r in references), pictures, (said,) if missing else ())
+    names = tuple(relative_name(r.name, r.label) for r in references)
+    return Shown(names, pictures, (said,) if missing else ())
 
 
 def small_jpeg(image: Image, most: int) -> bytes | None:
@@ -59,9 +59,3 @@ def small_jpeg(image: Image, most: int) -> bytes | None:
         if len(jpeg) <= most:
             return jpeg
     return None
-
-
-def _name(reference: Reference) -> str:
-    file = Path(reference.name).name
-    name = f"{reference.label}/{file}" if reference.label else file
-    return name.encode("utf-8", "replace").decode()  # file names may hold any bytes

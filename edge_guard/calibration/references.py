@@ -59,6 +59,18 @@ def find_references(folder: Path) -> list[Reference]:
     return found
 
 
+def relative_name(name: str, label: str) -> str:
+    """Return where a reference lies below the reference folder, from its name and label.
+
+    Bundles and reports travel: no folder of this machine is told. It is UTF-8, whatever bytes the
+    file's name holds.
+    """
+    parts = Path(name).parts
+    top = max((i for i, part in enumerate(parts[:-1]) if part == label), default=-1)
+    shown = "/".join(parts[top:]) if label else parts[-1]
+    return shown.encode("utf-8", "replace").decode()
+
+
 def _reference(path: Path, label: str) -> Reference:
     def load() -> Image:
         try:
@@ -175,7 +187,7 @@ class Observer:
             try:
                 image = usable(reference.load(), reference.name)
             except EdgeGuardError:
-                unreadable.append(reference.name)
+                unreadable.append(relative_name(reference.name, reference.label))
                 continue
             pixels_hash, row = self._observe_one(image)
             kept.append(reference)

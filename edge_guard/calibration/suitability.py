@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from edge_guard.calibration.references import Observations, Reference
+from edge_guard.calibration.references import Observations, Reference, relative_name
 from edge_guard.errors import ReferencesError
 from edge_guard.manifest import Promise, References
 from edge_guard.types import Doubles
@@ -97,7 +97,8 @@ def _suspicious(seen: Observations, fused: Doubles) -> tuple[str, ...]:
     center = np.median(fused)
     spread = max(float(np.quantile(fused, 0.84) - center), 1e-9)
     worst = np.argsort(-fused)[:_SUSPICIOUS]
-    return tuple(seen.names[i] for i in worst if (fused[i] - center) / spread > 4.0)
+    odd = [i for i in worst if (fused[i] - center) / spread > 4.0]
+    return tuple(relative_name(seen.names[i], seen.labels[i]) for i in odd)
 
 
 def _warnings(seen: Observations, length: float, held: Promise) -> tuple[str, ...]:

@@ -205,7 +205,7 @@ def _write_report(
 
     left_out = ("command", "json", "verbose", "report")
     asked = {
-        "--" + name.replace("_", "-"): str(value)
+        "--" + name.replace("_", "-"): _shown(value)
         for name, value in vars(args).items()
         if name not in left_out and value is not None
     }
@@ -214,6 +214,17 @@ def _write_report(
     write_calibration_report(args.report, args.output, bundle, material, output.progress)
     output.record({"type": "report", "path": str(args.report)})
     output.text(f"report: {args.report}")
+
+
+def _shown(value: object) -> str:
+    """Return a setting for a report, which travels: without folders and passwords."""
+    from edge_guard.sources.address import masked
+
+    if isinstance(value, str) and "://" in value:
+        return masked(value)
+    if isinstance(value, str | Path):
+        return Path(value).name or Path(value).resolve().name
+    return str(value)
 
 
 def _check_report(report: Path | None, held_out: Path | None) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from edge_guard.benchmark import benchmark
 from edge_guard.bundle import Bundle
-from edge_guard.calibration.references import Progress, Reference
+from edge_guard.calibration.references import Progress, Reference, relative_name
 from edge_guard.evaluation import plots
 from edge_guard.evaluation.calibration_pictures import (
     SHOWN,
@@ -18,7 +18,6 @@ from edge_guard.evaluation.calibration_pictures import (
     evenly,
     example_of,
     mishaps,
-    short_name,
     verdicts,
 )
 from edge_guard.evaluation.calibration_words import (
@@ -203,10 +202,10 @@ def _suspicious(bundle: Bundle, material: Material) -> Iterator[str]:
         "<p>Look at them. Take out what is no good production and calibrate again; of what is, add "
         "more pictures: as it is, the threshold makes room for them, and for much else.</p>"
     )
-    by_name = {reference.name: reference for reference in material.references}
+    by_name = {relative_name(r.name, r.label): r for r in material.references}
     yield '<div class="pictures">'
     for name in names:
-        yield figure(picture(by_name[name].load()), short_name(name))
+        yield figure(picture(by_name[name].load()), name)
     yield "</div>"
 
 

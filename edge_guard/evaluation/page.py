@@ -73,7 +73,7 @@ def write_page(path: Path, title: str, body: str) -> None:
         f"<body><h1>{escape(title)}</h1>\n{body}\n</body></html>\n"
     )
     try:
-        path.write_text(page, encoding="utf-8")
+        path.write_text(page, encoding="utf-8", errors="replace")  # file names may hold any bytes
     except OSError as error:
         raise ConfigError(
             f"cannot write {path}: {error.strerror}", "name a file in a folder that can be written"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -15,10 +16,11 @@ from tinymodel import LABELS, parts, write_model
 from edge_guard.backends.preprocess import encode_png
 from edge_guard.bundle import Bundle, read_bundle
 from edge_guard.calibration.calibrate import silent
-from edge_guard.calibration.references import Reference, find_references
+from edge_guard.calibration.references import Reference, find_references, relative_name
 from edge_guard.cli.main import main
 from edge_guard.evaluation.calibration_pictures import Material
 from edge_guard.evaluation.calibration_report import write_calibration_report
+from edge_guard.evaluation.page import write_page
 from edge_guard.evaluation.trials import DEGREES, PICTURES, run_trials
 from edge_guard.pipeline import Pipeline
 from edge_guard.types import Frame
@@ -57,6 +59,24 @@ def text_of(page: Path) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.read_text("utf-8")))
 
 
+def test_neither_report_nor_bundle_tells_folders_of_this_machine(folder: Path) -> None:
+    bundle = read_bundle(folder / "x.guard")
+    assert bundle.manifest.references.suspicious == ("100.png",)
+    assert str(folder.parent) not in bundle.signed.decode()
+    page = (folder / "r.html").read_text("utf-8")
+    assert str(folder.parent) not in page
+    assert "100.png</figcaption>" in page
+
+
+def test_a_report_names_files_of_any_bytes(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    write_page(tmp_path / "r.html", name, f"<p>{name}</p>")
+    assert "<p>caf?.png</p>" in (tmp_path / "r.html").read_text("utf-8")
+    assert relative_name(f"/plant/good/{name}", "") == "caf?.png"
+    assert relative_name("/a/good/a/b/1.png", "a") == "a/b/1.png"
+    assert relative_name("1.png", "a") == "1.png"
+
+
 def test_it_stands_alone_and_its_charts_are_sound(folder):
     page = (folder / "r.html").read_text("utf-8")
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|<script|<link|src=\"(?!data:)", page)
@@ -81,7 +101,7 @@ def test_it_names_what_it_is_about(folder):
     assert hashlib.sha256(digests).hexdigest() in words
     assert "--false-flag-rate 0.01" in words
     assert f"{bundle.manifest.promise.score_limit:.4g}" in words
-    assert "good/100.png" in words, "the foreign reference is shown"
+    assert " 100.png " in words, "the foreign reference is shown"
     assert "references unlike the others: 1, shown below" in words
 
 
