@@ -40,6 +40,8 @@ from edge_guard.tightening import Tightened, own_limits
 from edge_guard.trials import frozen_trouble, spoilt
 from edge_guard.types import Frame, Heat, Image, Outputs, Reason, Result, Timing, Verdict
 
+MAX_SIDE_PX = 32768
+"""Longest side that the kernels measure."""
 GOLDEN_TOLERANCE = 1e-3
 """Largest difference of a golden frame's squashed scores between calibration and device."""
 
@@ -78,6 +80,9 @@ class Pipeline:
         self.tightened = Tightened()
         self._decide = partial(Decision, manifest, bundle.arrays, self._gate)
         self._decision = self._decide()
+        self._rehearsed: Decision | None = (
+            None  # beside the other, which may be tightened meanwhile
+        )
         self._explainer = Explainer(manifest, bundle.arrays, bundle.pictures)
         self._confidence = (
             ConfidenceMeter(
@@ -129,18 +134,18 @@ class Pipeline:
     def inspect(self, frame: Frame) -> Result:
         """Return the guard's word on a frame; never raises for what a frame or model does."""
         started = time.perf_counter()
+        self._seen = None  # whatever happens, not the last frame's
         try:
             problem = _unusable(frame.image)
             if problem:
-                self._seen = None
                 return Result(Verdict.INVALID, reasons=(problem,))
-            self._seen = self._meter.measure(frame.image)
-            found = self._gate.check(frame.image, self._seen, frame.monotonic_ns)
+            seen = self._seen = self._meter.measure(frame.image)
+            found = self._gate.check(frame.image, seen, frame.monotonic_ns)
             gated = time.perf_counter()
             if found.invalid:
                 timing = Timing(gate=(gated - started) * 1e6)
                 return Result(Verdict.INVALID, reasons=found.invalid, timing_us=timing)
-            return self._judge(frame.image, self._seen, found, started, gated)
+            return self._judge(frame.image, seen, found, started, gated)
         except EdgeGuardError as error:
             return Result(Verdict.REVIEW, reasons=(Reason("model", str(error), None),))
         except Exception as error:  # fail-safe: whatever breaks, a person looks
@@ -190,12 +195,13 @@ class Pipeline:
         return InputGate(self.manifest.gate, gate_arrays(self._bundle.arrays), live=self._live)
 
     def _rehearse(self, image: Image, gate: InputGate) -> Result:
-        """Inspect an image as a frame, leaving the stream's own gate as it is."""
+        """Inspect an image as a frame, leaving the stream's own gate and review budget alone."""
         live, self._gate = self._gate, gate
+        self._rehearsed = self._decide(self.tightened)
         try:
             return self.inspect(Frame("self-test", 0, image))
         finally:
-            self._gate = live
+            self._gate, self._rehearsed = live, None
 
     def _frozen_trouble(self) -> str:
         """Show one picture to a gate for so long that it must call it frozen."""
@@ -214,7 +220,7 @@ class Pipeline:
         outputs = self._backend.run()
         ran = time.perf_counter()
         scored = self._score(outputs, seen)
-        reasons = self._decision.reasons(image, seen, found, scored)
+        reasons = (self._rehearsed or self._decision).reasons(image, seen, found, scored)
         heat = self._heat(image) if reasons else None
         place = region(heat) if heat else None
         if heat and place:
@@ -322,7 +328,11 @@ def _unusable(image: Image) -> Reason | None:
     ):
         words = f"not a picture: {image.dtype} array of shape {image.shape}"
         return Reason("gate.format", words, None)
-    if min(image.shape[:2]) < MIN_SIDE_PX:
-        words = f"the picture is only {image.shape[1]}×{image.shape[0]} px"
-        return Reason("gate.format", words, float(min(image.shape[:2])), (MIN_SIDE_PX, None))
+    height, width = image.shape[:2]
+    if min(height, width) < MIN_SIDE_PX:
+        words = f"the picture is only {width}×{height} px"
+        return Reason("gate.format", words, float(min(height, width)), (MIN_SIDE_PX, None))
+    if max(height, width) > MAX_SIDE_PX:
+        words = f"the picture is {width}×{height} px large"
+        return Reason("gate.format", words, float(max(height, width)), (None, MAX_SIDE_PX))
     return None

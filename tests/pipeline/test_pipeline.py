@@ -75,6 +75,31 @@ def test_the_same_frame_again_and_again_is_frozen(bundle: Bundle) -> None:
     assert pipeline.inspect(Frame("s", 9, parts(1, 5)[0])).verdict is Verdict.ACCEPT
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_picture_too_large_to_measure_is_no_picture(bundle: Bundle, turned: bool) -> None:
+    pipeline = Pipeline(bundle, live=False)
+    pipeline.inspect(Frame("s", 0, parts(1, 2)[0]))
+    assert pipeline.seen is not None
+    large = np.zeros((32769, 16, 3) if turned else (16, 32769, 3), np.uint8)
+    result = pipeline.inspect(Frame("s", 1, large))
+    assert (result.verdict, result.reasons[0].guard) == (Verdict.INVALID, "gate.format")
+    assert pipeline.seen is None
+
+
+def test_a_frame_that_cannot_be_measured_has_not_the_last_ones_measurement(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fall_over(image: np.ndarray) -> None:
+        raise MemoryError
+
+    pipeline = Pipeline(bundle, live=False)
+    pipeline.inspect(Frame("s", 0, parts(1, 2)[0]))
+    monkeypatch.setattr(pipeline._meter, "measure", fall_over)
+    assert pipeline.inspect(Frame("s", 1, parts(1, 2)[0])).verdict is Verdict.REVIEW
+    assert pipeline.seen is None
+    assert pipeline.statistics == {}
+
+
 def test_a_score_that_is_not_a_number_goes_to_a_person(tmp_path: Path) -> None:
     bundle = fit(tmp_path, parts(120, 0), poison_above=130.0)
     pipeline = Pipeline(bundle, live=False)
