@@ -202,21 +202,29 @@ class Reloader:
             )
 
     def _apply(self, opened: list[Worker], guards: dict[str, Inspector]) -> None:
-        """Change over to the configuration; nothing can fail any more."""
+        """Change over to the configuration, all of it, then raise what one stream refused."""
         names = {table.name for table in self._config.stream}
         replaced = {worker.stream.name for worker in opened}
         for name in [n for n in self._workers if n not in names or n in replaced]:
-            worker = self._workers.pop(name)
+            worker = self._workers[name]
             worker.end()
             worker.close()
+            del self._workers[name]  # until now it is watched
             log.info("stream %s: ended by the new configuration", name)
-        for table in self._config.stream:
-            if (kept := self._workers.get(table.name)) is not None:
-                guard = guards.get(table.name, kept.stream.inspector)
-                self._take_over(kept, self._offered.resolve(table), guard)
+        kept = dict(self._workers)
         for worker in opened:
             self._workers[worker.stream.name] = worker
             worker.start()
+        late: list[ModelError] = []
+        for table in self._config.stream:
+            if (one := kept.get(table.name)) is not None:
+                guard = guards.get(table.name, one.stream.inspector)
+                try:
+                    self._take_over(one, self._offered.resolve(table), guard)
+                except ModelError as error:
+                    late.append(error)
+        if late:
+            raise late[0]
 
     def _take_over(self, worker: Worker, table: StreamTable, guard: Inspector) -> None:
         """Give a stream other settings, and another guard if it is one, between two frames."""

@@ -21,7 +21,7 @@ from edge_guard.bundle import Bundle, read_bundle, write_bundle
 from edge_guard.config import DeviceConfig, StreamTable
 from edge_guard.daemon import Daemon
 from edge_guard.drift.model import DriftModel, read_model
-from edge_guard.errors import BundleError, ConfigError, EdgeGuardError
+from edge_guard.errors import BundleError, ConfigError, EdgeGuardError, ModelError
 from edge_guard.intake import Item
 from edge_guard.publish.messages import Alarm, Summary, decode
 from edge_guard.sources import Source
@@ -373,3 +373,27 @@ def test_a_change_does_not_wait_for_ever_for_the_one_before(
         let_go.set()
         first.join(30)
         assert in_use(daemon) == "new"
+
+
+def test_a_stream_that_takes_nothing_over_holds_no_other_up(
+    broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reload, "TAKE_OVER_SECONDS", 0.01)
+    busy, let_go = threading.Event(), threading.Event()
+
+    def occupy() -> None:
+        busy.set()
+        let_go.wait(30)
+
+    config = looping(tmp_path, broker)
+    (stream,) = config.stream
+    changed = msgspec.structs.replace(stream, summary_seconds=7.0)
+    more = msgspec.structs.replace(stream, name="more")
+    with running(config) as daemon:
+        daemon._reloader.workers["s"].inspection.between_frames(occupy)
+        assert busy.wait(30)
+        with pytest.raises(ModelError, match="frame at hand does not end"):
+            daemon._reloader.take_config(msgspec.structs.replace(config, stream=(changed, more)))
+        wait_until(lambda: daemon.streams["more"].verdicts["accept"] > 5)
+        let_go.set()
+        wait_until(lambda: daemon.streams["s"].table.summary_seconds == 7.0)
