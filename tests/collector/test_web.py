@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from brokers import Listener, Mosquitto
 from browser import Browser
+from plant import Plant, alarm_row, click, type_name
 from reports import FUSED, Reporter, picture, wall
 from resender import wait_until
 from running import Running
@@ -21,35 +22,6 @@ from edge_guard.types import Reason, Verdict
 
 EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 LONG = "station-with-a-name-that-nobody-would-choose-but-somebody-did-" + "x" * 60
-
-
-class Plant:
-    """Broker, collector and browser, running."""
-
-    def __init__(self, collector: Running, sender: Listener, browser: Browser) -> None:
-        self.collector = collector
-        self.sender = sender
-        self.browser = browser
-
-    def send(self, *sent: tuple[str, bytes] | None) -> None:
-        for one in sent:
-            if one is not None:
-                self.sender.publish(*one)
-
-    def open(self, path: str) -> None:
-        self.browser.open(self.collector.url + path)
-
-    def wait_stored(self, device: str, n: int) -> None:
-        wait_until(
-            lambda: any(
-                row["device"] == device and row["stored"] >= n
-                for row in self.collector.get("/api/devices")
-            )
-        )
-
-    def event_id(self, event_id: str) -> int:
-        rows = self.collector.get("/api/events?limit=500")["events"]
-        return next(row["id"] for row in rows if row["event"]["event_id"] == event_id)
 
 
 @pytest.fixture(scope="module")
@@ -136,25 +108,6 @@ def test_an_alarm_appears_and_goes(plant: Plant) -> None:
     plant.browser.wait("document.querySelector('.alarms').innerText.includes('brighter')")
     plant.send(device.alarm("cleared"))
     plant.browser.wait("!document.querySelector('.alarm')")
-
-
-def alarm_row(words: str) -> str:
-    return f"[...document.querySelectorAll('.alarm')].find(a => a.innerText.includes('{words}'))"
-
-
-def click(plant: Plant, words: str, within: str = "document") -> None:
-    button = f"[...{within}.querySelectorAll('button')].find(b => b.innerText === '{words}')"
-    plant.browser.evaluate(f"{button}.click()")
-
-
-def type_name(plant: Plant, name: str) -> None:
-    """Type as a person does: the page hears of it as of an input event, once it is connected."""
-    plant.browser.wait("window.did_handshake === true")
-    plant.browser.evaluate(
-        "(() => { const i = document.querySelector('.ordering input');"
-        " Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set"
-        f".call(i, '{name}'); i.dispatchEvent(new Event('input', {{bubbles: true}})); }})()"
-    )
 
 
 def test_an_alarm_is_acknowledged_and_shelved_on_the_page(plant: Plant) -> None:
