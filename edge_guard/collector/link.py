@@ -168,9 +168,6 @@ class Link:
         client.subscribe(filters, qos=1)
         self._connected = client
         self._failures = 0
-        version = "5" if self._versions[0] == _V5 else "3.1.1"
-        log.info("connected to broker %s, MQTT %s", self._address, version)
-        self._on_status(LinkStatus("connected", self._address, f"MQTT {version}"))
         while not self._ending.is_set():
             rc = client.loop(0.5)
             if rc != mqtt.MQTT_ERR_SUCCESS:
@@ -179,6 +176,16 @@ class Link:
                     if self._end.problem
                     else BrokerError(mqtt.error_string(rc))
                 )
+
+    def _subscribed(self, reason: ReasonCode) -> None:
+        """Only now does the broker keep for this session what devices send."""
+        if reason.is_failure:
+            log.error("broker %s refuses the subscription: %s", self._address, reason)
+            self._on_status(LinkStatus("unreachable", self._address, str(reason)))
+            return
+        version = "5" if self._versions[0] == _V5 else "3.1.1"
+        log.info("connected to broker %s, MQTT %s", self._address, version)
+        self._on_status(LinkStatus("connected", self._address, f"MQTT {version}"))
 
     def _client(self, answer: list[ReasonCode]) -> mqtt.Client:
         """Return a new client: what an old connection left in memory must not reach a new one."""
@@ -208,10 +215,7 @@ class Link:
             answer.append(reason)
 
         def subscribed(_c: object, _d: object, _m: int, reasons: list[ReasonCode], _p: Any) -> None:
-            for reason in reasons:
-                if reason.is_failure:
-                    log.error("broker %s refuses the subscription: %s", self._address, reason)
-                    self._on_status(LinkStatus("unreachable", self._address, str(reason)))
+            self._subscribed(reasons[0])
 
         def received(_c: object, _d: object, message: mqtt.MQTTMessage) -> None:
             mid, qos = message.mid, message.qos

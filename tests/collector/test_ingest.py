@@ -178,6 +178,7 @@ def test_reordered_and_repeated_messages_through_broker_kills(
 
 def test_an_old_broker_is_spoken_to_in_its_language(tmp_path: Path) -> None:
     levels: list[int] = []
+    unconfirmed: list[str] = []
     server = socket.create_server(("127.0.0.1", 0))
     server.settimeout(15)
 
@@ -187,19 +188,24 @@ def test_an_old_broker_is_spoken_to_in_its_language(tmp_path: Path) -> None:
             levels.append(connection.recv(1024)[8])
             connection.sendall(bytes([0x20, 2, 0, code]))
             if code == 0:
+                packet = connection.recv(1024)  # SUBSCRIBE: type, length, two bytes of number
+                unconfirmed.append(core.status())
+                connection.sendall(bytes([0x90, 3, *packet[2:4], 1]))
                 connected.wait(15)
             connection.close()
 
     connected = threading.Event()
+    config = MqttTable(host="127.0.0.1", port=server.getsockname()[1])
+    core = Core(tmp_path, config)
     thread = threading.Thread(target=answer, daemon=True)
     thread.start()
-    config = MqttTable(host="127.0.0.1", port=server.getsockname()[1])
-    with Core(tmp_path, config) as core:
+    with core:
         wait_until(lambda: core.status() == "connected")
         connected.set()
         thread.join(15)
     server.close()
     assert levels == [5, 4]
+    assert unconfirmed != ["connected"]  # what devices send is not kept for it before
 
 
 def test_refused_credentials_are_said(tmp_path: Path) -> None:

@@ -1,0 +1,37 @@
+"""The collector's tables, and the named migrations that bring a database to them."""
+
+from __future__ import annotations
+
+from edge_guard.collector.schema.columns import metadata
+from edge_guard.collector.schema.migrations import MIGRATIONS, Migration, migrate
+from edge_guard.collector.schema.orders import commands, judgements, replies
+from edge_guard.collector.schema.reports import (
+    alarms,
+    boots,
+    devices,
+    events,
+    losses,
+    pictures,
+    refusals,
+    results,
+    summaries,
+)
+
+__all__ = [
+    "MIGRATIONS",
+    "Migration",
+    "alarms",
+    "boots",
+    "commands",
+    "devices",
+    "events",
+    "judgements",
+    "losses",
+    "metadata",
+    "migrate",
+    "pictures",
+    "refusals",
+    "replies",
+    "results",
+    "summaries",
+]

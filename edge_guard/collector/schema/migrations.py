@@ -1,0 +1,71 @@
+"""The named migrations that bring a database to the tables of this edge-guard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select, text
+
+from edge_guard.collector.schema.columns import metadata
+from edge_guard.collector.schema.orders import commands, judgements, replies
+from edge_guard.collector.schema.reports import audited, events
+from edge_guard.errors import StoreError
+
+applied = Table("migrations", MetaData(), Column("name", String(64), primary_key=True))
+
+
+def _add_audits(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE events ADD COLUMN sampled FLOAT"))
+    audited.create(connection)
+    judgements.create(connection)
+
+
+def _add_commands(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE events ADD COLUMN incident VARCHAR(64)"))
+    for index in events.indexes:
+        if index.name == "events_by_incident":
+            index.create(connection)
+    commands.create(connection)
+    replies.create(connection)
+
+
+Migration = tuple[str, Callable[[Connection], None]]
+MIGRATIONS: tuple[Migration, ...] = (
+    ("0001-first-tables", metadata.create_all),
+    ("0002-audits", _add_audits),
+    ("0003-commands", _add_commands),
+)
+"""A new database gets the current tables and every name at once; an old one the missing steps."""
+
+
+def migrate(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS) -> list[str]:
+    """Return the names of the steps that were missing, now done, in the caller's transaction.
+
+    Parameters
+    ----------
+    connection : Connection
+        In a transaction; rolling it back undoes every step.
+    migrations : sequence of (str, callable)
+        Name and step, oldest first.
+
+    Raises
+    ------
+    StoreError
+        The database was written by a newer edge-guard.
+    """
+    new = not inspect(connection).has_table(applied.name)
+    if new:
+        applied.create(connection)
+        metadata.create_all(connection)
+    done = set(connection.scalars(select(applied.c.name)))
+    if unknown := sorted(done - {name for name, _ in migrations}):
+        raise StoreError(
+            f"the database has changes that this edge-guard does not know ({unknown[-1]})",
+            "install the edge-guard that wrote it, or a newer one",
+        )
+    missing = [(name, step) for name, step in migrations if name not in done]
+    for name, step in missing:
+        if not new:
+            step(connection)
+        connection.execute(applied.insert().values(name=name))
+    return [name for name, _ in missing]
