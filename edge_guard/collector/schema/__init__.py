@@ -5,6 +5,7 @@ from __future__ import annotations
 from edge_guard.collector.schema.columns import metadata
 from edge_guard.collector.schema.migrations import MIGRATIONS, Migration, migrate
 from edge_guard.collector.schema.orders import commands, judgements, replies
+from edge_guard.collector.schema.people import people, sessions, tokens, trail
 from edge_guard.collector.schema.reports import (
     alarms,
     boots,
@@ -29,9 +30,13 @@ __all__ = [
     "losses",
     "metadata",
     "migrate",
+    "people",
     "pictures",
     "refusals",
     "replies",
     "results",
+    "sessions",
     "summaries",
+    "tokens",
+    "trail",
 ]

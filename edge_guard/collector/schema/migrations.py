@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select, text
+from sqlalchemy import Column, Connection, MetaData, String, Table, func, inspect, select, text
 
 from edge_guard.collector.schema.columns import metadata
 from edge_guard.collector.schema.orders import commands, judgements, replies
+from edge_guard.collector.schema.people import create_people
 from edge_guard.collector.schema.reports import audited, events
 from edge_guard.errors import StoreError
 
 applied = Table("migrations", MetaData(), Column("name", String(64), primary_key=True))
+
+_TURN = 0x6564676567756172
+"""Names the lock that collectors which start together hold one after the other."""
 
 
 def _add_audits(connection: Connection) -> None:
@@ -34,6 +38,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ("0001-first-tables", metadata.create_all),
     ("0002-audits", _add_audits),
     ("0003-commands", _add_commands),
+    ("0004-people", create_people),
 )
 """A new database gets the current tables and every name at once; an old one the missing steps."""
 
@@ -53,6 +58,8 @@ def migrate(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS
     StoreError
         The database was written by a newer edge-guard.
     """
+    if connection.dialect.name == "postgresql":  # SQLite's writers take turns anyway
+        connection.execute(select(func.pg_advisory_xact_lock(_TURN)))
     new = not inspect(connection).has_table(applied.name)
     if new:
         applied.create(connection)

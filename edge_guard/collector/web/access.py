@@ -1,0 +1,84 @@
+"""Who asks for a page or route, and whether they may.
+
+api = APIRouter(dependencies=[Depends(at_least("viewer"))])
+
+@api.post("/retune")
+def retune(who: Annotated[Person, Depends(at_least("engineer", "retune"))]) -> …
+
+@ui.page("/retune", dependencies=[Depends(at_least("engineer"))])   # pages are routes as well
+def retune_page() -> None:
+    async def apply() -> None:
+        if (who := allowed("engineer")) is not None:       # handlers ask again, each time
+            …
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import HTTPException, Request
+from nicegui import ui
+
+from edge_guard.collector.people import LOCAL, Person, Role, Scope
+
+
+def person(request: Request | None = None) -> Person:
+    """Return who asks, as of now.
+
+    Parameters
+    ----------
+    request : Request, optional
+        Default: the page that is being built, or whose element's handler runs.
+
+    Raises
+    ------
+    HTTPException
+        401: nobody is signed in, or no longer.
+    """
+    return LOCAL
+
+
+def at_least(role: Role, scope: Scope | None = None) -> Callable[[Request], Person]:
+    """Return the FastAPI dependency that lets in, and returns, those with a role or token's scope.
+
+    Parameters
+    ----------
+    role : str
+        The least that a person needs.
+    scope : str, optional
+        What a token needs; default: ``read``, ``label`` or ``admin``, by the role.
+    """
+
+    def admitted(request: Request) -> Person:
+        who = person(request)
+        if not who.may(role, scope):
+            raise HTTPException(403, _refusal(who, role, scope))
+        return who
+
+    admitted.needs = (role, scope)  # type: ignore[attr-defined]
+    return admitted
+
+
+def allowed(role: Role) -> Person | None:
+    """Return who uses the page, or tell them that they may not and return None; in handlers.
+
+    Parameters
+    ----------
+    role : str
+        The least that is needed.
+    """
+    try:
+        who = person()
+    except HTTPException:
+        ui.navigate.to("/sign-in")
+        return None
+    if who.may(role):
+        return who
+    ui.notify(_refusal(who, role, None), type="warning")
+    return None
+
+
+def _refusal(who: Person, role: Role, scope: Scope | None) -> str:
+    if who.scopes is not None:
+        return f"the token {who.name} lacks the scope {scope or role}"
+    return f"this needs the role {role}; {who.name} is {who.role}"
