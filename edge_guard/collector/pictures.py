@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from edge_guard.errors import StoreError
 
@@ -46,9 +47,8 @@ class PictureStore:
         self._writers = ThreadPoolExecutor(WRITERS, "collector-pictures")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            probe = self.folder / f".probe-{os.getpid()}"
-            probe.touch()
-            probe.unlink()
+            with TemporaryFile(dir=self.folder):
+                pass
         except OSError as error:
             raise StoreError(
                 f"picture folder {self.folder} cannot be written ({error.strerror})",

@@ -25,6 +25,10 @@ _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
 )
 
+_POSTGRES = "postgresql+psycopg"
+_PATIENCE = {"connect_timeout": 10, "tcp_user_timeout": 20_000, "keepalives_idle": 30}
+"""Of libpq: a server that vanished from the network is given up after so many s, ms and s."""
+
 
 class Store:
     """The one writer of the database; readers use ``engine``.
@@ -32,7 +36,7 @@ class Store:
     Parameters
     ----------
     url : str
-        ``sqlite:///collector.sqlite`` or ``postgresql+psycopg://user@host/database``.
+        ``sqlite:///collector.sqlite`` or ``postgresql://user@host/database``.
     pictures : PictureStore
 
     Raises
@@ -90,17 +94,36 @@ class Store:
             yield connection
 
 
+_REMEDIES = {
+    "not a database": "move the file away, or restore it from a backup",
+    "malformed": "move the file away, or restore it from a backup",
+    "locked": "stop the other collector that uses it",
+    "full": "free space on its disk",
+    "password": "correct user and password in [store] url, or its passfile",
+    "role ": "create the user: createuser --pwprompt USER",
+    "database ": "create it: createdb --owner=USER DATABASE",
+    "permission denied": "let the user create tables: ALTER DATABASE … OWNER TO …",
+    "refused": "start PostgreSQL there, or correct host and port in [store] url",
+    "No such file": "start PostgreSQL there, or correct host and port in [store] url",
+    "resolve": "correct the host in [store] url",
+    "timeout": "let this machine reach host and port in [store] url",
+    "too many": "raise max_connections of the server, or let fewer collectors use it",
+}
+"""What to do, by a word of the database's own complaint."""
+
+
 def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             return _sqlite_engine(parsed)
-        if parsed.get_backend_name() == "postgresql":
-            return create_engine(parsed, pool_pre_ping=True)
+        if parsed.drivername in {"postgresql", _POSTGRES}:
+            url_of_driver = parsed.set(drivername=_POSTGRES)
+            return create_engine(url_of_driver, pool_pre_ping=True, connect_args=_PATIENCE)
     except (ArgumentError, NoSuchModuleError) as error:
         raise _bad_url(url) from error
     except ModuleNotFoundError as error:
-        raise missing_extra(error.name or "the database driver", "collector") from error
+        raise missing_extra(error.name or "the database driver", "postgres") from error
     raise _bad_url(url)
 
 
@@ -130,19 +153,14 @@ def _begin_sqlite(connection: Connection) -> None:
 def _bad_url(url: str) -> ConfigError:
     return ConfigError(
         f"[store] url {url.partition('//')[0]!r}… is not a database that edge-guard knows",
-        "write sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE",
+        "write sqlite:///FILE or postgresql://USER@HOST/DATABASE",
     )
 
 
 def _cannot_open(url: URL, error: Exception) -> StoreError:
     cause = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error)
-    remedies = {
-        "not a database": "move the file away, or restore it from a backup",
-        "malformed": "move the file away, or restore it from a backup",
-        "locked": "stop the other collector that uses it",
-        "full": "free space on its disk",
-    }
-    remedy = next((text for word, text in remedies.items() if word in cause), None)
+    cause = " ".join(cause.split())
+    remedy = next((text for word, text in _REMEDIES.items() if word in cause), None)
     where = url.render_as_string(hide_password=True)
     return StoreError(
         f"database {where} cannot be opened ({cause})",
