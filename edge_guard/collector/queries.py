@@ -14,6 +14,7 @@ from edge_guard.collector.schema import (
     events,
     judgements,
     losses,
+    newest_word,
     pictures,
     refusals,
     results,
@@ -28,13 +29,7 @@ _OVER = ("normal", "cleared")
 
 Kind = Literal["flagged", "audit", "waiting", "all"]
 
-JUDGED = (
-    select(judgements.c.answer)
-    .where(judgements.c.event_id == events.c.id)
-    .order_by(judgements.c.id.desc())
-    .limit(1)
-    .scalar_subquery()
-)
+JUDGED = newest_word(judgements.c.answer)
 """People's newest word on an event."""
 
 

@@ -14,6 +14,7 @@ from edge_guard.collector import schema
 from edge_guard.collector.boots import Boot, Boots
 from edge_guard.collector.parse import Message, Origin, Picture, RefusedError, occurred_ms
 from edge_guard.collector.pictures import PictureStore
+from edge_guard.collector.review.intake import Intake
 from edge_guard.collector.rows import add, find_or_insert, insert, insertion
 from edge_guard.publish.messages import (
     Alarm,
@@ -84,6 +85,7 @@ class Transaction:
         self._now = received_ms
         self._devices: dict[Origin, int] = {}
         self._boots = Boots(connection)
+        self._reviews = Intake(connection)
         self._new_events: Counter[int] = Counter()
         self._new_rows: dict[tuple[int, int], _Awaited] = {}
         self._frames: Counter[tuple[int, str, int, str]] = Counter()
@@ -128,6 +130,7 @@ class Transaction:
             for boot in self._boots.newest(device):
                 self._tell(boot)
         self._count_devices()
+        self._reviews.store(self._applied.devices)
         for (device, stream, minute, verdict), frames in self._frames.items():
             key = {"device_id": device, "stream": stream, "minute": minute, "verdict": verdict}
             add(self._connection, schema.results, key, "frames", frames)
@@ -189,6 +192,7 @@ class Transaction:
         if number is not None:
             awaited = _Awaited(number, event.stream, row["sha256"], complete)
             self._new_rows[boot.id, event.sequence] = awaited
+            self._reviews.add(number, device, event, self._now)
             self._new_events[device] += event.verdict != Verdict.ACCEPT
         elif complete:  # its picture was announced before and has been given up since
             number = self._complete(boot, event)

@@ -17,6 +17,7 @@ from edge_guard.collector.schema.reports import (
     results,
     summaries,
 )
+from edge_guard.collector.schema.review import newest_word, review_items, stands, stands_blindly
 
 __all__ = [
     "MIGRATIONS",
@@ -30,12 +31,16 @@ __all__ = [
     "losses",
     "metadata",
     "migrate",
+    "newest_word",
     "people",
     "pictures",
     "refusals",
     "replies",
     "results",
+    "review_items",
     "sessions",
+    "stands",
+    "stands_blindly",
     "summaries",
     "tokens",
     "trail",

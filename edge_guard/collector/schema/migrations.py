@@ -10,6 +10,7 @@ from edge_guard.collector.schema.columns import metadata
 from edge_guard.collector.schema.orders import commands, judgements, replies
 from edge_guard.collector.schema.people import create_people
 from edge_guard.collector.schema.reports import audited, events
+from edge_guard.collector.schema.review import review_items
 from edge_guard.errors import StoreError
 
 applied = Table("migrations", MetaData(), Column("name", String(64), primary_key=True))
@@ -33,12 +34,30 @@ def _add_commands(connection: Connection) -> None:
     replies.create(connection)
 
 
+def _add_reviews(connection: Connection) -> None:
+    from edge_guard.collector.review.intake import fill  # needs the finished tables
+
+    has = {column["name"] for column in inspect(connection).get_columns(judgements.name)}
+    if "withdraws" not in has:  # 0002 makes the table as it is now
+        connection.execute(text("ALTER TABLE judgements ADD COLUMN withdraws BIGINT"))
+        connection.execute(
+            text("ALTER TABLE judgements ADD COLUMN blind BOOLEAN DEFAULT FALSE NOT NULL")
+        )
+        connection.execute(text("ALTER TABLE judgements ADD COLUMN request VARCHAR(64)"))
+        for index in judgements.indexes:
+            if index.name != "judgements_by_event":
+                index.create(connection)
+    review_items.create(connection)
+    fill(connection)
+
+
 Migration = tuple[str, Callable[[Connection], None]]
 MIGRATIONS: tuple[Migration, ...] = (
     ("0001-first-tables", metadata.create_all),
     ("0002-audits", _add_audits),
     ("0003-commands", _add_commands),
     ("0004-people", create_people),
+    ("0006-reviews", _add_reviews),
 )
 """A new database gets the current tables and every name at once; an old one the missing steps."""
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+)
 
 from edge_guard.collector.schema.columns import Id, metadata, of_boot, of_device, own_id
 
-judgements = Table(  # only ever added to: of one event the newest row counts
+judgements = Table(  # only ever added to: of one event the newest row that stands counts
     "judgements",
     metadata,
     own_id(),
@@ -15,7 +26,13 @@ judgements = Table(  # only ever added to: of one event the newest row counts
     Column("who", String(128), nullable=False),  # empty until people sign in
     Column("answer", String(16), nullable=False),
     Column("label", String(128)),  # what the answer should have been
+    Column("withdraws", Id),  # the judgement that this row takes back
+    Column("blind", Boolean, nullable=False, server_default=false()),  # a second look
+    Column("request", String(64)),  # whoever gives one may repeat it
     Index("judgements_by_event", "event_id", "id"),
+    Index("judgements_by_who", "who", "judged_ms"),
+    Index("judgements_withdrawn", "withdraws", unique=True),
+    Index("judgements_requested", "request", unique=True),
 )
 
 commands = Table(  # what people wanted devices to do; only ever added to
