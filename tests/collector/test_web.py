@@ -92,12 +92,13 @@ def test_a_picture_that_comes_later_takes_its_place(plant: Plant) -> None:
 def test_a_device_is_followed_in_shape_and_word(plant: Plant) -> None:
     device = Reporter("cam-follow", boot="follow")
     plant.open("/")
-    for state, shape in (("online", "circle"), ("degraded", "triangle"), ("offline", "square")):
+    words = (("healthy", "circle"), ("degraded", "triangle"), ("offline", "square"))
+    for (word, shape), state in zip(words, ("online", "degraded", "offline"), strict=True):
         plant.send(device.state(state, causes=(f"because of {state}",)))
         plant.browser.wait(
             "[...document.querySelectorAll('.device-card')].some(c =>"
             f" c.innerText.includes('cam-follow') && c.innerText.includes('because of {state}')"
-            f" && c.querySelector('.mark.{shape}').innerText.trim() === '{state}')"
+            f" && c.querySelector('.mark.{shape}').innerText.trim() === '{word}')"
         )
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from urllib.parse import quote
 
 from nicegui import ui
 
+from edge_guard.collector.health import Health
 from edge_guard.collector.queries import DeviceRow
 from edge_guard.collector.web.marks import Mark, VerdictBar, box, fact, link
 from edge_guard.collector.web.ordering import Ordering
 from edge_guard.collector.web.words import count, moment, moment_of, short
 from edge_guard.publish.messages import Capture, StreamState
-
-SILENT_MS = 45_000
-"""A device that says it is online but has sent nothing for so long is called silent."""
 
 
 class DeviceCard:
@@ -24,17 +21,17 @@ class DeviceCard:
     Parameters
     ----------
     row : DeviceRow
+    known : Health
     ordering : Ordering
     """
 
-    def __init__(self, row: DeviceRow, ordering: Ordering) -> None:
-        self._row = row
+    def __init__(self, row: DeviceRow, known: Health, ordering: Ordering) -> None:
         self._ordering = ordering
         self._streams: dict[str, _StreamPart] = {}
         with box("card device-card") as self.element:
             with box("device-top"):
                 with box("device-name"):
-                    ui.label(row.device).classes("device-id")
+                    link(row.device, f"/device/{row.id}", "device-id")
                     ui.label(f"{row.site} · {row.line}").classes("device-place")
                 self._mark = Mark("unknown")
             self._causes = ui.label().classes("causes")
@@ -45,18 +42,17 @@ class DeviceCard:
                 self._heard = fact("last heard", "")
                 self._flagged = fact("flagged in all", "")
                 self._waiting = fact("waiting to send", "")
-        self.show(row)
+        self.show(row, known)
 
-    def show(self, row: DeviceRow) -> None:
+    def show(self, row: DeviceRow, known: Health) -> None:
         """Take up a change."""
-        self._row = row
+        self.judge(known)
         state = row.state
         self._heard.set_text(moment(row.last_seen_ms))
         self._waiting.set_text(count(state.backlog) if state else "–")
         self._flagged.set_text(count(row.events))
         self._lost.set_text(f"{count(row.dropped)} messages given up by the device")
         self._lost.set_visibility(row.dropped > 0)
-        self.look_at_clock()
         self._clock.set_visibility(state is not None and not state.clock_synchronised)
         causes = "; ".join(state.causes) if state else "It has not told its state yet."
         self._causes.set_text(causes)
@@ -68,11 +64,9 @@ class DeviceCard:
                     self._streams[stream.name] = _StreamPart(row, stream, self._ordering)
             self._streams[stream.name].show(stream, present=not offline)
 
-    def look_at_clock(self) -> None:
-        """Call the device silent when it should have been heard by now."""
-        state = self._row.state.state if self._row.state else "unknown"
-        unheard = time.time() * 1000 - self._row.last_seen_ms > SILENT_MS
-        self._mark.show("silent" if unheard and state != "offline" else state)
+    def judge(self, known: Health) -> None:
+        """Show how the device is."""
+        self._mark.show(known.word)
 
 
 class _StreamPart:

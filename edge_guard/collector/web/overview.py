@@ -5,19 +5,22 @@ from __future__ import annotations
 from nicegui import ui
 
 from edge_guard.collector.feed import News, Totals
-from edge_guard.collector.queries import DeviceRow, EventRow
+from edge_guard.collector.queries import AlarmRow, EventRow
 from edge_guard.collector.web.alarms import AlarmsPart
-from edge_guard.collector.web.device_card import DeviceCard
 from edge_guard.collector.web.event_card import EventCard, gathered, trouble
 from edge_guard.collector.web.frame import Frame
+from edge_guard.collector.web.lines import LinesPart
 from edge_guard.collector.web.marks import box, link
 from edge_guard.collector.web.ordering import Ordering
 from edge_guard.collector.web.site import Site
 from edge_guard.collector.web.words import count
+from edge_guard.publish.messages import isa_state
 
 MOST_CARDS = 24
-MOST_DEVICES = 60
-CLOCK_S = 5.0
+MOST_ALARMS = 40
+"""Alarms in the list, those that nobody has seen first."""
+PAINT_S = 1.0
+"""How often the lines are looked at: a device that has fallen silent sends no news of it."""
 
 
 def overview(site: Site) -> None:
@@ -32,28 +35,28 @@ def overview(site: Site) -> None:
     with frame.body:
         page.build()
     frame.follow()
-    ui.timer(CLOCK_S, page.look_at_clock)
+    ui.timer(PAINT_S, page.paint)
 
 
 class _Overview:
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._devices: dict[int, DeviceCard] = {}
         self._events: dict[int, EventCard] = {}
 
     def build(self) -> None:
         self._totals = _TotalsRow()
         self._ordering = Ordering(self._site)
-        self._alarms = AlarmsPart(self._ordering)
-        with box("plant"):
+        with box("plant-alarms"):
+            self._alarms = AlarmsPart(self._ordering)
+            self._more_alarms = ui.label().classes("quiet")
+        with box("plant") as self._plant:
             with box("plant-devices", "section"):
-                ui.label("Devices").classes("section-title")
+                ui.label("Lines and devices").classes("section-title")
                 self._no_device = _empty(
                     "No device has reported yet.",
                     "Start one with “edge-guard run DEVICE.toml” against the same broker.",
                 )
-                self._device_list = box("device-list")
-                self._more_devices = ui.label().classes("quiet")
+                self._lines = LinesPart(self._ordering)
             with box("plant-events", "section"):
                 with box("section-top"):
                     ui.label("Newest flagged frames").classes("section-title")
@@ -66,27 +69,22 @@ class _Overview:
 
     def take_up(self, news: News) -> None:
         self._totals.show(news.totals)
-        for device in news.devices:
-            self._show_device(device)
-        hidden = news.totals.devices - len(self._devices)
-        self._more_devices.set_text(f"and {count(hidden)} more devices")
-        self._more_devices.set_visibility(hidden > 0)
+        self._lines.take_up(news.devices, news.alarms)
+        self._plant.classes(
+            add="" if self._lines.in_full else "is-large",
+            remove="is-large" if self._lines.in_full else "",
+        )
         self._show_events(news.events)
-        self._alarms.show(news.alarms)
+        self._alarms.show(most_urgent(news.alarms))
+        hidden = len(news.alarms) - MOST_ALARMS
+        self._more_alarms.set_text(f"and {count(hidden)} more standing alarms")
+        self._more_alarms.set_visibility(hidden > 0)
         self._ordering.hear(news.replies)
-        self._no_device.set_visibility(not self._devices)
+        self._no_device.set_visibility(not news.totals.devices)
         self._no_event.set_visibility(not self._events)
 
-    def look_at_clock(self) -> None:
-        for card in self._devices.values():
-            card.look_at_clock()
-
-    def _show_device(self, row: DeviceRow) -> None:
-        if row.id in self._devices:
-            self._devices[row.id].show(row)
-        elif len(self._devices) < MOST_DEVICES:
-            with self._device_list:
-                self._devices[row.id] = DeviceCard(row, self._ordering)
+    def paint(self) -> None:
+        self._lines.paint()
 
     def _show_events(self, rows: list[EventRow]) -> None:
         fresh = []
@@ -124,6 +122,12 @@ class _Overview:
     def _drop_old_events(self) -> None:
         for number in sorted(self._events)[:-MOST_CARDS]:
             self._events.pop(number).element.delete()
+
+
+def most_urgent(alarms: list[AlarmRow]) -> list[AlarmRow]:
+    """Return as many alarms as are listed: those that nobody has seen first, then the newest."""
+    unseen = sorted(alarms, key=lambda row: isa_state(row.alarm) != "unacknowledged")
+    return unseen[:MOST_ALARMS]
 
 
 class _TotalsRow:

@@ -8,6 +8,7 @@ from nicegui import ui
 
 from edge_guard.collector.queries import Kind
 from edge_guard.collector.web.detail import detail
+from edge_guard.collector.web.device import device_page
 from edge_guard.collector.web.listing import listing
 from edge_guard.collector.web.overview import overview
 from edge_guard.collector.web.site import Site
@@ -43,6 +44,10 @@ def register(site: Site) -> None:
     @ui.page("/event/{event_id}")
     async def event(event_id: int) -> None:
         await detail(site, _bounded(event_id) or 0)
+
+    @ui.page("/device/{device_id}")
+    async def device(device_id: int) -> None:
+        await device_page(site, _bounded(device_id) or 0)
 
     @ui.page("/stream/{device_id}/{stream}")
     async def stream(device_id: int, stream: str, hours: int = 1) -> None:

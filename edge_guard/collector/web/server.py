@@ -66,7 +66,12 @@ class WebServer:
         app.add_middleware(SecurityHeaders)
         register(site)
         ui.run_with(
-            app, title=config.title, favicon=ICON, tailwind=False, show_welcome_message=False
+            app,
+            title=config.title,
+            favicon=ICON,
+            dark=None,  # as the system has it
+            tailwind=False,
+            show_welcome_message=False,
         )
         self._server = uvicorn.Server(
             uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)

@@ -16,7 +16,9 @@ SHAPES = {
     "degraded": "triangle",
     "retrying": "triangle",
     "frozen": "triangle",
-    "silent": "triangle",
+    "healthy": "circle",
+    "drifting": "diamond",
+    "silent": "gap",
     "unacknowledged": "square",
     "acknowledged": "triangle",
     "returned": "diamond",
@@ -31,8 +33,8 @@ SHAPES = {
 
 
 def shape(word: str) -> str:
-    """Return the shape of a state or verdict: circle, triangle, square, ring, and for alarms
-    diamond, pause, dash."""
+    """Return the shape of a state or verdict: circle, triangle, square, ring, diamond, gap, and
+    for alarms pause, dash."""
     return SHAPES.get(word, "ring")
 
 
