@@ -18,6 +18,7 @@ from edge_guard.collector.schema.reports import (
     summaries,
 )
 from edge_guard.collector.schema.review import newest_word, review_items, stands, stands_blindly
+from edge_guard.collector.schema.rollouts import rollout_targets, rollouts
 
 __all__ = [
     "MIGRATIONS",
@@ -38,6 +39,8 @@ __all__ = [
     "replies",
     "results",
     "review_items",
+    "rollout_targets",
+    "rollouts",
     "sessions",
     "stands",
     "stands_blindly",

@@ -11,6 +11,7 @@ from edge_guard.collector.schema.orders import commands, judgements, replies
 from edge_guard.collector.schema.people import create_people
 from edge_guard.collector.schema.reports import audited, events
 from edge_guard.collector.schema.review import review_items
+from edge_guard.collector.schema.rollouts import create_rollouts
 from edge_guard.errors import StoreError
 
 applied = Table("migrations", MetaData(), Column("name", String(64), primary_key=True))
@@ -58,6 +59,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ("0003-commands", _add_commands),
     ("0004-people", create_people),
     ("0006-reviews", _add_reviews),
+    ("0007-rollouts", create_rollouts),
 )
 """A new database gets the current tables and every name at once; an old one the missing steps."""
 
