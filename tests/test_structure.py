@@ -57,6 +57,8 @@ LAYERS = [
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 
 COLLECTOR_SHARES = {
+    "difference",
+    "signing",
     "types",
     "errors",
     "config",

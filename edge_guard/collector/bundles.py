@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,10 +16,43 @@ from edge_guard.bundle import read_bundle
 from edge_guard.collector.pictures import is_digest
 from edge_guard.errors import BundleError, StoreError
 from edge_guard.publish.messages import MOST_BUNDLE_BYTES
+from edge_guard.signing import fingerprint
+
+log = logging.getLogger(__name__)
 
 MOST_STORED_BYTES = 8 << 30
 """Of all bundles together."""
 _PART = ".upload-"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A bundle that can be offered.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of the file.
+    bundle : str
+        Its id.
+    size_bytes : int
+    stored_ms : int
+        Since the Unix epoch.
+    model_sha256 : str
+        Of the model file that it was calibrated on.
+    created : str
+        When it was calibrated.
+    signed_by : str
+        Fingerprint of the public key; empty: by nobody.
+    """
+
+    sha256: str
+    bundle: str
+    size_bytes: int
+    stored_ms: int
+    model_sha256: str
+    created: str
+    signed_by: str
 
 
 class BusyError(Exception):
@@ -41,6 +76,7 @@ class BundleStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._uploading = threading.Lock()
+        self._held: dict[str, Held] = {}
         try:
             for part in folder.glob(f"{_PART}*"):
                 part.unlink(missing_ok=True)
@@ -54,6 +90,24 @@ class BundleStore:
         """Return where the bundle with this sha-256 lies, or None where there is none."""
         path = self._folder / f"{digest}.guard"
         return path if is_digest(digest) and path.is_file() else None
+
+    def held(self) -> list[Held]:
+        """Return all bundles, the newest first; each file is read once, when first asked for."""
+        found = [self.hold(path.stem) for path in self._folder.glob("*.guard")]
+        return sorted((one for one in found if one), key=lambda one: -one.stored_ms)
+
+    def hold(self, digest: str) -> Held | None:
+        """Return what the bundle with this sha-256 is, or None where there is none."""
+        path = self.path(digest)
+        if path is None:
+            return None
+        if digest not in self._held:
+            try:
+                self._held[digest] = _held(path)
+            except BundleError as error:  # somebody else's file, or damaged since
+                log.warning("%s is no bundle that can be offered: %s", path, error)
+                return None
+        return self._held[digest]
 
     @contextmanager
     def receive(self) -> Iterator[Upload]:
@@ -140,6 +194,20 @@ class Upload:
         self._part.replace(path)
         _flush(self._folder)
         return digest, bundle.id
+
+
+def _held(path: Path) -> Held:
+    bundle, status = read_bundle(path), path.stat()
+    provenance = bundle.manifest.provenance
+    return Held(
+        sha256=path.stem,
+        bundle=bundle.id,
+        size_bytes=status.st_size,
+        stored_ms=int(status.st_mtime * 1000),
+        model_sha256=provenance.model_sha256,
+        created=provenance.created,
+        signed_by=fingerprint(bundle.signature.key) if bundle.signature else "",
+    )
 
 
 def _flush(folder: Path) -> None:

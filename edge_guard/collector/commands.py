@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from edge_guard.collector.rows import insertion
@@ -104,35 +104,56 @@ class Commands:
         ConflictError
             The id was used for something else.
         """
-        now = datetime.now(UTC)
         with self._store.writing() as connection:
-            name = connection.scalar(select(devices.c.device).where(devices.c.id == device))
-            if name is None:
-                raise UnknownDeviceError(f"there is no device {device}")
-            command = Command(
-                id=command_id or uuid.uuid4().hex,
-                device=name,
-                by=by,
-                issued_wall_time=_words(now.timestamp()),
-                expires_wall_time=_words(now.timestamp() + valid_s),
-                action=action,
-            )
-            issued_ms = int(now.timestamp() * 1000)
-            row = {
-                "command": command.id,
-                "device_id": device,
-                "who": by,
-                "issued_ms": issued_ms,
-                "expires_ms": issued_ms + int(valid_s * 1000),
-                "body": encode(command).decode(),
-            }
-            connection.execute(insertion(connection, commands), row)
-            stored = _one(connection, command.id)
+            return self.add(connection, device, by, action, command_id, valid_s)
+
+    def add(
+        self,
+        connection: Connection,
+        device: int,
+        by: str,
+        action: Action,
+        command_id: str | None = None,
+        valid_s: float = VALID_S,
+    ) -> CommandRow:
+        """Do what ``issue`` does as a part of a transaction of ``Store.writing``."""
+        now = datetime.now(UTC)
+        name = connection.scalar(select(devices.c.device).where(devices.c.id == device))
+        if name is None:
+            raise UnknownDeviceError(f"there is no device {device}")
+        command = Command(
+            id=command_id or uuid.uuid4().hex,
+            device=name,
+            by=by,
+            issued_wall_time=_words(now.timestamp()),
+            expires_wall_time=_words(now.timestamp() + valid_s),
+            action=action,
+        )
+        issued_ms = int(now.timestamp() * 1000)
+        row = {
+            "command": command.id,
+            "device_id": device,
+            "who": by,
+            "issued_ms": issued_ms,
+            "expires_ms": issued_ms + int(valid_s * 1000),
+            "body": encode(command).decode(),
+        }
+        connection.execute(insertion(connection, commands), row)
+        stored = _one(connection, command.id)
         wanted = (device, by, action)
         if (stored.device_id, stored.command.by, stored.command.action) != wanted:
             raise ConflictError(f"command id {command.id!r} was used for another command")
         self._look = 0.0
         return stored
+
+    def withdraw(self, connection: Connection, command_ids: Collection[str]) -> None:
+        """Send commands no more, in the caller's transaction; some may be with devices already."""
+        now_ms = int(time.time() * 1000)
+        connection.execute(
+            update(commands)
+            .where(commands.c.command.in_(command_ids), commands.c.expires_ms > now_ms)
+            .values(expires_ms=now_ms)
+        )
 
     def get(self, command_id: str) -> CommandRow | None:
         """Return a command, or None."""

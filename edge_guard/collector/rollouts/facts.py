@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, func, select
 
 from edge_guard.collector.rollouts.rise import Before, counted
 from edge_guard.collector.rollouts.state import Mark, Rollout, Seen, Target
@@ -115,9 +115,10 @@ def _counts(bodies: Iterable[str], bundle: str) -> list[_Counts]:
     return [one for one in windows if one.bundle == bundle]
 
 
-def _devices(connection: Connection, ids: set[int]) -> dict[int, Row[Any]]:
+def _devices(connection: Connection, ids: set[int]) -> dict[int, Any]:
     query = select(devices.c.id, devices.c.last_seen_ms, devices.c.state)
-    return {row.id: row for row in connection.execute(query.where(devices.c.id.in_(ids)))}
+    rows = connection.execute(query.where(devices.c.id.in_(ids))).all()
+    return {row.id: row for row in rows}
 
 
 def _answers(connection: Connection, rollout: Rollout) -> dict[tuple[int, str], Reply]:
@@ -127,7 +128,7 @@ def _answers(connection: Connection, rollout: Rollout) -> dict[tuple[int, str], 
     return {(row.device_id, row.command): decode(row.body.encode(), Reply) for row in rows}
 
 
-def _seen(target: Target, device: Row[Any], reply: Reply | None) -> Seen:
+def _seen(target: Target, device: Any, reply: Reply | None) -> Seen:
     state = decode(device.state.encode(), State) if device.state else None
     stream = next((one for one in _streams(state) if one.name == target.stream), None)
     return Seen(

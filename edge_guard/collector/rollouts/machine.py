@@ -17,7 +17,6 @@ from typing import Literal
 
 from edge_guard.collector.rollouts.rise import has_risen
 from edge_guard.collector.rollouts.state import ON_NEW, Progress, Rollout, Seen, Target
-from edge_guard.errors import EdgeGuardError
 
 RETRY_MS = 30_000
 """From a return that did not succeed to the next try."""
@@ -26,7 +25,7 @@ GRACE_MS = 60_000
 Act = Literal["pause", "resume", "abort", "return"]
 
 
-class NotNowError(EdgeGuardError):
+class NotNowError(ValueError):
     """What people want of a rollout does not fit its status."""
 
 
@@ -48,7 +47,7 @@ def act(rollout: Rollout, wanted: Act, who: str, now_ms: int) -> Rollout:
         return rollout
     if rollout.status not in starts[wanted]:
         raise NotNowError(
-            f"rollout {rollout.id} is {rollout.status}: it cannot be told to {wanted}",
+            f"rollout {rollout.id} is {rollout.status}: it cannot be told to {wanted}; "
             f"that is for rollouts that are {' or '.join(starts[wanted])}",
         )
     if wanted == "return":
@@ -177,17 +176,12 @@ def _trouble(rollout: Rollout, target: Target, seen: Seen, now_ms: int) -> str:
 
 
 def _soaked(rollout: Rollout, target: Target, seen: Seen, now_ms: int) -> tuple[str, bool]:
-    """Return what there is to say, and whether the stream has proved the bundle."""
+    """Return what it waits for besides time and frames, and whether it has proved the bundle."""
     stage = rollout.plan.stages[rollout.stage]
-    rates = f"{seen.flagged} of {seen.frames} frames flagged"
-    if target.before.frames:
-        rates += f", {100 * target.before.rate:.2g} % before"
-    left_s = stage.soak_s - (now_ms - target.since_ms) / 1000
     if seen.offline or seen.bundle != rollout.new.bundle:
-        return f"waiting for the device to say that it runs the bundle; {rates}", False
-    if seen.frames < stage.frames:
-        return f"{rates}; {stage.frames - seen.frames} more frames needed", False
-    return (f"{rates}; {left_s:.0f} s to go", False) if left_s > 0 else (rates, True)
+        return "waiting for the device to say that it runs the bundle", False
+    long_enough = now_ms - target.since_ms >= stage.soak_s * 1000
+    return "", long_enough and seen.frames >= stage.frames
 
 
 def _returning(rollout: Rollout, target: Target, seen: Seen, now_ms: int) -> Target:

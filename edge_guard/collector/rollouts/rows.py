@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, Select, select, update
 
+from edge_guard.collector.bundles import Held
+from edge_guard.collector.rollouts.choice import Order, Place
 from edge_guard.collector.rollouts.plan import Plan
 from edge_guard.collector.rollouts.rise import Before
 from edge_guard.collector.rollouts.state import ACTIVE, Mark, Offer, Rollout, Target
@@ -68,11 +71,70 @@ def save(connection: Connection, old: Rollout, new: Rollout) -> None:
             connection.execute(
                 update(rollout_targets)
                 .where(rollout_targets.c.id == after.id)
-                .values(target_values(after))
+                .values(_target_values(after))
             )
 
 
-def target_values(target: Target) -> dict[str, Any]:
+def insert(
+    connection: Connection,
+    order: Order,
+    request: str,
+    new: Held,
+    who: str,
+    base_url: str,
+    now_ms: int,
+) -> int:
+    """Return the id of a new rollout, without streams yet."""
+    number: int | None = connection.scalar(
+        rollouts.insert()
+        .values(
+            name=order.id,
+            bundle=new.bundle,
+            sha256=new.sha256,
+            size_bytes=new.size_bytes,
+            base_url=base_url,
+            other_model=order.other_model,
+            who=who,
+            created_ms=now_ms,
+            since_ms=now_ms,
+            request=request,
+            plan=msgspec.json.encode(order.plan).decode(),
+            status="running",
+            stage=0,
+            why="",
+            version=1,
+        )
+        .returning(rollouts.c.id)
+    )
+    assert number is not None
+    return number
+
+
+def insert_targets(
+    connection: Connection, rollout: int, places: Iterable[tuple[Place, Held]]
+) -> None:
+    """Add the streams of a new rollout, each with the bundle to return to."""
+    rows = []
+    for position, (place, held) in enumerate(places):
+        old = Offer(held.bundle, held.sha256, held.size_bytes)
+        fresh = Target(0, position, place.device_id, place.device, place.stream, old)
+        rows.append(
+            _target_values(fresh)
+            | {
+                "rollout_id": rollout,
+                "position": position,
+                "device_id": place.device_id,
+                "stream": place.stream,
+                "busy": True,
+                "old_bundle": old.bundle,
+                "old_sha256": old.sha256,
+                "old_size_bytes": old.size_bytes,
+            }
+        )
+    connection.execute(rollout_targets.insert(), rows)
+
+
+def _target_values(target: Target) -> dict[str, Any]:
     """Return the columns of a target that change."""
     return {
         "progress": target.progress,
@@ -105,6 +167,7 @@ def _rollout(row: Row[Any], targets: tuple[Target, ...]) -> Rollout:
         stage=row.stage,
         why=row.why,
         version=row.version,
+        request=row.request,
         targets=targets,
     )
 

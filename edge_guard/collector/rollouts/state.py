@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from edge_guard.collector.rollouts.plan import Plan
@@ -88,8 +88,8 @@ class Target:
     why: str = ""
     since_ms: int = 0
     attempt: int = 0
-    before: Before = Before()
-    mark: Mark = Mark()
+    before: Before = field(default_factory=Before)
+    mark: Mark = field(default_factory=Mark)
     frames: int = 0
     flagged: int = 0
 
@@ -128,6 +128,8 @@ class Rollout:
         What led to the status, in words.
     version : int
         Counts the changes.
+    request : str
+        As it was asked for, JSON.
     targets : tuple of Target
         By position.
     """
@@ -145,6 +147,7 @@ class Rollout:
     stage: int
     why: str
     version: int
+    request: str
     targets: tuple[Target, ...]
 
     @property

@@ -32,6 +32,7 @@ rollouts = Table(
     Column("who", String(128), nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("since_ms", BigInteger, nullable=False),
+    Column("request", Text, nullable=False),  # as it was asked for, JSON
     Column("plan", Text, nullable=False),  # Plan as JSON
     Column("status", String(16), nullable=False),
     Column("stage", Integer, nullable=False),
