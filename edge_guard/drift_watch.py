@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 
 from edge_guard.drift.evidence import sentence
+from edge_guard.drift.histogram import DEVIATION, Counts
 from edge_guard.drift.incident import Report
 from edge_guard.drift.model import DriftModel
 from edge_guard.drift.monitor import Monitor
@@ -16,6 +18,8 @@ from edge_guard.types import Frame, Result
 
 log = logging.getLogger(__name__)
 
+TELL_AGAIN_S = 900.0
+"""Spans on a page of an hour hold the references a few times."""
 NONE = "none: the bundle has no baselines, calibrate again"
 
 
@@ -38,6 +42,9 @@ class DriftWatch:
     ) -> None:
         self._stream, self._reporter, self._memory = stream, reporter, memory
         self._monitor = Monitor(model) if model else None
+        channels = model.spec.channels if model else ()
+        self._references = {DEVIATION + c.name: c.counts for c in channels if c.counts}
+        self._tell_again = -inf
         self._failure = ""
         self._began = ""
         if self._monitor is None:
@@ -78,6 +85,19 @@ class DriftWatch:
         words = f"the drift monitors are blind: {blind}" if blind else "the drift monitors see"
         news = self._reporter.alarm("monitors", bool(blind), "blind", words)
         return self._post(report) or news
+
+    def references(self, now: float) -> dict[str, Counts]:
+        """Return the references' histograms where it is time to tell them: at first, then rarely.
+
+        Parameters
+        ----------
+        now : float
+            Monotonic time, s.
+        """
+        if now < self._tell_again:
+            return {}
+        self._tell_again = now + TELL_AGAIN_S
+        return self._references
 
     def save(self) -> None:
         """Keep the monitors' state for after a restart."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from edge_guard.annunciator import Annunciator
 from edge_guard.backends.preprocess import encode_jpeg
 from edge_guard.config import StreamTable
-from edge_guard.drift.histogram import BINS_VERSION
+from edge_guard.drift.histogram import BINS_VERSION, Counts
 from edge_guard.drift.incident import Report
 from edge_guard.drift.summary import Window
 from edge_guard.errors import EdgeGuardError
@@ -29,10 +30,14 @@ from edge_guard.publish.messages import (
     Summary,
 )
 from edge_guard.publish.outbox import Numbered, Outbox, event_id
+from edge_guard.publish.sampling import Drawn
 from edge_guard.publish.stamp import rfc3339
 from edge_guard.sources.contract import Damaged
 from edge_guard.types import Frame, Heat, Image, Nearest, Result, Verdict
 
+USUAL = Drawn()
+"""A frame that was not drawn."""
+NO_COUNTS: Mapping[str, Counts] = MappingProxyType({})
 DRIFT = "drift"
 """Name of the drift monitors' alarm."""
 
@@ -65,6 +70,8 @@ class Reporter:
         self._stream = stream
         self._bundle = bundle
         self._annunciator = annunciator or Annunciator(outbox)
+        self.picture_bytes = 0
+        """Size of the last event's picture; 0 where it had none."""
 
     def follow(self, stream: StreamTable, bundle: str) -> None:
         """Go on with other settings and the id of another bundle."""
@@ -78,7 +85,7 @@ class Reporter:
         self,
         frame: Frame | Damaged,
         result: Result,
-        sampled: float | None = None,
+        drawn: Drawn = USUAL,
         captured: str = "",
         incident: str = "",
     ) -> str | None:
@@ -87,8 +94,8 @@ class Reporter:
         Parameters
         ----------
         frame, result : Frame or Damaged, Result
-        sampled : float, optional
-            The probability with which it was drawn for an audit; it has an event anyway.
+        drawn : Drawn, optional
+            Why it has an event anyway.
         captured : str
             The command that asked for the picture; it has an event anyway.
         incident : str
@@ -100,8 +107,8 @@ class Reporter:
             The event's id; None where there is none, or the disk refused it.
         """
         named = None
-        if result.verdict != Verdict.ACCEPT or sampled is not None or captured:
-            named = self._event(frame, result, sampled, captured, incident)
+        if result.verdict != Verdict.ACCEPT or drawn != USUAL or captured:
+            named = self._event(frame, result, drawn, captured, incident)
         if self._stream.publish == "all":
             self._outbox.post(
                 "result",
@@ -118,7 +125,13 @@ class Reporter:
             )
         return named
 
-    def summary(self, number: int, window: Window, dropped: Mapping[str, int]) -> None:
+    def summary(
+        self,
+        number: int,
+        window: Window,
+        dropped: Mapping[str, int],
+        references: Mapping[str, Counts] = NO_COUNTS,
+    ) -> None:
         """Post the summary of a window.
 
         Parameters
@@ -128,6 +141,8 @@ class Reporter:
         window : Window
         dropped : mapping of str to int
             Frames that were dropped at capture in this window, by cause.
+        references : mapping of str to tuple of int, optional
+            Histograms of the bundle's references, where they are to be told.
         """
         losses = self._outbox.losses()
         self._outbox.post(
@@ -145,6 +160,7 @@ class Reporter:
                 statistics=window.statistics(),
                 histograms=window.histograms(),
                 bins=BINS_VERSION,
+                references=dict(references),
                 accuracy=window.accuracy(),
                 dropped_at_capture=dict(dropped),
                 dropped_from_spool=losses,
@@ -196,11 +212,12 @@ class Reporter:
         self,
         frame: Frame | Damaged,
         result: Result,
-        sampled: float | None,
+        drawn: Drawn,
         captured: str,
         incident: str,
     ) -> str | None:
         jpeg, lost = self._encoded(frame)
+        self.picture_bytes = len(jpeg or b"")
         image = None
         if jpeg is not None and isinstance(frame, Frame):
             height, width = frame.image.shape[:2]
@@ -226,7 +243,8 @@ class Reporter:
                 image_dropped=lost,
                 heatmap=None if result.heat is None else heat_grid(result.heat),
                 nearest=tuple(_resembled(like) for like in result.nearest[:MOST_RESEMBLED]),
-                sampled=sampled,
+                sampled=drawn.sampled,
+                diverse=drawn.diverse,
                 captured=captured,
                 incident=incident,
             )

@@ -18,8 +18,8 @@ from edge_guard.drift_watch import DriftWatch
 from edge_guard.gate.gate import Measurement
 from edge_guard.intake import Intake
 from edge_guard.manifest import AccuracySpec
-from edge_guard.publish.audit import AuditDraw
 from edge_guard.publish.messages import StreamState
+from edge_guard.publish.sampling import Sampling
 from edge_guard.publish.stamp import rfc3339
 from edge_guard.reporting import Reporter
 from edge_guard.selftest import SelfTestReport
@@ -130,7 +130,7 @@ class Stream:
         self.captures = Captures()
         self._times: deque[float] = deque(maxlen=_RATE_FRAMES)
         self._window = Window(inspector.accuracy)
-        self._audit = AuditDraw(table.audit_per_hour, table.summary_seconds)
+        self._sampling = Sampling(table)
         self._number = 0
         self._reported_drops: Counter[str] = Counter()
         self._window_due = time.monotonic() + table.summary_seconds
@@ -150,13 +150,12 @@ class Stream:
 
     def report(self, frame: Frame | Damaged, result: Result) -> None:
         """Post the verdict and what it means for the alarms, then count it."""
-        self._tell(frame, result, self._trouble.take(result))
         seen = isinstance(frame, Frame) and not _is_about(result, "gate.format", "watchdog")
-        if isinstance(frame, Frame) and self._watch.take(
-            frame, result, self.inspector.seen if seen else None
-        ):
-            self._changed()
         statistics = self.inspector.statistics if seen else {}
+        self._tell(frame, result, statistics)
+        measured = self.inspector.seen if seen else None
+        if isinstance(frame, Frame) and self._watch.take(frame, result, measured):
+            self._changed()
         self._window.add(result, statistics, self._watch.deviations if seen else {})
         with self._mutex:
             self.verdicts[result.verdict.value] += 1
@@ -174,8 +173,8 @@ class Stream:
             return
         self._window_due = moment + self.table.summary_seconds
         dropped = self.dropped()
-        self.reporter.summary(self._number, self._window, dropped - self._reported_drops)
-        self._reported_drops = dropped
+        new, self._reported_drops = dropped - self._reported_drops, dropped
+        self.reporter.summary(self._number, self._window, new, self._watch.references(moment))
         self._number += 1
         self._window = Window(self.inspector.accuracy)
         self._watch.save()
@@ -189,7 +188,7 @@ class Stream:
         self.table = table
         self.reporter.follow(table, inspector.bundle_id)
         self._window_due = time.monotonic() + table.summary_seconds
-        self._audit = AuditDraw(table.audit_per_hour, table.summary_seconds)
+        self._sampling = Sampling(table)
         if inspector is not self.inspector:
             self.inspector = inspector
             self.self_test = None
@@ -202,8 +201,7 @@ class Stream:
         words = f"the self-test {report.words}"
         if report.passed:
             log.info("stream %s: %s", self.name, words)
-        self.self_test = report
-        cause = "passed" if report.passed else "failed"
+        self.self_test, cause = report, "passed" if report.passed else "failed"
         self._alarm("self-test", not report.passed, cause, words)
         self._changed()
 
@@ -272,11 +270,13 @@ class Stream:
             self_test=self.self_test.words if self.self_test else "",
         )
 
-    def _tell(self, frame: Frame | Damaged, result: Result, incident: str) -> None:
+    def _tell(self, frame: Frame | Damaged, result: Result, seen: dict[str, float]) -> None:
         """Post what there is to say of the frame."""
-        capture, sampled = self.captures.next(), self._audit.take(time.monotonic())
-        wanted_by = capture.command_id if capture else ""
-        event_id = self.reporter.verdict(frame, result, sampled, wanted_by, incident)
+        incident, capture = self._trouble.take(result), self.captures.next()
+        asked, accepted = capture.command_id if capture else "", result.verdict is Verdict.ACCEPT
+        drawn = self._sampling.draw(seen | result.scores, accepted, time.monotonic())
+        event_id = self.reporter.verdict(frame, result, drawn, asked, incident)
+        self._sampling.sent(drawn, self.reporter.picture_bytes)
         if capture:
             capture.settle(event_id)
         if self._trouble.news:

@@ -66,6 +66,23 @@ class StreamTable(Table, frozen=True):
             "random and sent for people to check the answer. 0: none.",
         ),
     ] = 0.0
+    diverse_per_hour: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=3600,
+            description="About how many accepted frames an hour are sent for retraining because "
+            "they are unlike those sent before. They count for no rate. 0: none.",
+        ),
+    ] = 0.0
+    sample_bytes_per_hour: Annotated[
+        Annotated[int, Meta(ge=10_000, le=1 << 40)] | None,
+        Meta(
+            description="Budget for the pictures of both, on average. On pressure diverse frames "
+            "wait and fewer are drawn at random from the next window on, at odds that are told. "
+            "Left out: no limit but audit_per_hour and diverse_per_hour.",
+        ),
+    ] = None
     jpeg_quality: Annotated[
         int, Meta(ge=1, le=100, description="Quality of the pictures of flagged frames.")
     ] = 90

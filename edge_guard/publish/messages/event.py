@@ -75,7 +75,11 @@ class Event(Stamp, frozen=True, kw_only=True):
     """At most `MOST_RESEMBLED`; empty for frames that the model did not see."""
     sampled: float | None = None
     """With which probability this frame was drawn for an audit, whatever its verdict; None for
-    frames that were not. An accepted frame has an event only when it was drawn or captured."""
+    frames that were not. An accepted frame has an event only when it was drawn, diverse or
+    captured."""
+    diverse: float | None = None
+    """How unlike those sent before this accepted frame is, where it was sent for that, root mean
+    square in standard deviations; None where it was not. Chosen, not drawn: for no rate."""
     captured: str = ""
     """Id of the command that asked for this picture, whatever its verdict; empty: nobody did."""
     incident: str = ""

@@ -39,5 +39,7 @@ class Summary(Stamp, frozen=True, kw_only=True):
     """Integer counts in the fixed bins of `edge_guard.drift.histogram`."""
     bins: int = 0
     """Version of those bins; 0 where there are none."""
+    references: dict[str, tuple[int, ...]] = msgspec.field(default_factory=dict)
+    """The same histograms of the bundle's references, in its first window and now and then."""
     accuracy: AccuracyCounts | None = None
     """None where the bundle knows nothing of accuracy."""
