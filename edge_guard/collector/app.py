@@ -16,6 +16,8 @@ from edge_guard.collector.link import Link, LinkStatus
 from edge_guard.collector.pictures import PictureStore
 from edge_guard.collector.queries import Queries
 from edge_guard.collector.receipts import Receipts
+from edge_guard.collector.review.labels import Labels
+from edge_guard.collector.review.queue import ReviewQueue
 from edge_guard.collector.store import Store
 from edge_guard.config import CollectorConfig
 from edge_guard.errors import StoreError, missing_extra
@@ -64,6 +66,9 @@ class Collector:
             Judgements(self._store),
             commands,
             BundleStore(Path(config.store.frames) / "bundles"),
+            store=self._store,
+            reviews=ReviewQueue(self._store),
+            labels=Labels(self._store),
         )
         self._web = WebServer(config.web, site)
         if config.web.host not in LOOPBACK:

@@ -170,6 +170,11 @@ class Judgements:
             _reopen(connection, word.event_id, word.blind, holder, added.judged_ms)
             return added
 
+    def requested(self, request: str) -> Judgement | None:
+        """Return the judgement that a request made, or None."""
+        with self._store.engine.connect() as connection:
+            return _requested(connection, request)
+
     def of(self, event: int) -> list[Judgement]:
         """Return every word on an event, oldest first."""
         with self._store.engine.connect() as connection:

@@ -7,10 +7,12 @@ from pathlib import Path
 from nicegui import ui
 
 from edge_guard.collector.queries import Kind
+from edge_guard.collector.review.queue import Only
 from edge_guard.collector.web.detail import detail
 from edge_guard.collector.web.device import device_page
 from edge_guard.collector.web.listing import listing
 from edge_guard.collector.web.overview import overview
+from edge_guard.collector.web.review import review
 from edge_guard.collector.web.site import Site
 from edge_guard.collector.web.stream import stream_page
 
@@ -40,6 +42,15 @@ def register(site: Site) -> None:
         incident: str | None = None,
     ) -> None:
         await listing(site, _bounded(before), _bounded(device), stream, kind, incident)
+
+    @ui.page("/review")
+    async def review_page(
+        line: str | None = None,
+        device: int | None = None,
+        stream: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        await review(site, Only(line, _bounded(device), stream, reason))
 
     @ui.page("/event/{event_id}")
     async def event(event_id: int) -> None:

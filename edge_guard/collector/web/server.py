@@ -17,6 +17,7 @@ from edge_guard.collector.web.admission import KnownHosts
 from edge_guard.collector.web.api import interface
 from edge_guard.collector.web.orders import orders
 from edge_guard.collector.web.pages import register
+from edge_guard.collector.web.reviewing import reviewing
 from edge_guard.collector.web.site import Site
 from edge_guard.config import WebTable
 from edge_guard.errors import ConfigError
@@ -62,6 +63,7 @@ class WebServer:
         app = FastAPI(title=f"{config.title} collector", docs_url=None, redoc_url=None)
         app.include_router(interface(site))
         app.include_router(orders(site))
+        app.include_router(reviewing(site))
         app.add_middleware(KnownHosts, config=config)
         app.add_middleware(SecurityHeaders)
         register(site)

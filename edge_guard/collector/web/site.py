@@ -10,6 +10,9 @@ from edge_guard.collector.feed import Feed
 from edge_guard.collector.judgements import Judgements
 from edge_guard.collector.pictures import PictureStore
 from edge_guard.collector.queries import Queries
+from edge_guard.collector.review.labels import Labels
+from edge_guard.collector.review.queue import ReviewQueue
+from edge_guard.collector.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +26,6 @@ class Site:
     judgements: Judgements
     commands: Commands
     bundles: BundleStore
+    store: Store
+    reviews: ReviewQueue
+    labels: Labels
