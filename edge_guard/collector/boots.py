@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select, update
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from edge_guard.collector import schema
 from edge_guard.collector.parse import RefusedError
 from edge_guard.collector.progress import MOST_RANGES, Progress
-from edge_guard.collector.rows import find_or_insert
+from edge_guard.collector.rows import insertion
 from edge_guard.publish.messages import BootReceipt
 
+_WRITTEN = ("stored", "given_up", "highest", "complete", "dropped")
 BOOTS_IN_GREETING = 16
 """Boots named in the receipt that answers a device's state."""
 
@@ -74,38 +78,50 @@ class Boot:
 
 
 class Boots:
-    """The boots that a transaction touches; each row is locked from its first use."""
+    """The boots that a transaction is about, each row locked until it ends.
 
-    def __init__(self, connection: Connection) -> None:
+    Parameters
+    ----------
+    connection : Connection
+        In a transaction.
+    keys : collection of (int, str)
+        Device's id and the name of its boot; boots never heard of are inserted.
+    """
+
+    def __init__(self, connection: Connection, keys: Collection[tuple[int, str]]) -> None:
         self._connection = connection
-        self._touched: dict[tuple[int, str], Boot] = {}
+        self._touched: set[tuple[int, str]] = set()
+        self._known = self._lock(keys)
+        missing = sorted(key for key in keys if key not in self._known)
+        if missing:
+            empty = {"stored": "[]", "given_up": "[]", "highest": 0, "complete": 0, "dropped": 0}
+            rows = [{"device_id": device, "boot": name} | empty for device, name in missing]
+            connection.execute(insertion(connection, schema.boots), rows)
+            self._known |= self._lock(missing)
 
     def get(self, device: int, name: str) -> Boot:
-        """Return a boot, new where it was never heard of."""
-        if (device, name) not in self._touched:
-            empty = {"stored": "[]", "given_up": "[]", "highest": 0, "complete": 0, "dropped": 0}
-            key = {"device_id": device, "boot": name}
-            number = find_or_insert(self._connection, schema.boots, key, empty)
-            row = self._connection.execute(
-                select(schema.boots).where(schema.boots.c.id == number).with_for_update()
-            ).one()
-            self._touched[device, name] = Boot(number, device, name, row.stored, row.given_up)
-        return self._touched[device, name]
+        """Return one of the boots."""
+        self._touched.add((device, name))
+        return self._known[device, name]
 
     def save(self) -> list[Boot]:
-        """Return the touched boots, now written."""
-        for boot in self._touched.values():
-            done = boot.stored.union(boot.given_up)
-            values = {
-                "stored": boot.stored.text(),
-                "given_up": boot.given_up.text(),
-                "highest": done.highest,
-                "complete": boot.stored.count,
-                "dropped": done.count - boot.stored.count,
-            }
-            boots = schema.boots
-            self._connection.execute(update(boots).where(boots.c.id == boot.id).values(values))
-        return list(self._touched.values())
+        """Return the boots that were asked for, now written."""
+        touched = [self._known[key] for key in sorted(self._touched)]
+        if touched:
+            self._connection.execute(_SAVE, [_values(boot) for boot in touched])
+        return touched
+
+    def _lock(self, keys: Collection[tuple[int, str]]) -> dict[tuple[int, str], Boot]:
+        # In one order, so that two collectors cannot each hold what the other one waits for.
+        boots = schema.boots
+        rows = self._connection.execute(
+            select(boots)
+            .where(boots.c.device_id.in_({device for device, _ in keys}))
+            .where(boots.c.boot.in_({name for _, name in keys}))
+            .order_by(boots.c.id)
+            .with_for_update(key_share=True)
+        )
+        return {(row.device_id, row.boot): _boot(row) for row in rows}
 
     def newest(self, device: int) -> list[Boot]:
         """Return the boots that a device which (re)connects may ask about."""
@@ -116,4 +132,29 @@ class Boots:
             .order_by(boots.c.id.desc())
             .limit(BOOTS_IN_GREETING)
         )
-        return [Boot(row.id, device, row.boot, row.stored, row.given_up) for row in rows]
+        return [_boot(row) for row in rows]
+
+
+_SAVE = (
+    update(schema.boots)
+    .where(schema.boots.c.id == bindparam("number"))
+    .values({name: bindparam(f"new_{name}") for name in _WRITTEN})
+)
+
+
+def _values(boot: Boot) -> dict[str, object]:
+    done = boot.stored.union(boot.given_up)
+    written = (
+        boot.stored.text(),
+        boot.given_up.text(),
+        done.highest,
+        boot.stored.count,
+        done.count - boot.stored.count,
+    )
+    return {"number": boot.id} | {
+        f"new_{name}": value for name, value in zip(_WRITTEN, written, strict=True)
+    }
+
+
+def _boot(row: Row[Any]) -> Boot:
+    return Boot(row.id, row.device_id, row.boot, row.stored, row.given_up)

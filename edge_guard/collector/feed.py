@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from edge_guard.collector.changes import Applied
 from edge_guard.collector.link import LinkStatus
 from edge_guard.collector.queries import AlarmRow, DeviceRow, EventRow, Queries
-from edge_guard.collector.transaction import Applied
 from edge_guard.publish.messages import Reply
 from edge_guard.types import Verdict
 

@@ -9,13 +9,13 @@ import time
 
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
+from edge_guard.collector.changes import Applied
 from edge_guard.collector.commands import Commands
 from edge_guard.collector.feed import Feed
 from edge_guard.collector.link import Delivery
 from edge_guard.collector.parse import Message, RefusedError, parse
 from edge_guard.collector.receipts import RECEIPT_S, Receipts
 from edge_guard.collector.store import Store
-from edge_guard.collector.transaction import Applied
 from edge_guard.collector.twins import Twins
 
 log = logging.getLogger(__name__)

@@ -75,7 +75,7 @@ class RefusedError(Exception):
     """A message that is not stored; the text is the cause under which it is counted."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Origin:
     """The device that a topic names."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from edge_guard.collector.changes import Applied
 from edge_guard.collector.parse import Origin
-from edge_guard.collector.transaction import Applied
 from edge_guard.publish.messages import BootReceipt, Receipt, Topics, encode
 
 RECEIPT_S = 0.2

@@ -12,10 +12,11 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
+from edge_guard.collector.changes import Applied
 from edge_guard.collector.parse import Message
 from edge_guard.collector.pictures import PictureStore
 from edge_guard.collector.schema import migrate
-from edge_guard.collector.transaction import Applied, Transaction
+from edge_guard.collector.transaction import Transaction
 from edge_guard.errors import ConfigError, StoreError, missing_extra
 
 _PRAGMAS = (
@@ -74,13 +75,8 @@ class Store:
             The database or the picture folder fails; nothing of the batch is stored.
         """
         with self.writing() as connection:
-            transaction = Transaction(connection, self.pictures, time.time_ns() // 1_000_000)
-            for position, message in enumerate(batch):
-                if isinstance(message, str):
-                    transaction.refuse(position, message)
-                else:
-                    transaction.apply(position, message)
-            return transaction.finish()
+            now = time.time_ns() // 1_000_000
+            return Transaction(connection, self.pictures, now).apply(batch)
 
     def close(self) -> None:
         """Let the database go."""

@@ -1,24 +1,25 @@
-"""What one batch of messages does to the database, inside one transaction."""
+"""What one batch of messages does to the database, inside one transaction.
+
+A batch is about many devices, each with a message or two: what is known of all of them is read at
+once, the messages are weighed in memory, and what they change is written at once.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select
 
 from edge_guard.collector import schema
 from edge_guard.collector.boots import Boot, Boots
+from edge_guard.collector.changes import Applied, Changes, NewEvent
+from edge_guard.collector.known import Awaiting, find_awaiting, find_devices, find_pictures
 from edge_guard.collector.parse import Message, Origin, Picture, RefusedError, occurred_ms
 from edge_guard.collector.pictures import PictureStore
-from edge_guard.collector.review.intake import Intake
-from edge_guard.collector.rows import add, find_or_insert, insert, insertion
 from edge_guard.publish.messages import (
     Alarm,
-    BootReceipt,
     Dropped,
     Event,
     FrameResult,
@@ -29,45 +30,10 @@ from edge_guard.publish.messages import (
     encode,
     isa_state,
 )
-from edge_guard.types import Verdict
-
-
-@dataclass(slots=True)
-class Applied:
-    """What a committed batch changed."""
-
-    events: list[int] = field(default_factory=list)
-    """Ids of events that are new or got their picture."""
-    devices: dict[int, Origin] = field(default_factory=dict)
-    receipts: dict[int, dict[str, BootReceipt]] = field(default_factory=dict)
-    """By device and boot: what to tell the device now."""
-    refused: list[tuple[int, str]] = field(default_factory=list)
-    """Position in the batch, and cause."""
-    alarms: bool = False
-    """Whether one has changed."""
-    replies: list[Reply] = field(default_factory=list)
-    """What devices answered to commands."""
-
-
-class _Awaited(NamedTuple):
-    """An event, as far as its picture asks for it."""
-
-    id: int
-    stream: str
-    sha256: str | None
-    complete: bool
-
-
-_events = schema.events.c
-_PICTURE = select(schema.pictures.c.sha256).where(schema.pictures.c.sha256 == bindparam("digest"))
-_EVENT = select(_events.id, _events.stream, _events.sha256, _events.complete).where(
-    _events.boot_id == bindparam("boot"), _events.sequence == bindparam("number")
-)
-_COMPLETE = update(schema.events).where(_events.id == bindparam("number")).values(complete=True)
 
 
 class Transaction:
-    """Applies messages to an open transaction; ``finish`` before the commit.
+    """Applies one batch to an open transaction.
 
     Parameters
     ----------
@@ -84,13 +50,10 @@ class Transaction:
         self._pictures = pictures
         self._now = received_ms
         self._devices: dict[Origin, int] = {}
-        self._boots = Boots(connection)
-        self._reviews = Intake(connection)
-        self._new_events: Counter[int] = Counter()
-        self._new_rows: dict[tuple[int, int], _Awaited] = {}
-        self._frames: Counter[tuple[int, str, int, str]] = Counter()
-        self._new_pictures: list[bytes] = []
-        self._greeted: set[int] = set()
+        self._boots = Boots(connection, ())
+        self._awaiting: dict[tuple[int, int], Awaiting] = {}
+        self._stored_pictures: set[str] = set()
+        self._changes = Changes()
         self._applied = Applied()
         self._handlers: dict[type, Callable[[int, Any], None]] = {
             State: self._state,
@@ -103,76 +66,69 @@ class Transaction:
             Dropped: self._dropped,
         }
 
-    def apply(self, position: int, message: Message) -> None:
-        """Store one message, or count its refusal.
-
-        Parameters
-        ----------
-        position : int
-            In the batch, for ``Applied.refused``.
-        message : Message
-        """
-        try:
-            self._handlers[type(message.body)](self._device(message.origin), message.body)
-        except RefusedError as refusal:
-            self.refuse(position, str(refusal))
-
-    def refuse(self, position: int, cause: str) -> None:
-        """Count a message that is not stored."""
-        self._applied.refused.append((position, cause))
-
-    def finish(self) -> Applied:
-        """Write pictures and counters; return what the batch changed."""
-        self._pictures.put_all(self._new_pictures)
-        for boot in self._boots.save():
-            self._tell(boot)
-        for device in self._greeted:
-            for boot in self._boots.newest(device):
-                self._tell(boot)
-        self._count_devices()
-        self._reviews.store(self._applied.devices)
-        for (device, stream, minute, verdict), frames in self._frames.items():
-            key = {"device_id": device, "stream": stream, "minute": minute, "verdict": verdict}
-            add(self._connection, schema.results, key, "frames", frames)
-        for cause, n in Counter(cause for _, cause in self._applied.refused).items():
-            add(self._connection, schema.refusals, {"cause": cause}, "messages", n)
+    def apply(self, batch: Sequence[Message | str]) -> Applied:
+        """Return what the batch changed; a text is the cause of a refusal to count."""
+        self._look_up([one for one in batch if isinstance(one, Message)])
+        for position, message in enumerate(batch):
+            if isinstance(message, str):
+                self._applied.refused.append((position, message))
+                continue
+            try:
+                device = self._devices[message.origin]
+                self._handlers[type(message.body)](device, message.body)
+            except RefusedError as refusal:
+                self._applied.refused.append((position, str(refusal)))
+        self._write()
         return self._applied
 
-    def _device(self, origin: Origin) -> int:
-        if origin not in self._devices:
-            key = {"site": origin.site, "line": origin.line, "device": origin.device}
-            rest = {"last_seen_ms": self._now, "events": 0}
-            device = find_or_insert(self._connection, schema.devices, key, rest)
-            self._devices[origin] = device
-            self._applied.devices[device] = origin
-        return self._devices[origin]
+    def _look_up(self, messages: list[Message]) -> None:
+        """Read what is known; each boot is locked first, so that it stays true."""
+        if not messages:
+            return
+        origins = {message.origin for message in messages}
+        self._devices = find_devices(self._connection, origins, self._now)
+        self._applied.devices = {number: origin for origin, number in self._devices.items()}
+        keys = {key for one in messages for key in _boots(self._devices[one.origin], one)}
+        self._boots = Boots(self._connection, keys)
+        digests = {digest for one in messages if (digest := _digest(one)) is not None}
+        self._stored_pictures = find_pictures(self._connection, digests)
+        self._awaiting = find_awaiting(self._connection, self._with_pictures(messages))
 
-    def _count_devices(self) -> None:
-        devices = schema.devices
-        for device in self._applied.devices:
-            total = devices.c.events + self._new_events[device]
-            self._connection.execute(
-                update(devices)
-                .where(devices.c.id == device)
-                .values(last_seen_ms=self._now, events=total)
-            )
+    def _with_pictures(self, messages: list[Message]) -> set[tuple[int, int]]:
+        return {
+            (self._boots.get(self._devices[one.origin], one.body.boot_id).id, one.body.sequence)
+            for one in messages
+            if isinstance(one.body, Event | Picture)
+        }
+
+    def _write(self) -> None:
+        self._pictures.put_all(list(self._changes.pictures.values()))
+        for boot in self._boots.save():
+            self._tell(boot)
+        for device in self._changes.states:
+            for boot in self._boots.newest(device):
+                self._tell(boot)
+        self._changes.write(self._connection, self._applied, self._now)
 
     def _tell(self, boot: Boot) -> None:
         self._applied.receipts.setdefault(boot.device, {})[boot.name] = boot.receipt()
 
     def _state(self, device: int, state: State) -> None:
         occurred_ms(state.wall_time, self._now)
-        devices = schema.devices
-        old = self._connection.scalar(select(devices.c.state).where(devices.c.id == device))
-        if state.state == "offline" and old is not None:
+        if state.state == "offline" and (old := self._last_state(device)) is not None:
             # The last will was written when the device connected: it knows no streams.
             last = decode(old.encode(), State)
             state = msgspec.structs.replace(
                 state, streams=last.streams, produced=last.produced, backlog=last.backlog
             )
-        body = encode(state).decode()
-        self._connection.execute(update(devices).where(devices.c.id == device).values(state=body))
-        self._greeted.add(device)
+        self._changes.states[device] = encode(state).decode()
+
+    def _last_state(self, device: int) -> str | None:
+        devices = schema.devices.c
+        if (new := self._changes.states.get(device)) is not None:
+            return new
+        old: str | None = self._connection.scalar(select(devices.state).where(devices.id == device))
+        return old
 
     def _event(self, device: int, event: Event) -> None:
         occurred = occurred_ms(event.captured_wall_time, self._now)
@@ -188,78 +144,59 @@ class Transaction:
             "sampled": event.sampled,
             "incident": event.incident or None,
         }
-        number = insert(self._connection, schema.events, row)
-        if number is not None:
-            awaited = _Awaited(number, event.stream, row["sha256"], complete)
-            self._new_rows[boot.id, event.sequence] = awaited
-            self._reviews.add(number, device, event, self._now)
-            self._new_events[device] += event.verdict != Verdict.ACCEPT
+        key = (boot.id, event.sequence)
+        if key not in self._changes.events and key not in self._awaiting:
+            self._changes.events[key] = NewEvent(event, row)
         elif complete:  # its picture was announced before and has been given up since
-            number = self._complete(boot, event)
-            self._new_rows.pop((boot.id, event.sequence), None)
+            self._complete(key, row)
         if complete:
             boot.store(event.sequence)
-        if number is not None:
-            self._applied.events.append(number)
 
-    def _complete(self, boot: Boot, event: Event) -> int | None:
-        events = schema.events
-        number: int | None = self._connection.scalar(
-            update(events)
-            .where(events.c.boot_id == boot.id, events.c.sequence == event.sequence)
-            .values(
-                complete=True,
-                body=encode(event).decode(),
-                sha256=event.image.sha256 if event.image else None,
-            )
-            .returning(events.c.id)
-        )
-        return number
+    def _complete(self, key: tuple[int, int], row: dict[str, Any]) -> None:
+        if (new := self._changes.events.get(key)) is not None:
+            new.row |= {"complete": True, "sha256": row["sha256"], "body": row["body"]}
+        else:
+            number = self._awaiting[key].id
+            replaced = {"number": number, "picture": row["sha256"], "words": row["body"]}
+            self._changes.rewritten.append(replaced)
 
     def _picture(self, device: int, picture: Picture) -> None:
         boot = self._boots.get(device, picture.boot_id)
-        event = self._awaited(boot.id, picture.sequence)
-        if event is not None and event.complete:
+        if picture.sequence in boot.stored:
             return  # a repetition, or a picture that was given up after it was sent
-        if event is not None and (event.sha256, event.stream) != (picture.sha256, picture.stream):
+        key = (boot.id, picture.sequence)
+        new, old = self._changes.events.get(key), self._awaiting.get(key)
+        if new is not None:
+            old = Awaiting(0, new.event.stream, new.row["sha256"])
+        if old is not None and (old.sha256, old.stream) != (picture.sha256, picture.stream):
             raise RefusedError("picture differs from its event")
-        self._keep_picture(picture)
-        if event is not None:
-            self._connection.execute(_COMPLETE, {"number": event.id})
-            self._new_rows[boot.id, picture.sequence] = event._replace(complete=True)
-            boot.store(picture.sequence)
-            self._applied.events.append(event.id)
-
-    def _awaited(self, boot: int, sequence: int) -> _Awaited | None:
-        """Return what is known of a picture's event; mostly it came in the same batch."""
-        if (known := self._new_rows.get((boot, sequence))) is not None:
-            return known
-        row = self._connection.execute(_EVENT, {"boot": boot, "number": sequence}).one_or_none()
-        return None if row is None else _Awaited(*row)
-
-    def _keep_picture(self, picture: Picture) -> None:
-        if self._has_picture(picture.sha256):
+        if not self._has_picture(picture.sha256):
+            self._changes.pictures[picture.sha256] = picture.content
+        if old is None:
             return
-        self._new_pictures.append(picture.content)
-        size = len(picture.content)
-        row = {"sha256": picture.sha256, "size_bytes": size, "received_ms": self._now}
-        self._connection.execute(insertion(self._connection, schema.pictures), row)
+        if new is not None:
+            new.row["complete"] = True
+        else:
+            self._changes.completed.append(old.id)
+        boot.store(picture.sequence)
 
     def _has_picture(self, digest: str) -> bool:
-        return self._connection.scalar(_PICTURE, {"digest": digest}) is not None
+        return digest in self._stored_pictures or digest in self._changes.pictures
 
     def _result(self, device: int, result: FrameResult) -> None:
         occurred = occurred_ms(result.wall_time, self._now)
         boot = self._boots.get(device, result.boot_id)
         if boot.needs(result.sequence):
-            self._frames[device, result.stream, occurred // 60_000, result.verdict.value] += 1
+            self._changes.frames[
+                device, result.stream, occurred // 60_000, result.verdict.value
+            ] += 1
             boot.store(result.sequence)
 
     def _summary(self, device: int, summary: Summary) -> None:
         occurred = occurred_ms(summary.wall_time, self._now)
         boot = self._boots.get(device, summary.boot_id)
         if boot.needs(summary.sequence):
-            insert(self._connection, schema.summaries, _message_row(boot, summary, occurred))
+            self._changes.add(schema.summaries, _message_row(boot, summary, occurred))
             boot.store(summary.sequence)
 
     def _alarm(self, device: int, alarm: Alarm) -> None:
@@ -267,8 +204,9 @@ class Transaction:
         boot = self._boots.get(device, alarm.boot_id)
         if boot.needs(alarm.sequence):
             row = _message_row(boot, alarm, occurred)
-            row |= {"alarm": alarm.alarm, "state": isa_state(alarm)}
-            insert(self._connection, schema.alarms, row)
+            self._changes.add(
+                schema.alarms, row | {"alarm": alarm.alarm, "state": isa_state(alarm)}
+            )
             boot.store(alarm.sequence)
             self._applied.alarms = True
 
@@ -284,7 +222,7 @@ class Transaction:
                 "received_ms": self._now,
                 "body": encode(reply).decode(),
             }
-            insert(self._connection, schema.replies, row)
+            self._changes.add(schema.replies, row)
             boot.store(reply.sequence)
             self._applied.replies.append(reply)
 
@@ -293,9 +231,23 @@ class Transaction:
         boot = self._boots.get(device, report.boot_id)
         if boot.needs(report.sequence):
             lost = self._boots.get(device, report.of_boot).give_up(report.sequences)
-            key = {"device_id": device, "kind": report.kind, "cause": report.cause}
-            add(self._connection, schema.losses, key, "messages", lost)
+            self._changes.losses[device, report.kind, report.cause] += lost
             boot.store(report.sequence)
+
+
+def _boots(device: int, message: Message) -> list[tuple[int, str]]:
+    """Return the boots that a message is about."""
+    body = message.body
+    named = [body.boot_id, body.of_boot] if isinstance(body, Dropped) else [body.boot_id]
+    return [] if isinstance(body, State) else [(device, boot) for boot in named]
+
+
+def _digest(message: Message) -> str | None:
+    """Return which picture a message brings or announces."""
+    body = message.body
+    if isinstance(body, Picture):
+        return body.sha256
+    return body.image.sha256 if isinstance(body, Event) and body.image is not None else None
 
 
 def _message_row(boot: Boot, body: Event | Summary | Alarm, occurred: int) -> dict[str, Any]:

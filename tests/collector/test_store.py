@@ -21,7 +21,7 @@ from edge_guard.collector.parse import Message, parse
 from edge_guard.collector.pictures import PictureStore
 from edge_guard.collector.queries import Queries
 from edge_guard.collector.store import Store
-from edge_guard.collector.transaction import Applied
+from edge_guard.collector.changes import Applied
 from edge_guard.publish.messages import BootReceipt, Event, decode, encode
 from edge_guard.types import Verdict
 

@@ -143,6 +143,7 @@ def _collector(folder: Path, config: MqttTable) -> Iterator[Connection]:
 
 
 def _collect(folder: Path, config: MqttTable, told: Connection, ready: Flag, ending: Flag) -> None:
+    from edge_guard.collector.changes import Applied
     from edge_guard.collector.feed import Feed
     from edge_guard.collector.ingest import Ingest
     from edge_guard.collector.link import Link, LinkStatus
@@ -151,7 +152,6 @@ def _collect(folder: Path, config: MqttTable, told: Connection, ready: Flag, end
     from edge_guard.collector.queries import Queries
     from edge_guard.collector.receipts import Receipts
     from edge_guard.collector.store import Store
-    from edge_guard.collector.transaction import Applied
 
     class Timed(Store):
         def apply(self, batch: Sequence[Message | str]) -> Applied:

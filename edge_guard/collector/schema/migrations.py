@@ -9,7 +9,7 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, func, inspec
 from edge_guard.collector.schema.columns import metadata
 from edge_guard.collector.schema.orders import commands, judgements, replies
 from edge_guard.collector.schema.people import create_people
-from edge_guard.collector.schema.reports import audited, events
+from edge_guard.collector.schema.reports import audited, awaiting, events
 from edge_guard.collector.schema.review import review_items
 from edge_guard.collector.schema.rollouts import create_rollouts
 from edge_guard.errors import StoreError
@@ -60,6 +60,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ("0004-people", create_people),
     ("0006-reviews", _add_reviews),
     ("0007-rollouts", create_rollouts),
+    ("0012-awaiting", awaiting.create),
 )
 """A new database gets the current tables and every name at once; an old one the missing steps."""
 

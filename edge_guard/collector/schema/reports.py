@@ -76,6 +76,11 @@ audited = Index(
     postgresql_where=_drawn,
 )
 
+INCOMPLETE = events.c.complete.is_(False)
+awaiting = Index(  # few: each picture follows its event at once
+    "events_awaiting", events.c.boot_id, sqlite_where=INCOMPLETE, postgresql_where=INCOMPLETE
+)
+
 pictures = Table(
     "pictures",
     metadata,

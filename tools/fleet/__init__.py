@@ -1,0 +1,1 @@
+"""A plant of a thousand devices in one process, to load real collectors with."""
