@@ -13,18 +13,19 @@ from edge_guard.collector.feed import Feed
 from edge_guard.collector.ingest import Ingest
 from edge_guard.collector.judgements import Judgements
 from edge_guard.collector.link import Link, LinkStatus
+from edge_guard.collector.people.house import People
 from edge_guard.collector.pictures import PictureStore
 from edge_guard.collector.queries import Queries
 from edge_guard.collector.receipts import Receipts
 from edge_guard.collector.review.labels import Labels
 from edge_guard.collector.review.queue import ReviewQueue
 from edge_guard.collector.store import Store
+from edge_guard.collector.trail import Trail
 from edge_guard.config import CollectorConfig
-from edge_guard.errors import StoreError, missing_extra
+from edge_guard.errors import ConfigError, StoreError, missing_extra
 
 log = logging.getLogger(__name__)
 
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _POLL_SECONDS = 0.5
 
 
@@ -52,6 +53,8 @@ class Collector:
         mqtt, name = config.mqtt, config.collector.id
         pictures = PictureStore(config.store.frames)
         self._store = Store(config.store.url, pictures)
+        trail = Trail(self._store)
+        people = self._people(trail, config)
         queries = Queries(self._store.engine)
         self.feed = Feed(queries, LinkStatus("connecting", f"{mqtt.host}:{mqtt.port}"))
         self._link = Link(mqtt, f"edge-guard-collector-{name}", self.feed.status)
@@ -59,24 +62,31 @@ class Collector:
         commands = Commands(self._store, mqtt.prefix, self._link.publish)
         self._ingest = Ingest(self._store, self.feed, receipts, mqtt.prefix, commands)
         site = Site(
-            config.web.title,
-            queries,
-            self.feed,
-            pictures,
-            Judgements(self._store),
-            commands,
-            BundleStore(Path(config.store.frames) / "bundles"),
+            title=config.web.title,
+            queries=queries,
+            feed=self.feed,
+            pictures=pictures,
+            judgements=Judgements(self._store),
+            commands=commands,
+            bundles=BundleStore(Path(config.store.frames) / "bundles"),
+            people=people,
+            trail=trail,
             store=self._store,
             reviews=ReviewQueue(self._store),
             labels=Labels(self._store),
         )
         self._web = WebServer(config.web, site)
-        if config.web.host not in LOOPBACK:
+        if people.is_open_to_all:
             log.warning(
-                "the page on %s is open to everybody who can reach it: there is no sign-in yet; "
-                "put it behind a reverse proxy that asks who it is, or set [web] host = 127.0.0.1",
-                self.url,
+                'with [web] sign_in = "off" everybody who reaches %s may do everything', self.url
             )
+
+    def _people(self, trail: Trail, config: CollectorConfig) -> People:
+        try:
+            return People(self._store, trail, config.web)
+        except ConfigError:
+            self._store.close()
+            raise
 
     @property
     def url(self) -> str:

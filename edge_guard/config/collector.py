@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -41,6 +41,33 @@ class WebTable(Table, frozen=True):
         ),
     ] = ()
     title: Annotated[str, Meta(min_length=1, description="Title of the page.")] = "edge-guard"
+    sign_in: Annotated[
+        Literal["auto", "required", "off"],
+        Meta(
+            description="Who must sign in. auto: everybody, but while there are no people whoever "
+            "sits at this machine, if host is a loopback address. off: nobody; whoever reaches the "
+            "page may do everything."
+        ),
+    ] = "auto"
+    idle_minutes: Annotated[
+        float, Meta(gt=0, le=525_600, description="Who does nothing for so long is signed out.")
+    ] = 480
+    session_hours: Annotated[
+        float, Meta(gt=0, le=8760, description="After so long everybody signs in again.")
+    ] = 168
+    certificate_file: Annotated[
+        FilePath | None, Meta(description="Certificate (PEM) for TLS, with key_file.")
+    ] = None
+    key_file: Annotated[
+        FilePath | None, Meta(description="Key of the certificate, without a password.")
+    ] = None
+    trusted_proxies: Annotated[
+        tuple[Annotated[str, Meta(min_length=1)], ...],
+        Meta(
+            description="Addresses or networks of reverse proxies, whose X-Forwarded-For and "
+            "X-Forwarded-Proto are believed; nobody else's are."
+        ),
+    ] = ()
 
 
 class CollectorTable(Table, frozen=True):

@@ -10,7 +10,7 @@ import msgspec
 from edge_guard.config.collector import CollectorConfig
 from edge_guard.config.device import DeviceConfig, StreamTable
 from edge_guard.config.mqtt import MqttTable
-from edge_guard.config.rules import device_problems, mqtt_problems
+from edge_guard.config.rules import collector_problems, device_problems
 from edge_guard.config.values import Table
 from edge_guard.errors import ConfigError
 from edge_guard.toml_reader import Document, Problem, convert, read_document
@@ -61,7 +61,9 @@ def load_collector_config(path: str | Path) -> CollectorConfig:
     scheme, mark, file = store.url.partition("sqlite:///")
     if mark and file != ":memory:":
         store = msgspec.structs.replace(store, url=f"{scheme}{mark}{base / file}")
-    return msgspec.structs.replace(config, mqtt=_resolve_mqtt(config.mqtt, base), store=store)
+    web = _resolve(config.web, base, "certificate_file", "key_file")
+    mqtt = _resolve_mqtt(config.mqtt, base)
+    return msgspec.structs.replace(config, mqtt=mqtt, store=store, web=web)
 
 
 def find_problems(path: Path) -> list[Problem]:
@@ -83,7 +85,7 @@ def find_problems(path: Path) -> list[Problem]:
 
 def _checked(document: Document, kind: type[C]) -> tuple[C | None, list[Problem]]:
     config, problems = convert(document, kind)
-    rules = device_problems if kind is DeviceConfig else mqtt_problems
+    rules = device_problems if kind is DeviceConfig else collector_problems
     problems += rules(document)
     return config, sorted(problems, key=lambda problem: problem.line or 0)
 

@@ -6,6 +6,7 @@ type; of such values they say nothing, the types have said it.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 
 from edge_guard.toml_reader import Document, Key, Problem
@@ -58,12 +59,30 @@ def mqtt_problems(document: Document) -> Iterator[Problem]:
     yield from _missing_file(document, ("mqtt", "password_file"))
     if document.text(("mqtt", "password_file")) and not document.text(("mqtt", "username")):
         yield document.problem(("mqtt", "password_file"), "needs username beside it")
-    for key in ("ca_file", "certificate_file", "key_file"):
-        yield from _missing_file(document, ("mqtt", "tls", key))
+    yield from _missing_file(document, ("mqtt", "tls", "ca_file"))
+    yield from _certificate(document, ("mqtt", "tls"))
+
+
+def collector_problems(document: Document) -> Iterator[Problem]:
+    """Yield what is wrong in a collector's configuration beyond types."""
+    yield from mqtt_problems(document)
+    yield from _certificate(document, ("web",))
+    proxies = document.get(("web", "trusted_proxies"))
+    for position, proxy in enumerate(proxies if isinstance(proxies, list) else ()):
+        try:
+            ipaddress.ip_network(proxy)
+        except ValueError:
+            reason = f"{proxy!r} is no IP address or network: write 10.0.0.5 or 10.0.0.0/24"
+            yield document.problem(("web", "trusted_proxies", position), reason)
+
+
+def _certificate(document: Document, table: Key) -> Iterator[Problem]:
     pair = ("certificate_file", "key_file")
     for key, other in (pair, pair[::-1]):
-        if document.text(("mqtt", "tls", key)) and not document.text(("mqtt", "tls", other)):
-            yield document.problem(("mqtt", "tls", key), f"needs {other} beside it")
+        at = (*table, key)
+        yield from _missing_file(document, at)
+        if document.text(at) and not document.text((*table, other)):
+            yield document.problem(at, f"needs {other} beside it")
 
 
 def _missing_file(document: Document, at: Key) -> Iterator[Problem]:

@@ -109,12 +109,23 @@ def test_a_taken_port_and_a_missing_file_are_exit_code_2(tmp_path: Path) -> None
     assert run(tmp_path / "none.toml")[0] == 2
 
 
+def on_the_network(folder: Path, sign_in: str) -> Running:
+    collector = Running(folder, free_port())
+    web = f'[web]\nhost = "0.0.0.0"\nsign_in = "{sign_in}"\n'
+    collector.config.write_text(collector.config.read_text().replace("[web]\n", web))
+    return collector
+
+
+def test_a_page_on_the_network_without_people_is_exit_code_2(tmp_path: Path) -> None:
+    code, line = run(on_the_network(tmp_path, "auto").config)
+    assert code == 2
+    assert "nobody could sign in" in line
+    assert "edge-guard people add" in line
+
+
 def test_a_page_open_to_the_network_is_said_aloud(tmp_path: Path) -> None:
-    collector = Running(tmp_path, free_port())
-    text = collector.config.read_text().replace("[web]\n", '[web]\nhost = "0.0.0.0"\n')
-    collector.config.write_text(text)
-    with collector:
-        assert "no sign-in" in collector.log()
+    with on_the_network(tmp_path, "off") as collector:
+        assert "everybody who reaches http://0.0.0.0" in collector.log()
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -17,9 +17,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastapi import HTTPException, Request
-from nicegui import ui
+from nicegui import context, ui
 
-from edge_guard.collector.people import LOCAL, Person, Role, Scope
+from edge_guard.collector.people import Person, Role, Scope
+from edge_guard.collector.people.visits import Visit
+from edge_guard.collector.web.gate import VISIT
+
+
+def visit_of(request: Request | None = None) -> Visit:
+    """Return the session, token or seat behind a request; see ``person``.
+
+    Raises
+    ------
+    HTTPException
+        401: the request has not come through the gate.
+    """
+    visit = (request or context.client.request).scope.get(VISIT)
+    if not isinstance(visit, Visit):
+        raise HTTPException(401, "nobody is signed in")
+    return visit
 
 
 def person(request: Request | None = None) -> Person:
@@ -35,7 +51,10 @@ def person(request: Request | None = None) -> Person:
     HTTPException
         401: nobody is signed in, or no longer.
     """
-    return LOCAL
+    who = visit_of(request).person
+    if who is None:
+        raise HTTPException(401, "nobody is signed in")
+    return who
 
 
 def at_least(role: Role, scope: Scope | None = None) -> Callable[[Request], Person]:

@@ -15,9 +15,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge_guard.collector.web.admission import KnownHosts
 from edge_guard.collector.web.api import interface
+from edge_guard.collector.web.gate import Gate
 from edge_guard.collector.web.orders import orders
 from edge_guard.collector.web.pages import register
 from edge_guard.collector.web.reviewing import reviewing
+from edge_guard.collector.web.sign_in import doors
 from edge_guard.collector.web.site import Site
 from edge_guard.config import WebTable
 from edge_guard.errors import ConfigError
@@ -34,7 +36,8 @@ HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    # Not "no-referrer": with it browsers hide the origin of a form from the site itself as well.
+    "Referrer-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -59,11 +62,14 @@ class WebServer:
     def __init__(self, config: WebTable, site: Site) -> None:
         self._socket = _listen(config.host, config.port)
         host = f"[{config.host}]" if ":" in config.host else config.host
-        self.url = f"http://{host}:{self._socket.getsockname()[1]}"
+        scheme = "https" if config.certificate_file else "http"
+        self.url = f"{scheme}://{host}:{self._socket.getsockname()[1]}"
         app = FastAPI(title=f"{config.title} collector", docs_url=None, redoc_url=None)
+        app.include_router(doors(site))
         app.include_router(interface(site))
         app.include_router(orders(site))
         app.include_router(reviewing(site))
+        app.add_middleware(Gate, visits=site.people.visits)
         app.add_middleware(KnownHosts, config=config)
         app.add_middleware(SecurityHeaders)
         register(site)
@@ -75,9 +81,7 @@ class WebServer:
             tailwind=False,
             show_welcome_message=False,
         )
-        self._server = uvicorn.Server(
-            uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
-        )
+        self._server = uvicorn.Server(_settings(app, config))
         self._thread = threading.Thread(target=self._run, name="collector-web", daemon=True)
 
     def start(self) -> None:
@@ -107,7 +111,7 @@ class WebServer:
 
 
 class SecurityHeaders:
-    """Adds ``HEADERS`` to every answer."""
+    """Adds ``HEADERS`` to every answer, and over TLS that it is to stay so."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -117,10 +121,35 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                if scope["scheme"] == "https":
+                    headers["Strict-Transport-Security"] = "max-age=31536000"
             await send(message)
 
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+def _settings(app: FastAPI, config: WebTable) -> uvicorn.Config:
+    settings = uvicorn.Config(
+        app,
+        log_level="warning",
+        timeout_graceful_shutdown=1,
+        proxy_headers=bool(config.trusted_proxies),
+        forwarded_allow_ips=list(config.trusted_proxies),
+        ssl_certfile=config.certificate_file,
+        ssl_keyfile=config.key_file,
+        server_header=False,
+    )
+    try:
+        settings.load()
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigError(
+            f"[web] certificate_file {config.certificate_file} and key_file {config.key_file} "
+            f"cannot be used ({error})",
+            "give a certificate and its key, both PEM, the key without a password",
+        ) from error
+    return settings
 
 
 def _listen(host: str, port: int) -> socket.socket:

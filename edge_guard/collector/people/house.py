@@ -1,0 +1,63 @@
+"""Everything about people that the collector keeps, as one object."""
+
+from __future__ import annotations
+
+from edge_guard.collector.people.roster import Roster
+from edge_guard.collector.people.sessions import Sessions
+from edge_guard.collector.people.tokens import Tokens
+from edge_guard.collector.people.visits import SignIn, Visits
+from edge_guard.collector.store import Store
+from edge_guard.collector.trail import Trail
+from edge_guard.config import WebTable
+from edge_guard.errors import ConfigError
+
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+class People:
+    """The people, their sessions and visits, and the tokens of programs.
+
+    Parameters
+    ----------
+    store : Store
+    trail : Trail
+    config : WebTable
+
+    Attributes
+    ----------
+    roster : Roster
+    sessions : Sessions
+    tokens : Tokens
+    visits : Visits
+    longest_s : int
+        A session lasts no longer.
+    is_open_to_all : bool
+        Whoever reaches the page from elsewhere may do everything.
+
+    Raises
+    ------
+    ConfigError
+        Nobody could sign in, though it is needed.
+    """
+
+    def __init__(self, store: Store, trail: Trail, config: WebTable) -> None:
+        self.roster = Roster(store, trail)
+        self.tokens = Tokens(store, trail)
+        self.longest_s = round(config.session_hours * 3600)
+        idle_ms = round(config.idle_minutes * 60_000)
+        self.sessions = Sessions(store, idle_ms, self.longest_s * 1000)
+        sign_in: SignIn = config.sign_in
+        on_loopback = config.host in LOOPBACK
+        self.is_open_to_all = sign_in == "off" and (not on_loopback or bool(config.trusted_proxies))
+        if sign_in == "required" or (sign_in == "auto" and not on_loopback):
+            _check_somebody(self.roster, config.host)
+        self.visits = Visits(self.roster, self.sessions, self.tokens, sign_in, on_loopback)
+
+
+def _check_somebody(roster: Roster, host: str) -> None:
+    if roster.empty():
+        raise ConfigError(
+            f"nobody could sign in at the page on [web] host {host}: there are no people yet",
+            "add somebody with 'edge-guard people add COLLECTOR.toml NAME --role engineer', or set "
+            '[web] sign_in = "off" where everybody who reaches it may do everything',
+        )
