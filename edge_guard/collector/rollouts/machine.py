@@ -206,12 +206,16 @@ def _return(rollout: Rollout, why: str, now_ms: int) -> Rollout:
     def turned(target: Target) -> Target:
         if target.progress in ON_NEW:
             return _to_returning(target, "with the others", now_ms)
-        if target.progress == "offered":  # since: the offer is as old as it was
-            return replace(target, progress="withdrawn", why="called back")
-        return target
+        return _called_back(target)
 
     targets = tuple(turned(one) for one in rollout.targets)
     return replace(rollout, targets=targets).to("returning", now_ms, why)
+
+
+def _called_back(target: Target) -> Target:
+    if target.progress != "offered":
+        return target
+    return replace(target, progress="withdrawn", why="called back")  # as old as the offer
 
 
 def _end_return(rollout: Rollout, now_ms: int) -> Rollout:
@@ -220,18 +224,12 @@ def _end_return(rollout: Rollout, now_ms: int) -> Rollout:
 
 
 def _abort(rollout: Rollout, who: str, now_ms: int) -> Rollout:
-    left: dict[Progress, tuple[Progress, str]] = {
-        "soaking": ("kept", "the rollout was aborted: it keeps the bundle"),
-        "offered": ("absent", "the rollout was aborted before the device answered"),
-        "withdrawn": ("absent", "the rollout was aborted before the device answered"),
-        "returning": ("kept", "the rollout was aborted before the device had gone back"),
-    }
-    targets = tuple(
-        one.to(left[one.progress][0], now_ms, left[one.progress][1])
-        if one.progress in left
-        else one
-        for one in rollout.targets
-    )
+    def left(target: Target) -> Target:
+        if target.progress in ("soaking", "returning"):
+            return target.to("kept", now_ms, "the rollout was aborted, the stream left as it was")
+        return _called_back(target)
+
+    targets = tuple(left(one) for one in rollout.targets)
     return replace(rollout, targets=targets).to("aborted", now_ms, f"by {who}")
 
 

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import exp, log, log1p
 
 from edge_guard.collector.beta import beta_quantile
@@ -72,6 +73,7 @@ def counted(windows: Sequence[tuple[int, int]]) -> Before:
     return Before(frames, flagged, max(1.0, pearson / (len(filled) - 1)))
 
 
+@lru_cache(maxsize=8192)  # asked for again with every count
 def upper_limit(before: Before, level: float) -> float:
     """Return the rate that counts as not risen: U above, and never beyond half the frames.
 
