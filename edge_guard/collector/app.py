@@ -17,6 +17,7 @@ from edge_guard.collector.people.house import People
 from edge_guard.collector.pictures import PictureStore
 from edge_guard.collector.queries import Queries
 from edge_guard.collector.receipts import Receipts
+from edge_guard.collector.retention import Retention
 from edge_guard.collector.review.labels import Labels
 from edge_guard.collector.review.queue import ReviewQueue
 from edge_guard.collector.store import Store
@@ -60,6 +61,7 @@ class Collector:
         self._link = Link(mqtt, f"edge-guard-collector-{name}", self.feed.status)
         receipts = Receipts(mqtt.prefix, name, self._link.publish)
         commands = Commands(self._store, mqtt.prefix, self._link.publish)
+        self._retention = Retention(self._store, config.retention, self.feed)
         self._ingest = Ingest(self._store, self.feed, receipts, mqtt.prefix, commands)
         site = Site(
             title=config.web.title,
@@ -97,6 +99,7 @@ class Collector:
         """Return when the page answers; the broker is tried for ever in the background."""
         self._web.start()
         self._ingest.start()
+        self._retention.start()
         self._link.start(self._ingest.offer)
 
     def run_until(self, ended: Callable[[], bool]) -> None:
@@ -117,6 +120,7 @@ class Collector:
 
     def stop(self) -> None:
         """Finish the batch at hand and let everything go; what waits stays with the broker."""
+        self._retention.stop()
         self._ingest.stop()
         self._link.stop()
         self._web.stop()

@@ -46,7 +46,7 @@ class News:
     totals: Totals
     link: LinkStatus
     trouble: str
-    """The store's trouble in words; empty = none."""
+    """The store's trouble, and that of what looks after it, in words; empty = none."""
 
 
 class Feed:
@@ -63,7 +63,7 @@ class Feed:
         self._lock = threading.Lock()
         self._version = 1
         self._link = link
-        self._trouble = ""
+        self._trouble: dict[str, str] = {}
         self._devices: dict[int, tuple[int, DeviceRow]] = {}
         self._events: dict[int, tuple[int, EventRow]] = {}
         self._alarms = queries.standing_alarms()
@@ -91,12 +91,12 @@ class Feed:
             self._version += 1
             self._link = link
 
-    def trouble(self, words: str) -> None:
-        """Take up a change of the store's health."""
+    def trouble(self, words: str, of: str = "store") -> None:
+        """Take up a change of the health of the store, or of another part that has trouble."""
         with self._lock:
-            if words != self._trouble:
+            if words != self._trouble.get(of, ""):
                 self._version += 1
-                self._trouble = words
+                self._trouble[of] = words
 
     def since(self, version: int) -> News | None:
         """Return what changed after ``version`` (0 = everything), or None for nothing."""
@@ -111,7 +111,7 @@ class Feed:
                 replies=[reply for at, reply in self._replies if at > version],
                 totals=self._totals(),
                 link=self._link,
-                trouble=self._trouble,
+                trouble="; ".join(words for words in self._trouble.values() if words),
             )
 
     def _keep(self, devices: Iterable[DeviceRow], events: Iterable[EventRow]) -> None:

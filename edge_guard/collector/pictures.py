@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -107,6 +108,37 @@ class PictureStore:
             return self.path(digest).read_bytes()
         except FileNotFoundError:
             return None
+
+    def remove(self, digests: Iterable[str]) -> None:
+        """Take pictures out; those that are not there do no harm.
+
+        Raises
+        ------
+        OSError
+            The folder cannot be changed; some may be gone.
+        """
+        for digest in digests:
+            self.path(digest).unlink(missing_ok=True)
+
+    def digests(self, before_s: float) -> Iterator[str]:
+        """Return what is stored and was last written before a time, in no order.
+
+        What a killed collector left half written, longer ago than that, is deleted on the way.
+
+        Parameters
+        ----------
+        before_s : float
+            Since the Unix epoch.
+        """
+        for path in self.folder.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"):
+            try:
+                old = path.stat().st_mtime < before_s
+            except FileNotFoundError:  # deleted meanwhile
+                continue
+            if old and is_digest(path.name):
+                yield path.name
+            elif old and path.name.startswith("."):
+                path.unlink(missing_ok=True)
 
     def _make_folder(self, folder: Path) -> None:
         # "It exists" is not enough: whoever made it may have died before its name was synced.

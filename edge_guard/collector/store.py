@@ -26,6 +26,8 @@ _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
 )
 
+_PICTURES = 0x7069637475726573
+"""Names the lock that batches share and deletions have alone."""
 _POSTGRES = "postgresql+psycopg"
 _PATIENCE = {"connect_timeout": 10, "tcp_user_timeout": 20_000, "keepalives_idle": 30}
 """Of libpq: a server that vanished from the network is given up after so many s, ms and s."""
@@ -75,6 +77,7 @@ class Store:
             The database or the picture folder fails; nothing of the batch is stored.
         """
         with self.writing() as connection:
+            _hold_pictures(connection, "pg_advisory_xact_lock_shared")
             now = time.time_ns() // 1_000_000
             return Transaction(connection, self.pictures, now).apply(batch)
 
@@ -88,6 +91,19 @@ class Store:
         # SQLite must take its write lock first: a reader that turns into a writer can only fail.
         with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
             yield connection
+
+    @contextmanager
+    def deleting(self) -> Iterator[Connection]:
+        """Give a transaction as ``writing``; no collector stores or deletes anything meanwhile."""
+        with self.writing() as connection:
+            _hold_pictures(connection, "pg_advisory_xact_lock")
+            yield connection
+
+
+def _hold_pictures(connection: Connection, lock: str) -> None:
+    # A batch may refer to a picture that it has seen: it must not go before the batch is committed.
+    if connection.dialect.name == "postgresql":  # SQLite's writers take turns anyway
+        connection.exec_driver_sql(f"SELECT {lock}({_PICTURES})")
 
 
 _REMEDIES = {

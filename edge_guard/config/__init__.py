@@ -6,7 +6,13 @@ Every key's meaning, unit and bounds stand here, once: ``docs/configuration.md``
 
 from __future__ import annotations
 
-from edge_guard.config.collector import CollectorConfig, CollectorTable, StoreTable, WebTable
+from edge_guard.config.collector import (
+    CollectorConfig,
+    CollectorTable,
+    RetentionTable,
+    StoreTable,
+    WebTable,
+)
 from edge_guard.config.daemon import MetricsTable, SelfTestTable
 from edge_guard.config.device import (
     ALARM_NAMES,
@@ -30,6 +36,7 @@ __all__ = [
     "DeviceTable",
     "MetricsTable",
     "MqttTable",
+    "RetentionTable",
     "SelfTestTable",
     "SparkplugTable",
     "SpoolTable",

@@ -26,6 +26,36 @@ class StoreTable(Table, frozen=True):
     )
 
 
+_Days = Annotated[float, Meta(gt=0, le=36500)]
+
+
+class RetentionTable(Table, frozen=True):
+    """``[retention]``: how long and how much the collector keeps; what is not set is kept for ever.
+
+    Frames that people have judged are always kept, and flagged ones that nobody has judged unless
+    ``unreviewed_days`` says otherwise.
+    """
+
+    days: Annotated[
+        _Days | None,
+        Meta(description="Age at which frames are deleted, except judged and unreviewed ones."),
+    ] = None
+    unreviewed_days: Annotated[
+        _Days | None,
+        Meta(
+            description="Age at which flagged frames may be deleted though nobody has judged them."
+        ),
+    ] = None
+    max_picture_bytes: Annotated[
+        Annotated[int, Meta(ge=1_000_000, le=1 << 60)] | None,
+        Meta(description="Size of all pictures together; the oldest that may go go first."),
+    ] = None
+    report_days: Annotated[
+        _Days | None,
+        Meta(description="Age at which drift summaries, past alarms and frame counts are deleted."),
+    ] = None
+
+
 class WebTable(Table, frozen=True):
     """``[web]``: the page."""
 
@@ -84,4 +114,5 @@ class CollectorConfig(Table, frozen=True):
     collector: CollectorTable = CollectorTable()
     mqtt: MqttTable = MqttTable()
     store: StoreTable = StoreTable()
+    retention: RetentionTable = RetentionTable()
     web: WebTable = WebTable()

@@ -105,7 +105,11 @@ class PostgresServer:
         """Return when it answers."""
         postgres = program("postgres")
         # Without fsync a loss of power harms it, a kill does not; tests take a third of the time.
-        settings = {"fsync": "off", "listen_addresses": "", "unix_socket_directories": str(self.folder)}
+        settings = {
+            "fsync": "off",
+            "listen_addresses": "",
+            "unix_socket_directories": str(self.folder),
+        }
         options = [f"-c{key}={value}" for key, value in settings.items()]
         log = (self.folder / "log").open("ab")
         with log:

@@ -18,6 +18,7 @@ from edge_guard.collector.schema.reports import (
     results,
     summaries,
 )
+from edge_guard.collector.schema.retention import deletions, discarded
 from edge_guard.collector.schema.review import newest_word, review_items, stands, stands_blindly
 from edge_guard.collector.schema.rollouts import rollout_targets, rollouts
 
@@ -28,7 +29,9 @@ __all__ = [
     "alarms",
     "boots",
     "commands",
+    "deletions",
     "devices",
+    "discarded",
     "events",
     "judgements",
     "losses",

@@ -10,6 +10,7 @@ from edge_guard.collector.schema.columns import metadata
 from edge_guard.collector.schema.orders import commands, judgements, replies
 from edge_guard.collector.schema.people import create_people
 from edge_guard.collector.schema.reports import audited, awaiting, events
+from edge_guard.collector.schema.retention import create_retention
 from edge_guard.collector.schema.review import review_items
 from edge_guard.collector.schema.rollouts import create_rollouts
 from edge_guard.errors import StoreError
@@ -58,6 +59,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ("0002-audits", _add_audits),
     ("0003-commands", _add_commands),
     ("0004-people", create_people),
+    ("0005-retention", create_retention),
     ("0006-reviews", _add_reviews),
     ("0007-rollouts", create_rollouts),
     ("0012-awaiting", awaiting.create),
