@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edge_guard.collector.schema.columns import metadata
+from edge_guard.collector.schema.datasets import datasets
 from edge_guard.collector.schema.migrations import MIGRATIONS, Migration, migrate
 from edge_guard.collector.schema.orders import commands, judgements, replies
 from edge_guard.collector.schema.people import people, sessions, tokens, trail
@@ -28,6 +29,7 @@ __all__ = [
     "Migration",
     "alarms",
     "boots",
+    "datasets",
     "commands",
     "deletions",
     "devices",

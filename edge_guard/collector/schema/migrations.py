@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Column, Connection, MetaData, String, Table, func, inspect, select, text
 
 from edge_guard.collector.schema.columns import metadata
+from edge_guard.collector.schema.datasets import create_datasets
 from edge_guard.collector.schema.orders import commands, judgements, replies
 from edge_guard.collector.schema.people import create_people
 from edge_guard.collector.schema.reports import audited, awaiting, events
@@ -63,6 +64,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ("0006-reviews", _add_reviews),
     ("0007-rollouts", create_rollouts),
     ("0012-awaiting", awaiting.create),
+    ("0013-datasets", create_datasets),
 )
 """A new database gets the current tables and every name at once; an old one the missing steps."""
 

@@ -1,0 +1,163 @@
+"""What a dataset's files are called, and its tables: CSV and COCO.
+
+Folders are named like the labels, so that ``edge-guard calibrate --reference`` and ``evaluate
+--id`` take them as they are. Whatever a device or a person has written is data in all of them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from edge_guard.collector.datasets.selection import Picked
+
+UNLABELLED = "unlabelled"
+COLUMNS = (
+    "file", "split", "label", "answer", "judged_by", "model_label", "verdict", "confidence",
+    "p_value", "why", "probability", "weight", "distance", "captured", "occurred_ms", "site",
+    "line", "device", "stream", "bundle", "incident", "event", "event_id", "sha256", "width_px",
+    "height_px",
+)  # fmt: skip
+_FORBIDDEN = set('/\\:*?"<>|%')
+_RESERVED = {"con", "prn", "aux", "nul", *(f"{n}{i}" for n in ("com", "lpt") for i in range(10))}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_MOST_LETTERS = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """A frame, its part, and its file; the file is empty where the picture is not stored."""
+
+    frame: Picked
+    split: str
+    file: str
+
+
+def filed(frames: Sequence[Picked], splits: Sequence[str]) -> list[Filed]:
+    """Return where each frame's picture goes: ``train/LABEL/…``, or ``unlabelled/train/…``."""
+    return [
+        Filed(frame, part, _file(frame, part)) for frame, part in zip(frames, splits, strict=True)
+    ]
+
+
+def folder_name(label: str) -> str:
+    """Return a label as the name of a folder on any system; ordinary labels as they are.
+
+    Letters that some system forbids are written in per cent, as in addresses.
+    """
+    name = "".join(_escaped(c) if c in _FORBIDDEN or not c.isprintable() else c for c in label)
+    name = name[:_MOST_LETTERS]
+    if not name.strip(". ") or name.split(".")[0].casefold() in _RESERVED:
+        return f"%{name}" if name else "%"
+    ends = [_escaped(c) if c in ". " else c for c in (name[0], name[-1])]
+    return f"{ends[0]}{name[1:-1]}{ends[1] if len(name) > 1 else ''}"
+
+
+def frames_csv(files: Sequence[Filed]) -> bytes:
+    """Return one row a frame, with the probability with which it was drawn and its weight."""
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    rows.writerows([_cell(value) for value in _row(one)] for one in files)
+    return text.getvalue().encode("utf-8", "replace")
+
+
+def coco(files: Sequence[Filed], split: str, boxed: Sequence[str]) -> bytes:
+    """Return the images of a part with their labels as COCO.
+
+    A label says what is in a picture, not where: annotations have no box but where the label is one
+    of ``boxed`` and the leading reason has a place. Every place is with its image as ``places``.
+    """
+    labels = sorted({one.frame.label for one in files if one.frame.label is not None})
+    numbers = {label: number for number, label in enumerate(labels, 1)}
+    chosen = [one for one in files if one.split == split and one.file]
+    labelled = [one for one in chosen if one.frame.label is not None]
+    return _json(
+        {
+            "categories": [{"id": number, "name": name} for name, number in numbers.items()],
+            "images": [_image(one) for one in chosen],
+            "annotations": [
+                _annotation(one.frame, numbers[one.frame.label or ""], boxed) for one in labelled
+            ],
+        }
+    )
+
+
+def provenance(about: dict[str, Any]) -> bytes:
+    """Return where a dataset comes from as JSON."""
+    return _json(about)
+
+
+def moment(ms: int) -> datetime:
+    """Return a time since the Unix epoch in UTC."""
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode(
+        "utf-8", "replace"
+    )
+
+
+def _file(frame: Picked, part: str) -> str:
+    if not frame.has_picture:
+        return ""
+    name = f"{moment(frame.occurred_ms):%Y%m%dT%H%M%S}-{frame.id:09}.jpg"
+    if frame.label is None:
+        return f"{UNLABELLED}/{part}/{name}"
+    return f"{part}/{folder_name(frame.label)}/{name}"
+
+
+def _row(one: Filed) -> tuple[Any, ...]:
+    frame, event, image = one.frame, one.frame.event, one.frame.event.image
+    return (
+        one.file, one.split, frame.label, frame.answer, frame.who, event.label, event.verdict.value,
+        event.confidence, event.p_value, frame.why, event.sampled,
+        None if event.sampled is None else 1.0 / event.sampled, event.diverse,
+        event.captured_wall_time, frame.occurred_ms, frame.site, frame.line, frame.device,
+        event.stream, event.bundle, event.incident, frame.id, event.event_id,
+        image.sha256 if image else None, image.width_px if image else None,
+        image.height_px if image else None,
+    )  # fmt: skip
+
+
+def _cell(value: Any) -> Any:
+    """Keep text that looks like a formula from being one in a spreadsheet."""
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return "" if value is None else value
+
+
+def _image(one: Filed) -> dict[str, Any]:
+    event, size = one.frame.event, one.frame.event.image
+    return {
+        "id": one.frame.id,
+        "file_name": one.file,
+        "width": size.width_px if size else 0,
+        "height": size.height_px if size else 0,
+        "date_captured": event.captured_wall_time,
+        "places": [
+            {"guard": reason.guard, "box": list(reason.box)}
+            for reason in event.reasons
+            if reason.box is not None
+        ],
+    }
+
+
+def _annotation(frame: Picked, category: int, boxed: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {"id": frame.id, "image_id": frame.id, "category_id": category}
+    box = frame.event.reasons[0].box if frame.event.reasons else None
+    if box is None or frame.label not in boxed:
+        return found
+    drawn = {"guard": frame.event.reasons[0].guard, "drawn_by": "guard"}
+    area = box[2] * box[3]
+    return found | {"bbox": list(box), "area": area, "iscrowd": 0, "attributes": drawn}
+
+
+def _escaped(letter: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in letter.encode("utf-8", "replace"))
