@@ -40,6 +40,7 @@ COMMANDS = {
     "parity": "how production images differ from the references",
     "run": "guard streams on a device, unattended",
     "collect": "receive, store and show what devices report",
+    "people": "who may use a collector, and who did what",
     "demo": "play a guarded line on this machine",
     "doctor": "examine a device, and say what to do",
     "bench": "measure what a bundle costs on this device",

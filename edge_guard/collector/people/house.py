@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
 from edge_guard.collector.people.roster import Roster
 from edge_guard.collector.people.sessions import Sessions
 from edge_guard.collector.people.tokens import Tokens
 from edge_guard.collector.people.visits import SignIn, Visits
+from edge_guard.collector.pictures import PictureStore
 from edge_guard.collector.store import Store
 from edge_guard.collector.trail import Trail
-from edge_guard.config import WebTable
+from edge_guard.config import CollectorConfig, WebTable
 from edge_guard.errors import ConfigError
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+@dataclass(frozen=True, slots=True)
+class Keepers:
+    """What a database says of people, without a page."""
+
+    roster: Roster
+    tokens: Tokens
+    trail: Trail
+
+
+@contextmanager
+def opened(config: CollectorConfig) -> Iterator[Keepers]:
+    """Give the people of a collector, whether it runs or not.
+
+    Raises
+    ------
+    StoreError
+        The database cannot be opened.
+    """
+    store = Store(config.store.url, PictureStore(config.store.frames))
+    try:
+        trail = Trail(store)
+        yield Keepers(Roster(store, trail), Tokens(store, trail), trail)
+    finally:
+        store.close()
 
 
 class People:
