@@ -11,7 +11,7 @@ import numpy as np
 from edge_guard.bundle import Bundle
 from edge_guard.drift.spec import ChannelSpec
 from edge_guard.manifest import Manifest
-from edge_guard.plain_words import certified_in_words, promise_in_words
+from edge_guard.plain_words import certified_in_words, promise_in_words, retuned_in_words
 from edge_guard.signing import fingerprint
 
 _NAMED = 5
@@ -46,6 +46,7 @@ def differences(old: Bundle, new: Bundle) -> list[Difference]:
         *_gate(a, b),
         *_drift(a, b),
         *_said("origin", _origin(a), _origin(b)),
+        *_retuned(a, b),
         *_said("signature", _signature(old), _signature(new)),
     ]
     return found or _unnamed(old, new)
@@ -190,6 +191,12 @@ def _channel(a: ChannelSpec, b: ChannelSpec) -> Iterator[Difference]:
 def _origin(m: Manifest) -> str:
     made = m.provenance
     return f"made {made.created} by edge-guard {made.version} with seed {made.seed}"
+
+
+def _retuned(a: Manifest, b: Manifest) -> Iterator[Difference]:
+    if a.retuned != b.retuned:
+        words = retuned_in_words(b)
+        yield Difference("retuned", words or "no longer: it was calibrated anew")
 
 
 def _signature(bundle: Bundle) -> str:

@@ -233,6 +233,41 @@ class Provenance(msgspec.Struct, frozen=True):
     seed: int
 
 
+class Retuned(msgspec.Struct, frozen=True):
+    """How a bundle came from another one and from people's labels: its thresholds, nothing else.
+
+    Attributes
+    ----------
+    parent, parent_sha256 : str
+        Id and digest of the bundle that it was made from.
+    created, who : str
+    method : str
+        In words.
+    labels : int
+        Frames that people had judged.
+    audited : int
+        Those drawn at random: what the certificate rests on.
+    references : int
+        Labelled references of the parent that were counted too.
+    labels_sha256 : str
+        Of which frames were judged, and how.
+    first, last : str
+        When the judged frames were captured.
+    """
+
+    parent: str
+    parent_sha256: str
+    created: str
+    who: str
+    method: str
+    labels: int
+    audited: int
+    references: int
+    labels_sha256: str
+    first: str
+    last: str
+
+
 def answer_in_words(labels: tuple[str, ...], index: int) -> str:
     """Return a class in words: its label, or its number where it has none."""
     return labels[index] if index < len(labels) else f"class {index}"
@@ -268,3 +303,5 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """None: the references hold too few labels, or the bundle is of an earlier version."""
     trials: tuple[str, ...] = ("dead", "foreign")
     """Spoilt pictures that the bundle did not accept when it was made: its self-test."""
+    retuned: Retuned | None = None
+    """None: it was calibrated, not retuned."""

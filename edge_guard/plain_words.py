@@ -49,6 +49,20 @@ def _accuracy_in_words(basis: AccuracyBasis) -> str:
     return words if error <= MOST_SPREAD else f"{words}, {too_much}"
 
 
+def retuned_in_words(manifest: Manifest) -> str:
+    """Return from what a bundle was retuned, for people; empty where it was calibrated."""
+    made = manifest.retuned
+    if made is None:
+        return ""
+    counted = f" and {made.references} labelled references" if made.references else ""
+    by = f" by {made.who}" if made.who else ""
+    return (
+        f"from {made.parent}{by} on {made.created}, with {made.labels} labels of "
+        f"{made.first[:10]} to {made.last[:10]}, {made.audited} of them audited{counted}; "
+        f"{made.method}"
+    )
+
+
 def certified_in_words(manifest: Manifest) -> list[str]:
     """Return what is certified and which dials are set, for people, one sentence each."""
     said = []

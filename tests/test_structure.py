@@ -48,6 +48,7 @@ LAYERS = [
     ["assembly", "watchdog", "metrics"],
     ["reload", "status_server"],
     ["account"],
+    ["retune"],
     ["guard", "benchmark", "calibration", "daemon", "collector", "doctor"],
     ["evaluation"],
     ["demo"],
@@ -67,6 +68,7 @@ COLLECTOR_SHARES = {
     "bundle",
     "publish.messages",
     "drift",
+    "retune",
 }
 
 HOMES = {

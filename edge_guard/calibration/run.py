@@ -22,6 +22,7 @@ from edge_guard.calibration.attempts import counted
 from edge_guard.calibration.causes import observe_causes
 from edge_guard.calibration.conformal import MIN_EFFECTIVE, promise
 from edge_guard.calibration.drift_fit import fit_drift
+from edge_guard.calibration.evidence import with_evidence
 from edge_guard.calibration.fit import FittedGuards, default_views, fit_guards, view_arrays
 from edge_guard.calibration.folds import Fold, correlation_length, make_folds, standardise
 from edge_guard.calibration.golden import golden_frames
@@ -118,6 +119,7 @@ class Run:
         bundle = Bundle(manifest, self.tapped.model, arrays, pictures | shown.pictures)
         known = np.setdiff1d(np.flatnonzero(learnt.truth >= 0), learnt.settled.chose)
         labelled = [(readable[row], int(learnt.truth[row])) for row in known]
+        bundle = with_evidence(bundle, labelled, learnt.length)
         return with_accuracy(bundle, labelled, learnt.length, self.settings.seed, self.progress)
 
     def _learn(self, seen: Observations) -> _Learnt:

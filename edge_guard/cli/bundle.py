@@ -133,7 +133,12 @@ _ACTIONS: dict[str, tuple[str, Callable[[argparse.Namespace, Output], None]]] = 
 
 
 def _lines(bundle: Bundle) -> list[str]:
-    from edge_guard.plain_words import labelled_in_words, monitors_in_words, promise_in_words
+    from edge_guard.plain_words import (
+        labelled_in_words,
+        monitors_in_words,
+        promise_in_words,
+        retuned_in_words,
+    )
 
     m = bundle.manifest
     size = sum(a.nbytes for a in bundle.arrays.values())
@@ -150,6 +155,8 @@ def _lines(bundle: Bundle) -> list[str]:
         f"independent ones; {m.references.labelled} labelled",
         f"  made         {m.provenance.created} by edge-guard {m.provenance.version}",
     ]
+    if m.retuned:
+        lines.append(f"  retuned      {retuned_in_words(m)}")
     if bundle.signature:
         from edge_guard.signing import fingerprint
 

@@ -44,6 +44,7 @@ COMMANDS = {
     "demo": "play a guarded line on this machine",
     "doctor": "examine a device, and say what to do",
     "bench": "measure what a bundle costs on this device",
+    "retune": "make a new bundle from people's labels",
     "bundle": "show, verify, compare or sign bundles",
     "config": "check a configuration file, or print its schema",
     "schema": "print how messages look, for whoever reads them",

@@ -1,0 +1,1 @@
+"""Retunes: which labels a stream has, who retunes it, what came of it."""

@@ -1,0 +1,88 @@
+"""The labelled frames of one stream under one bundle, from the database."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from sqlalchemy import Connection, Select, select
+from sqlalchemy.engine import Row
+
+from edge_guard.collector.pictures import PictureStore
+from edge_guard.collector.schema import devices, events, judgements, newest_word
+from edge_guard.collector.store import Store
+from edge_guard.config import load_collector_config
+from edge_guard.errors import ConfigError
+from edge_guard.publish.messages import Event, decode
+from edge_guard.retune.frames import Frame, Frames, gathered, is_open
+
+MOST_FRAMES = 50_000
+"""Frames that a retune reads, the newest."""
+
+
+def frames_of(connection: Connection, device: int, stream: str, bundle: str) -> Frames:
+    """Return a stream's drawn or judged frames under a bundle, with people's newest word.
+
+    Parameters
+    ----------
+    connection : Connection
+    device : int
+    stream : str
+    bundle : str
+        Its id; frames of other bundles do not count.
+    """
+    rows = connection.execute(_query(device, stream)).all()
+    return gathered(frame for row in rows if (frame := _frame(row, bundle)) is not None)
+
+
+def frames_of_config(config: Path, device: str, stream: str, bundle: str) -> Frames:
+    """Return the same from a collector's configuration, by the device's name.
+
+    Raises
+    ------
+    ConfigError
+        The configuration cannot be used, or there is no such device, or more than one.
+    StoreError
+        The database cannot be opened.
+    """
+    table = load_collector_config(config).store
+    store = Store(table.url, PictureStore(table.frames))
+    try:
+        with store.engine.connect() as connection:
+            query = select(devices.c.id).where(devices.c.device == device)
+            found = connection.scalars(query).all()
+            if len(found) != 1:
+                raise ConfigError(
+                    f"{len(found)} devices in this database are called {device!r}",
+                    "name one with --device",
+                )
+            return frames_of(connection, found[0], stream, bundle)
+    finally:
+        store.close()
+
+
+def _query(device: int, stream: str) -> Select[tuple[str, int, str | None]]:
+    answer = newest_word(judgements.c.answer)
+    return (
+        select(events.c.body, events.c.occurred_ms, answer.label("answer"))
+        .where(events.c.device_id == device, events.c.stream == stream)
+        .where(events.c.sampled.isnot(None) | answer.isnot(None))
+        .order_by(events.c.id.desc())
+        .limit(MOST_FRAMES)
+    )
+
+
+def _frame(row: Row[tuple[str, int, str | None]], bundle: str) -> Frame | None:
+    event = decode(row.body.encode(), Event)
+    if event.bundle != bundle:
+        return None
+    reason = event.reasons[0].guard if event.reasons else ""
+    return Frame(
+        event_id=event.event_id,
+        occurred_ms=row.occurred_ms,
+        confidence=math.nan if event.confidence is None else event.confidence,
+        open=is_open(event.verdict.value, reason),
+        accepted=event.verdict.value == "accept",
+        sampled=event.sampled,
+        answer=row.answer or "",
+    )

@@ -1,0 +1,120 @@
+"""Bets keep their word: at the nominal level, at any time, with any weights."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import beta as beta_law
+
+from edge_guard.retune.betting import (
+    at_least,
+    at_most,
+    draws,
+    interval,
+    log_wealth,
+    log_wealth_upward,
+    more_needed,
+)
+
+
+def plain_wealth(probability: np.ndarray, y: np.ndarray, share: float) -> float:
+    """The formula of the module, frame after frame in float64, without groups or logarithms."""
+    r = probability.min() / probability
+    total = 0.0
+    for f, c in ((1.0, 0.3), (0.9, 0.2), (0.75, 0.2), (0.5, 0.2), (0.25, 0.1)):
+        one = c
+        for ratio, event in zip(r, y, strict=True):
+            one *= 1.0 + f / (1.0 - share) * ratio * (share - event)
+        total += one
+    return total
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([0.01, 0.2, 0.5, 1.0]), st.booleans()), min_size=1),
+    st.floats(0.005, 0.6),
+)
+def test_wealth_is_its_formula(rows: list[tuple[float, bool]], share: float) -> None:
+    probability = np.array([p for p, _ in rows])
+    y = np.array([event for _, event in rows])
+    found = log_wealth(draws(probability, y), share)
+    assert math.exp(found) == pytest.approx(plain_wealth(probability, y, share), rel=1e-9)
+
+
+@pytest.mark.parametrize("wealth", [log_wealth, log_wealth_upward])
+def test_a_bet_is_fair_whatever_the_weights(wealth) -> None:
+    """E W = 1 at the boundary, exactly: every outcome of a few frames, by their probability."""
+    share, n = 0.2, 4
+    pi = np.array([0.1, 1.0, 0.4, 0.1])
+    expected = 0.0
+    for code in range(2**n):
+        y = np.array([bool(code >> i & 1) for i in range(n)])
+        chance = float(np.prod(np.where(y, share, 1 - share)))
+        expected += chance * math.exp(wealth(draws(pi, y), share))
+    assert expected == pytest.approx(1.0, rel=1e-12)
+
+
+def test_bounds_fail_no_more_often_than_promised_however_often_somebody_looks() -> None:
+    """Somebody looks after every 50 labels and stops at the first bound below the truth."""
+    rng = np.random.default_rng(1)
+    truth, delta, failed, runs = 0.03, 0.1, 0, 200
+    for _ in range(runs):
+        y = rng.random(1500) < truth
+        looks = [at_least_wealth(y[:n], truth) for n in range(50, 1501, 50)]
+        failed += max(looks) >= -math.log(delta)
+    assert failed <= runs * delta + 3 * math.sqrt(runs * delta * (1 - delta))
+
+
+def at_least_wealth(y: np.ndarray, truth: float) -> float:
+    return log_wealth(draws(np.ones(len(y)), y), truth)
+
+
+def test_weighted_frames_are_bounded_for_all_frames_not_for_those_drawn() -> None:
+    """Two kinds: one is drawn 20 times as often and is five times as often wrong."""
+    rng = np.random.default_rng(2)
+    share_of, wrong, pi = np.array([0.7, 0.3]), np.array([0.01, 0.05]), np.array([0.02, 0.4])
+    truth, delta = float(share_of @ wrong), 0.1
+    drawn_truth = float((share_of * pi) @ wrong / (share_of @ pi))
+    assert drawn_truth > 1.9 * truth
+    inside = low_fails = high_fails = 0
+    for _ in range(150):
+        kind = (rng.random(20_000) < share_of[1]).astype(int)
+        kept = kind[rng.random(20_000) < pi[kind]]
+        seen = draws(pi[kept], rng.random(len(kept)) < wrong[kept])
+        high_fails += at_most(seen, delta) < truth
+        low_fails += at_least(seen, delta) > truth
+        low, high = interval(seen, delta)
+        inside += low <= drawn_truth <= high
+    assert max(high_fails, low_fails) <= 150 * delta + 3 * math.sqrt(150 * delta * (1 - delta))
+    assert inside < 150, "an unweighted share would never be excluded"
+
+
+@pytest.mark.parametrize(("n", "wrong"), [(400, 0), (1000, 3), (3000, 40)])
+def test_the_price_of_looking_is_moderate(n: int, wrong: int) -> None:
+    """The bound against Clopper & Pearson's, who may look once only."""
+    y = np.arange(n) < wrong
+    once = beta_law.ppf(0.95, wrong + 1, n - wrong)
+    assert once < at_most(draws(np.ones(n), y), 0.05) < 1.75 * once
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 6), st.integers(0, 600), st.sampled_from([0.01, 0.03, 0.1]))
+def test_more_needed_is_the_fewest(wrong: int, right: int, share: float) -> None:
+    seen = draws(np.ones(wrong + right), np.arange(wrong + right) < wrong)
+    more = more_needed(seen, share, 0.05)
+    for extra in (more, more - 1):
+        if extra < 0:
+            continue
+        y = np.arange(wrong + right + extra) < wrong
+        enough = log_wealth(draws(np.ones(len(y)), y), share) >= -math.log(0.05)
+        assert enough == (extra >= more)
+
+
+def test_no_frames_say_nothing() -> None:
+    nothing = draws(np.zeros(0), np.zeros(0, bool))
+    assert math.isnan(nothing.share)
+    assert interval(nothing, 0.05) == (0.0, 1.0)
