@@ -2,13 +2,16 @@
 
 .PHONY: test test-faults demo bench neon docs clean
 
+# Many tests wait for others, so one process more than there are processors.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+
 # PYTHONSAFEPATH: the installed package is tested, not the folder of the same name.
 test: ## check style and types, run every test
 	@tools/setup.sh dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	PYTHONSAFEPATH=1 .venv/bin/pytest
+	PYTHONSAFEPATH=1 .venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-faults: ## the long form of the fault suite, about 30 minutes; ARGS="-k clocks" for parts of it
 	@tools/setup.sh dev

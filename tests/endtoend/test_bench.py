@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bottle import Calibrated
 from line import command
+from realdata import data_dir, linked_model, needs_data
 
 from edge_guard.demo.assets import assets
 
@@ -63,9 +63,14 @@ def test_the_shipped_bundle_beside_its_own_model() -> None:
     assert record["bundle"].startswith("demo_line@")
 
 
-@pytest.mark.timeout(600)  # it may wait for calibration
-def test_a_real_tflite_model_with_and_without_taps(calibrated: Calibrated) -> None:
-    tapped = bench(calibrated.bundle)
+@needs_data
+@pytest.mark.timeout(300)  # it calibrates
+def test_a_real_tflite_model_with_and_without_taps(tmp_path: Path) -> None:
+    model, bundle = linked_model("mobilenet_v2_coral_quant", tmp_path), tmp_path / "b.guard"
+    video = data_dir() / "video" / "bottle-detection.mp4"
+    few = ("--camera", str(video), "--frames", "60", "--advisory")
+    subprocess.run(command("calibrate", str(model), *few, "-o", str(bundle)), check=True)
+    tapped = bench(bundle)
     check(tapped)
-    check(bench(calibrated.bundle, "--model", str(calibrated.model)))
+    check(bench(bundle, "--model", str(model)))
     assert tapped["stages"]["model"]["median_us"] > tapped["stages"]["guards"]["median_us"]

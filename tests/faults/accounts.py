@@ -106,18 +106,3 @@ def note(
     """Put a row into the table for what needs no collector."""
     total = kept + reported + lost
     ROWS.append(Row(fault, repetitions, total, kept, reported, 0, lost, remark))
-
-
-def table() -> str:
-    """Return the rows as a Markdown table."""
-    heads = ("fault", "repetitions", "produced", "stored", "reported", "duplicates", "lost", "")
-    lines = [heads, *((*map(str, row),) for row in ROWS)]
-    widths = [max(len(str(line[column])) for line in lines) for column in range(len(heads))]
-    shown = [
-        "| "
-        + " | ".join(str(cell).ljust(width) for cell, width in zip(line, widths, strict=True))
-        + " |"
-        for line in lines
-    ]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([shown[0], rule, *shown[1:]]) + "\n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,8 @@ import pytest
 for folder in ("collector", "daemon"):
     sys.path.insert(0, str(Path(__file__).parents[1] / folder))
 
-from accounts import ROWS, table  # noqa: E402  found through the path above
+from accounts import ROWS  # noqa: E402  found through the path above
+from fault_table import PROPERTY  # noqa: E402
 
 LONG = os.environ.get("EDGE_GUARD_FAULTS") == "long"
 
@@ -33,7 +34,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(1800))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if ROWS:
-        terminalreporter.section("faults" if LONG else "faults, short form")
-        terminalreporter.write(table())
+@pytest.fixture(autouse=True)
+def rows_in_the_report(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The report goes to the process that prints; ``ROWS`` does not."""
+    ROWS.clear()
+    yield
+    request.node.user_properties += [(PROPERTY, list(row)) for row in ROWS]
