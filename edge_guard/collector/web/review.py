@@ -24,10 +24,13 @@ class Desk(Element, component="review_desk.js"):
         Name, words and options of each.
     start : dict
         The part of the queue to begin with.
+    who : str
+        Whose answers these are.
     """
 
-    def __init__(self, filters: list[dict[str, Any]], start: dict[str, Any]) -> None:
+    def __init__(self, filters: list[dict[str, Any]], start: dict[str, Any], who: str) -> None:
         super().__init__()
+        self._props["who"] = who
         self._props["filters"] = filters
         self._props["start"] = start
 
@@ -43,13 +46,14 @@ async def review(site: Site, only: Only) -> None:
     """
     frame = Frame(site, "review")
     with frame.body:
-        if not person().may("operator"):
+        who = person()
+        if not who.may("operator"):
             with box("empty"):
                 ui.label("Reviewing needs the role operator.").classes("empty-title")
                 ui.label("Ask an engineer for it; you can see every frame meanwhile.")
         else:
             start = {name: getattr(only, name) for name in Only.__slots__}
-            Desk(await asyncio.to_thread(_filters, site), start)
+            Desk(await asyncio.to_thread(_filters, site), start, who.name)
         link("How two people agree on the same frames", "/review/agreement")
     frame.follow()
 

@@ -1,6 +1,7 @@
 // The review page: a few frames ahead, answers written behind the reviewer's back, none lost.
+// What is not saved yet is kept under the reviewer's name in the browser, and sent when it can be.
 // Words of devices and people are only ever interpolated as text; the heat layer is numbers.
-const AHEAD = 4, RENEW_MS = 45000, IDLE_MS = 3000, SLOWEST_MS = 10000, OUTBOX = "edge-guard-review";
+const AHEAD = 4, RENEW_MS = 45000, IDLE_MS = 3000, SLOWEST_MS = 10000, OUTBOX = "edge-guard-review/";
 
 function key() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -23,8 +24,8 @@ export default {
     </div>
   </div>
   <div v-if="refused.length || fault" class="desk-fault" role="alert">
-    <div v-if="fault">{{ fault }} {{ outbox.length }} not saved yet; trying again.
-      Leave this page open.</div>
+    <div v-if="fault">{{ fault }} <b class="desk-unsaved">{{ outbox.length }}</b> not saved yet; trying again.
+      Nothing is lost: this browser keeps them.</div>
     <div v-for="r in refused" :key="r">{{ r }}</div>
     <button v-if="refused.length" type="button" class="desk-key" @click="refused = []">Understood</button>
   </div>
@@ -85,10 +86,10 @@ export default {
       <div v-for="k in keys" :key="k[0]" class="line"><kbd>{{ k[0] }}</kbd><div>{{ k[1] }}</div></div></div>
   </div>
 </div>`,
-  props: { filters: Array, start: Object },
+  props: { filters: Array, start: Object, who: String },
   data: () => ({
     queue: [], past: [], outbox: [], refused: [], part: {}, loaded: {}, failed: {}, typed: "",
-    left: 0, others: 0, hour: 0, sitting: 0, asked: false, fault: "", last: "", help: false,
+    left: 0, others: 0, hour: 0, sitting: 0, asked: false, fault: "", last: "", help: false, tab: key(),
     marks: localStorage.getItem("edge-guard-marks") !== "off", holder: key(),
     keys: [["Enter or Y", "the model is right"], ["N", "wrong, without saying what it is"], ["1 … 9", "what it is instead"],
       ["U", "unsure"], ["S", "skip: later, perhaps by somebody else"], ["Z or Backspace", "take the last answer back"],
@@ -117,19 +118,20 @@ export default {
   },
   mounted() {
     this.part = { ...this.start };
-    this.outbox = JSON.parse(sessionStorage.getItem(OUTBOX) ?? "[]");
+    this.mine = `${OUTBOX}${this.who}/`;
+    this.adopt();
     this.images = [];
     this.pressed = (e) => this.press(e);
-    this.leaving = (e) => this.leave(e);
+    this.leaving = () => this.leave();
     addEventListener("keydown", this.pressed);
-    addEventListener("beforeunload", this.leaving);
+    addEventListener("pagehide", this.leaving);
     this.timer = setInterval(() => this.beat(), 1000);
     this.flush();
     this.take();
   },
   beforeUnmount() {
     removeEventListener("keydown", this.pressed);
-    removeEventListener("beforeunload", this.leaving);
+    removeEventListener("pagehide", this.leaving);
     clearInterval(this.timer);
   },
   methods: {
@@ -240,7 +242,18 @@ export default {
       this.remember();
       this.flush();
     },
-    remember() { sessionStorage.setItem(OUTBOX, JSON.stringify(this.outbox)); },
+    adopt() { // of tabs that were closed; what another tab sends as well is stored once
+      for (const place of Object.keys(localStorage).filter((k) => k.startsWith(this.mine))) {
+        this.outbox.push(...JSON.parse(localStorage.getItem(place)));
+        localStorage.removeItem(place);
+      }
+      this.remember();
+    },
+    remember() {
+      const place = this.mine + this.tab;
+      if (this.outbox.length) localStorage.setItem(place, JSON.stringify(this.outbox));
+      else localStorage.removeItem(place);
+    },
     async flush() {
       if (this.flushing) return;
       this.flushing = true;
@@ -274,8 +287,8 @@ export default {
       const pause = this.queue.length ? RENEW_MS : IDLE_MS;
       if (Date.now() - (this.takenAt ?? 0) > pause) this.take();
     },
-    leave(e) {
-      if (this.outbox.length) { e.preventDefault(); return; }
+    leave() {
+      if (this.outbox.length) return; // what is answered stays lent until it is saved, or the lease ends
       const body = new Blob([JSON.stringify({ holder: this.holder })], { type: "application/json" });
       navigator.sendBeacon("/api/review/leave", body);
     },
