@@ -40,7 +40,7 @@ from edge_guard.collector.rollouts.rows import (
     load,
     save,
 )
-from edge_guard.collector.rollouts.state import Rollout, Target
+from edge_guard.collector.rollouts.state import RETURNABLE, Rollout, Target
 from edge_guard.collector.schema import rollout_targets, rollouts
 from edge_guard.collector.store import Store
 from edge_guard.collector.trail import Trail
@@ -272,7 +272,9 @@ def _refuse_later(connection: Connection, rollout: Rollout) -> None:
         .join(rollouts, rollouts.c.id == rollout_targets.c.rollout_id)
         .where(rollouts.c.id > rollout.id)
     )
-    own = {(one.device_id, one.stream): one for one in rollout.targets}
+    own = {
+        (one.device_id, one.stream): one for one in rollout.targets if one.progress in RETURNABLE
+    }
     for row in connection.execute(later):
         if (target := own.get((row.device_id, row.stream))) is not None:
             raise ConflictError(

@@ -7,13 +7,20 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, select, update
+from sqlalchemy import Connection, Row, Select, select, true, update
 
 from edge_guard.collector.bundles import Held
 from edge_guard.collector.rollouts.choice import Order, Place
 from edge_guard.collector.rollouts.plan import Plan
 from edge_guard.collector.rollouts.rise import Before
-from edge_guard.collector.rollouts.state import ACTIVE, Mark, Offer, Rollout, Target
+from edge_guard.collector.rollouts.state import (
+    ACTIVE,
+    RETURNABLE,
+    Mark,
+    Offer,
+    Rollout,
+    Target,
+)
 from edge_guard.collector.schema import devices, rollout_targets, rollouts
 
 
@@ -64,6 +71,7 @@ def save(connection: Connection, old: Rollout, new: Rollout) -> None:
         connection.execute(
             update(rollout_targets)
             .where(rollout_targets.c.rollout_id == old.id)
+            .where(rollout_targets.c.progress.in_(RETURNABLE) if new.active else true())
             .values(busy=new.active)
         )
     for before, after in zip(old.targets, new.targets, strict=True):

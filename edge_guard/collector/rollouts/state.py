@@ -26,6 +26,8 @@ Progress = Literal[
     "overtaken",  # somebody gave the stream another bundle
 ]
 ON_NEW: tuple[Progress, ...] = ("soaking", "passed", "kept")
+RETURNABLE: tuple[Progress, ...] = (*ON_NEW, "withdrawn", "returning")
+"""What a return of the rollout has to do with."""
 
 
 @dataclass(frozen=True, slots=True)
