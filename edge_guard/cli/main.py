@@ -41,6 +41,7 @@ COMMANDS = {
     "run": "guard streams on a device, unattended",
     "collect": "receive, store and show what devices report",
     "people": "who may use a collector, and who did what",
+    "store": "back up, restore, export or move what a collector stores",
     "demo": "play a guarded line on this machine",
     "doctor": "examine a device, and say what to do",
     "bench": "measure what a bundle costs on this device",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import shutil
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +16,7 @@ from tempfile import TemporaryFile
 from edge_guard.errors import StoreError
 
 WRITERS = 16
+_OTHER_DISK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP}
 _NAME = re.compile(r"[0-9a-f]{64}")
 _KINDS = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
 
@@ -108,6 +111,24 @@ class PictureStore:
             return self.path(digest).read_bytes()
         except FileNotFoundError:
             return None
+
+    def save(self, digest: str, path: Path) -> bool:
+        """Give the picture another name, or copy it where that cannot be; return False: no such.
+
+        Raises
+        ------
+        OSError
+            ``path`` exists, or cannot be written.
+        """
+        try:
+            os.link(self.path(digest), path)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            if error.errno not in _OTHER_DISK:
+                raise
+            shutil.copyfile(self.path(digest), path)
+        return True
 
     def remove(self, digests: Iterable[str]) -> None:
         """Take pictures out; those that are not there do no harm.

@@ -52,13 +52,10 @@ class Store:
 
     def __init__(self, url: str, pictures: PictureStore) -> None:
         self.pictures = pictures
-        self.engine = _engine(url)
+        self.engine = connect(url)
         try:
-            with self.writing() as connection:
+            with failing(url), self.writing() as connection:
                 migrate(connection)
-        except (DBAPIError, OSError) as error:
-            self.engine.dispose()
-            raise _cannot_open(self.engine.url, error) from error
         except StoreError:
             self.engine.dispose()
             raise
@@ -124,7 +121,14 @@ _REMEDIES = {
 """What to do, by a word of the database's own complaint."""
 
 
-def _engine(url: str) -> Engine:
+def connect(url: str) -> Engine:
+    """Return the database as it is, without any migration.
+
+    Raises
+    ------
+    ConfigError
+        ``url`` is none, or its driver is not installed.
+    """
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
@@ -137,6 +141,15 @@ def _engine(url: str) -> Engine:
     except ModuleNotFoundError as error:
         raise missing_extra(error.name or "the database driver", "postgres") from error
     raise _bad_url(url)
+
+
+@contextmanager
+def failing(url: str) -> Iterator[None]:
+    """Turn what the database complains of into a ``StoreError`` with its remedy."""
+    try:
+        yield
+    except (DBAPIError, OSError) as error:
+        raise _cannot_open(make_url(url), error) from error
 
 
 def _sqlite_engine(url: URL) -> Engine:

@@ -17,11 +17,11 @@ from sqlalchemy import text
 from sqlalchemy.event import listen
 from sqlalchemy.exc import DatabaseError
 
+from edge_guard.collector.changes import Applied
 from edge_guard.collector.parse import Message, parse
 from edge_guard.collector.pictures import PictureStore
 from edge_guard.collector.queries import Queries
 from edge_guard.collector.store import Store
-from edge_guard.collector.changes import Applied
 from edge_guard.publish.messages import BootReceipt, Event, decode, encode
 from edge_guard.types import Verdict
 
