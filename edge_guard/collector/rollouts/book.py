@@ -83,7 +83,7 @@ class Rollouts:
         order : Order
         who : Person
         base_url : str
-            Where devices reach the collector, ends with ``/``.
+            Where devices reach the collector's interface, ends with ``/``; ``order.url`` wins.
 
         Raises
         ------
@@ -185,7 +185,7 @@ class Rollouts:
         found = sorted(chosen(connection, order, new), key=lambda place: place.offline)
         refuse_taken(connection, found)
         old = ways_back(self._bundles, order, new, found)
-        number = insert(connection, order, request, new, who.name, base_url, _now_ms())
+        number = insert(connection, order, request, new, who.name, order.url or base_url, _now_ms())
         insert_targets(connection, number, zip(found, old, strict=True))
         details = {"bundle": new.bundle, "streams": len(found), "sha256": new.sha256}
         self._trail.note(who, "rollout.start", f"rollout {number}", details, connection)
@@ -227,7 +227,7 @@ class Rollouts:
         bundle = target.old if back else rollout.new
         action = OfferBundle(
             stream=target.stream,
-            url=f"{rollout.base_url}api/bundles/{bundle.sha256}",
+            url=f"{rollout.base_url}bundles/{bundle.sha256}",
             sha256=bundle.sha256,
             size_bytes=bundle.size_bytes,
             other_model=back or rollout.other_model,

@@ -45,6 +45,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Id of the bundle that guards the streams now."""
     other_model: bool = False
     """Whether it may be for another model than the one in use."""
+    url: (
+        Annotated[str, Meta(max_length=512, pattern=r"^https?://[^\s/]+/(\S*/)?$(?!\n)")] | None
+    ) = None
+    """Where devices reach ``/api/`` of the collector; left out: where the order was given."""
     plan: Plan = Plan()
 
 

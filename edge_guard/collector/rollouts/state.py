@@ -116,7 +116,7 @@ class Rollout:
         By which whoever started it knows it.
     new : Offer
     base_url : str
-        Where devices reach the collector.
+        Where devices reach the collector's interface.
     other_model : bool
         Whether the bundle may be for another model than the one in use.
     who : str
