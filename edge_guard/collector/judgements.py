@@ -68,6 +68,10 @@ class Judgement:
     withdraws: int | None = None
     blind: bool = False
 
+    def says(self, who: str, answer: str, label: str | None, blind: bool) -> bool:
+        """Return whether it is this word of this person."""
+        return (self.who, self.answer, self.label, self.blind) == (who, answer, label, blind)
+
 
 class Judgements:
     """Writes and reads judgements; thread-safe.
@@ -88,7 +92,7 @@ class Judgements:
         chance: Callable[[], float] = _CHANCE,
     ) -> None:
         self._store = store
-        self._share = second_share
+        self.second_share = second_share
         self._chance = chance
 
     def add(
@@ -103,7 +107,7 @@ class Judgements:
     ) -> Judgement | None:
         """Return the judgement as it is stored; None where the model gave no such answer.
 
-        The same word of the same person again changes nothing, so a request may be repeated.
+        The newest word said again by the same person changes nothing, so it may be repeated.
 
         Parameters
         ----------
@@ -125,17 +129,13 @@ class Judgements:
             body = connection.scalar(select(events.c.body).where(events.c.id == event))
             if body is None or decode(body.encode(), Event).label is None:
                 return None
-            said = _of(
-                connection,
-                event,
-                and_(judgements.c.who == who, stands_blindly if blind else stands),
-            )
-            if said and (said[-1].answer, said[-1].label) == (answer, label):
+            said = _of(connection, event, stands | stands_blindly)
+            if said and said[-1].says(who, answer, label, blind):
                 return said[-1]
             row = {"event_id": event, "who": who, "answer": answer, "label": label}
             added = _insert(connection, row | {"blind": blind, "request": request})
             look = _close(connection, event, 2 if blind else 1, added.judged_ms)
-            if look is not None and not blind and self._chance() < self._share:
+            if look is not None and not blind and self._chance() < self.second_share:
                 _draw_second(connection, look, who, added.judged_ms)
             return added
 

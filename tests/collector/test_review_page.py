@@ -245,3 +245,22 @@ def test_unfit_requests_are_refused(plant: Plant) -> None:
     assert post(plant, "answers", request=key, item=10**9, answer="right") == 404
     assert post(plant, "undo", request=key, of=key, holder=key) == 404
     assert post(plant, "settle", request=key, event=10**9, answer="right") == 404
+
+
+def test_the_agreement_page_asks_for_a_second_person(plant: Plant) -> None:
+    plant.open("/review/agreement")
+    plant.browser.wait("document.body.innerText.includes('This needs a second person')")
+    assert "5.0 % of all judged frames" in plant.browser.text()
+    for size in ((1440, 900), (390, 844)):
+        plant.browser.resize(*size)
+        assert plant.browser.overflow() == []
+    plant.browser.resize(1440, 900)
+
+
+def test_words_are_taken_back_on_the_event_page(plant: Plant) -> None:
+    event = max(words(plant))
+    plant.open(f"/event/{event}")
+    plant.browser.wait("window.did_handshake === true")
+    plant.browser.evaluate("document.querySelector('.take-back').click()")
+    plant.browser.wait("document.querySelector('.judgement-list').innerText.includes('taken back')")
+    assert [answer for answer, _ in words(plant)[event]][-1] == "withdrawn"

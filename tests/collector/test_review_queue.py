@@ -371,3 +371,13 @@ def test_deleting_an_event_takes_it_out_of_the_queue(store: Store) -> None:
     with store.writing() as connection:
         connection.execute(text(f"DELETE FROM events WHERE id = {event}"))
     assert ReviewQueue(store).progress("").left == 0
+
+
+def test_who_repeats_themselves_after_somebody_else_is_heard(store: Store) -> None:
+    words = Judgements(store, second_share=0.0)
+    event = flag(store, Reporter())
+    first = words.add(event, "right", "Anna")
+    assert words.add(event, "right", "Anna") == first
+    words.add(event, "wrong", "Bo")
+    assert words.add(event, "right", "Anna") != first
+    assert Queries(store.engine).events(1)[0].judged == "right"

@@ -8,6 +8,7 @@ from nicegui import ui
 
 from edge_guard.collector.queries import Kind
 from edge_guard.collector.review.queue import Only
+from edge_guard.collector.web.agreed import agreed
 from edge_guard.collector.web.detail import detail
 from edge_guard.collector.web.device import device_page
 from edge_guard.collector.web.listing import listing
@@ -51,6 +52,10 @@ def register(site: Site) -> None:
         reason: str | None = None,
     ) -> None:
         await review(site, Only(line, _bounded(device), stream, reason))
+
+    @ui.page("/review/agreement")
+    async def agreement_page() -> None:
+        await agreed(site)
 
     @ui.page("/event/{event_id}")
     async def event(event_id: int) -> None:

@@ -184,7 +184,10 @@ def _judge(
 def _settle(site: Site, who: Person, settling: Settling) -> dict[str, Any]:
     if site.queries.event(settling.event) is None:
         raise HTTPException(404, f"there is no event {settling.event}")
-    return _judge(site, who, settling.event, settling)
+    word = _judge(site, who, settling.event, settling)
+    details = {"answer": settling.answer, "label": settling.label}
+    site.trail.note(who, "settle", f"event {settling.event}", details)
+    return word
 
 
 def _undo(site: Site, who: Person, undoing: Undoing) -> dict[str, Any]:
