@@ -39,6 +39,8 @@ class OutputCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     labels: tuple[str, ...] | str = ()
     """The labels in index order, or the path of a text file with one a line."""
     decoder: str | None = None
+    threshold: float = 0.25
+    """Score from which on a detector's box is its answer."""
 
 
 class TapsCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,6 +100,10 @@ def _check_values(card: Card, path: Path) -> None:
             )
     if 0.0 in card.input.std:
         raise CardError(f"{path}: [input] std = {list(card.input.std)}", "std must not be zero")
+    if not 0.0 < card.output.threshold < 1.0:
+        raise CardError(
+            f"{path}: [output] threshold = {card.output.threshold}", "give a score between 0 and 1"
+        )
     if card.output.decoder is not None and card.output.task != "detect":
         raise CardError(
             f'{path}: [output] decoder = "{card.output.decoder}" with task = "{card.output.task}"',

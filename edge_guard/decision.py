@@ -16,7 +16,7 @@ from edge_guard.gate.spec import OF_LIGHT
 from edge_guard.guards import patch
 from edge_guard.manifest import Manifest
 from edge_guard.tightening import Tightened
-from edge_guard.types import Array, Box, Doubles, Image, Reason
+from edge_guard.types import Array, Box, Detection, Doubles, Image, Reason
 
 _LOUD = 3
 """How many guards a flagged frame's reasons name, one for each thing they speak of."""
@@ -52,6 +52,9 @@ class Scored:
         NaN where a score is not finite.
     confidence : float or None
     label_index : int or None
+    answer : str or None
+        A detector's answer in a word.
+    detections : tuple of Detection
     """
 
     scores: Doubles
@@ -59,6 +62,8 @@ class Scored:
     p_value: float
     confidence: float | None
     label_index: int | None
+    answer: str | None = None
+    detections: tuple[Detection, ...] = ()
 
 
 class Decision:

@@ -8,6 +8,7 @@ import msgspec
 
 from edge_guard.backends.spec import Runtime, TapPlan
 from edge_guard.card import Card
+from edge_guard.detection.spec import DetectionSpec
 from edge_guard.drift.spec import DriftSpec
 from edge_guard.gate.spec import GateSpec
 from edge_guard.publish.messages import AccuracyBasis
@@ -303,5 +304,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """None: the references hold too few labels, or the bundle is of an earlier version."""
     trials: tuple[str, ...] = ("dead", "foreign")
     """Spoilt pictures that the bundle did not accept when it was made: its self-test."""
+    detection: DetectionSpec | None = None
+    """None: the model is no detector."""
     retuned: Retuned | None = None
     """None: it was calibrated, not retuned."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -20,6 +21,7 @@ from edge_guard.backends.preprocess import Preprocess, decode_image
 from edge_guard.bundle import Bundle
 from edge_guard.confidence import ConfidenceMeter
 from edge_guard.decision import Decision, Scored, located
+from edge_guard.detection.detector import Detector, frame_confidence
 from edge_guard.drift.model import read_model
 from edge_guard.errors import BundleError, EdgeGuardError
 from edge_guard.explain import Explainer
@@ -88,7 +90,12 @@ class Pipeline:
             ConfidenceMeter(
                 manifest.confidence, manifest.plan, manifest.guards.views, bundle.arrays
             )
-            if manifest.confidence
+            if manifest.confidence and not manifest.detection
+            else None
+        )
+        self._detector = (
+            Detector(manifest.detection, manifest.plan, manifest.labels, manifest.card.input.resize)
+            if manifest.detection
             else None
         )
         self._scorer = build_scorer(manifest.plan, manifest.guards, bundle.arrays)
@@ -189,7 +196,7 @@ class Pipeline:
         """
         seen = self._meter.measure(image)
         self._preprocess(image, self._backend.tensor)
-        return self._score(self._backend.run(), seen)
+        return self._score(self._backend.run(), seen, image.shape[:2])
 
     def _new_gate(self) -> InputGate:
         return InputGate(self.manifest.gate, gate_arrays(self._bundle.arrays), live=self._live)
@@ -219,7 +226,7 @@ class Pipeline:
         prepared = time.perf_counter()
         outputs = self._backend.run()
         ran = time.perf_counter()
-        scored = self._score(outputs, seen)
+        scored = self._score(outputs, seen, image.shape[:2])
         reasons = (self._rehearsed or self._decision).reasons(image, seen, found, scored)
         heat = self._heat(image) if reasons else None
         place = region(heat) if heat else None
@@ -231,7 +238,7 @@ class Pipeline:
         index = scored.label_index
         return Result(
             verdict=Verdict.REVIEW if reasons else Verdict.ACCEPT,
-            label=None if index is None else self.label(index),
+            label=scored.answer if index is None else self.label(index),
             label_index=index,
             confidence=scored.confidence,
             p_value=scored.p_value if math.isfinite(scored.fused) else None,
@@ -245,13 +252,14 @@ class Pipeline:
             ),
             heat=heat,
             nearest=self._explainer.nearest(self._indices) if reasons else (),
+            detections=scored.detections,
         )
 
     def label(self, index: int) -> str:
         """Return a class in words."""
         return answer_in_words(self.manifest.labels, index)
 
-    def _score(self, outputs: Outputs, seen: Measurement) -> Scored:
+    def _score(self, outputs: Outputs, seen: Measurement, frame: tuple[int, int]) -> Scored:
         self._scorer.score(
             outputs.logits, outputs.taps, seen.statistics, self._values, self._indices
         )
@@ -260,13 +268,24 @@ class Pipeline:
         confidence = float(self._values[k + 2])
         if self._confidence:
             confidence = self._confidence.measure(outputs, seen.statistics)
-        return Scored(
+        scored = Scored(
             scores=self._values[:k].copy(),
             fused=float(self._values[k]),
             p_value=float(self._values[k + 1]),
             confidence=confidence if math.isfinite(confidence) else None,
             label_index=top if top >= 0 else None,
         )
+        return scored if self._detector is None else self._detected(scored, outputs, frame)
+
+    def _detected(self, scored: Scored, outputs: Outputs, frame: tuple[int, int]) -> Scored:
+        """Return the same with a detector's boxes; not finite where they cannot be read."""
+        assert self._detector is not None
+        seen = self._detector.read(outputs, frame)
+        if seen is None:
+            return replace(scored, fused=math.nan, p_value=math.nan)
+        spec = self.manifest.confidence
+        confidence = frame_confidence(spec, seen) if spec else None
+        return replace(scored, confidence=confidence, answer=seen.label, detections=seen.boxes)
 
     def _heat(self, image: Image) -> Heat | None:
         """Return where the last scored frame is unlike the references."""

@@ -18,6 +18,7 @@ from edge_guard.drift.summary import Window
 from edge_guard.errors import EdgeGuardError
 from edge_guard.publish.messages import (
     HEAT_UNIT,
+    MOST_DETECTIONS,
     MOST_HEAT_SIDE,
     MOST_RESEMBLED,
     MOST_RESEMBLED_BYTES,
@@ -241,6 +242,7 @@ class Reporter:
                 bundle=self._bundle,
                 image=image,
                 image_dropped=lost,
+                detections=result.detections[:MOST_DETECTIONS],
                 heatmap=None if result.heat is None else heat_grid(result.heat),
                 nearest=tuple(_resembled(like) for like in result.nearest[:MOST_RESEMBLED]),
                 sampled=drawn.sampled,

@@ -81,11 +81,14 @@ class Outputs:
         Pre-softmax tensor, C values, as stored; None where the task has none.
     taps : tuple of Array
         One array a tap, in the order of the bundle's tap plan, as stored.
+    answers : tuple of Array
+        A detector's outputs after ``main``, as stored.
     """
 
     main: Array
     logits: Array | None
     taps: tuple[Array, ...]
+    answers: tuple[Array, ...] = ()
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -119,6 +122,28 @@ class Timing(msgspec.Struct, frozen=True):
     preprocess: float = 0.0
     model: float = 0.0
     guards: float = 0.0
+
+
+class Detection(msgspec.Struct, frozen=True):
+    """One thing that a detector has found.
+
+    Attributes
+    ----------
+    label : str
+    label_index : int
+    score : float
+        The model's own, 0 to 1.
+    confidence : float or None
+        Calibrated probability that the box is right, 0 to 1; None without labelled references.
+    box : Box
+        In px of the frame.
+    """
+
+    label: str
+    label_index: int
+    score: float
+    confidence: float | None
+    box: Box
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +247,8 @@ class Result:
     nearest : tuple of Nearest
         Up to three different references that a flagged frame resembles; empty for accepted and
         invalid frames.
+    detections : tuple of Detection
+        What a detector has found, best first; empty for other tasks.
     """
 
     verdict: Verdict
@@ -234,6 +261,7 @@ class Result:
     timing_us: Timing = field(default_factory=Timing)
     heat: Heat | None = None
     nearest: tuple[Nearest, ...] = ()
+    detections: tuple[Detection, ...] = ()
 
     def heatmap(self) -> Floats | None:
         """Return how unlike the references each pixel is, computed at each call.

@@ -44,6 +44,8 @@ class Graph:
         From every other name of an activation to its name in ``nodes``.
     quantized_input : TensorSpec or None
         The input as integers: itself, or what the model first makes of a float input.
+    answers : tuple of TensorSpec
+        The outputs after the first that can be given out.
     """
 
     kind: Kind
@@ -53,6 +55,7 @@ class Graph:
     tensors: Mapping[str, TensorSpec]
     aliases: Mapping[str, str]
     quantized_input: TensorSpec | None
+    answers: tuple[TensorSpec, ...] = ()
 
     @cached_property
     def producers(self) -> dict[str, Node]:

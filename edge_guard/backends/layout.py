@@ -129,4 +129,5 @@ def planned_outputs(plan: TapPlan, arrays: Mapping[str, Array], main: Array, nam
         main=planned(plan.main),
         logits=None if plan.logits is None else planned(plan.logits),
         taps=tuple(planned(spec) for spec in plan.taps),
+        answers=tuple(planned(spec) for spec in plan.answers),
     )

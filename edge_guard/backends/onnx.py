@@ -56,6 +56,7 @@ class OnnxBackend:
         self._outputs = planned_outputs(
             self.plan, dict(zip(names, results, strict=True)), results[0], name
         )
+        self.given = (self.plan.main, *self.plan.answers)
         self._session: Any = session
         self._binding = session.io_binding()
         for bind, tensors in (
@@ -181,7 +182,7 @@ def _compute(session: Any, names: list[str], feed: dict[str, Array], name: str) 
 
 def _planned_names(plan: TapPlan) -> list[str]:
     logits = [] if plan.logits is None else [plan.logits.name]
-    return [*logits, *(tap.name for tap in plan.taps)]
+    return [*logits, *(spec.name for spec in (*plan.taps, *plan.answers))]
 
 
 def _bare_plan(fed: TensorSpec, output: str, main: Array, name: str) -> TapPlan:

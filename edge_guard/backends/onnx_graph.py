@@ -43,8 +43,8 @@ def read_graph(model: bytes, fed: TensorSpec, name: str) -> Graph:
     """
     proto = _parse(model, name)
     reader = _Reader(proto.graph, fed.name, channels_last=fed.channels_last)
-    main = proto.graph.output[0].name
-    names = dict.fromkeys([main, *(out for node in reader.nodes for out in node.outputs)])
+    main, *more = (output.name for output in proto.graph.output)
+    names = dict.fromkeys([main, *more, *(out for node in reader.nodes for out in node.outputs)])
     arrays = observe(_with_outputs(proto, dict.fromkeys(names)), list(names), name)
     tensors = {key: spec for key in arrays if (spec := reader.spec(key, arrays[key], name))}
     if main not in tensors:
@@ -62,6 +62,7 @@ def read_graph(model: bytes, fed: TensorSpec, name: str) -> Graph:
         tensors=tensors,
         aliases=reader.aliases,
         quantized_input=integers,
+        answers=tuple(tensors[name] for name in more if name in tensors),
     )
 
 

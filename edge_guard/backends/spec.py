@@ -60,6 +60,8 @@ class TapPlan(msgspec.Struct, frozen=True):
     taps : tuple of TensorSpec
         Inner tensors, shallow to deep. The last one is the penultimate feature where one exists
         (a vector: height = width = 1; for an ``embed`` model it is ``main`` itself).
+    answers : tuple of TensorSpec
+        A detector's outputs after ``main``, in the model's order.
     """
 
     input: TensorSpec
@@ -67,6 +69,7 @@ class TapPlan(msgspec.Struct, frozen=True):
     logits: TensorSpec | None
     probabilities: bool
     taps: tuple[TensorSpec, ...]
+    answers: tuple[TensorSpec, ...] = ()
 
 
 class Runtime(msgspec.Struct, frozen=True):
@@ -98,6 +101,8 @@ class Backend(Protocol):
     runtime: Runtime
     input: TensorSpec
     plan: TapPlan
+    given: tuple[TensorSpec, ...]
+    """The model's own outputs that can be given out."""
     tensor: Array
     """The input tensor, reused: (H, W, C) or (C, H, W) as ``input`` says; preprocess writes it."""
 

@@ -81,6 +81,7 @@ class _Source:
             logits=logits,
             probabilities=probabilities,
             taps=tuple(taps),
+            answers=self.graph.answers if self.card.output.task == "detect" else (),
         )
         wanted = {spec.name: spec for spec in ([logits] if logits else []) + list(plan.taps)}
         wanted.pop(main.name, None)
@@ -166,7 +167,7 @@ def read_graph(model: bytes, loaded: Backend, name: str) -> Graph:
     with model_errors(name, "the network cannot be read", "export or copy the model again"):
         if loaded.runtime.backend == "onnxruntime":
             return onnx_graph.read_graph(model, loaded.input, name)
-        return tflite_graph.read_graph(model, name)
+        return tflite_graph.read_graph(model, loaded.given, name)
 
 
 def _logits(graph: Graph, head: Head, card: Card) -> tuple[TensorSpec | None, bool]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -61,6 +63,7 @@ class TfliteBackend:
                 f"{name}: the input is not the planned {self.plan.input.name!r}",
                 "calibrate again: plan and model do not belong together",
             )
+        self.given = tuple(_specs(given, name))
         arrays = {detail["name"]: _view(interpreter, detail) for detail in reversed(given)}
         self._outputs = planned_outputs(self.plan, arrays, _view(interpreter, given[0]), name)
 
@@ -118,6 +121,13 @@ def _spec(detail: dict[str, Any], name: str) -> TensorSpec:
         scale=float(scale) or 1.0,
         zero_point=int(zero_point),
     )
+
+
+def _specs(details: list[dict[str, Any]], name: str) -> Iterator[TensorSpec]:
+    """Specs of the outputs that can be given out: a detector's number of boxes need not."""
+    for detail in details:
+        with suppress(ModelError):
+            yield _spec(detail, name)
 
 
 class _Memory:

@@ -42,8 +42,16 @@ _QUANTIZE = ("QUANTIZE", "DEQUANTIZE")
 _OUTPUTS_FIELD = 2  # of the table SubGraph: tensors, inputs, outputs, operators, name
 
 
-def read_graph(model: bytes, name: str) -> Graph:
+def read_graph(model: bytes, given: Sequence[TensorSpec], name: str) -> Graph:
     """Return the first subgraph of a model that an interpreter has loaded, hence verified.
+
+    Parameters
+    ----------
+    model : bytes
+    given : sequence of TensorSpec
+        Its outputs as the interpreter tells them: the file need not know their sizes.
+    name : str
+        What errors call the model.
 
     Raises
     ------
@@ -70,8 +78,9 @@ def read_graph(model: bytes, name: str) -> Graph:
         for spec in _activations(subgraph, names, name)
         if spec.name not in repeated and not (spec.name in untold and spec.height > 1)
     }
-    fed, given = names[subgraph.Inputs(0)], names[subgraph.Outputs(0)]
-    for required in (fed, given):
+    tensors |= {spec.name: spec for spec in given}
+    fed, main = names[subgraph.Inputs(0)], names[subgraph.Outputs(0)]
+    for required in (fed, main):
         if required not in tensors:
             raise ModelError(
                 f"{name}: tensor {required!r} is not float32, int8 or uint8 with batch size 1",
@@ -82,7 +91,8 @@ def read_graph(model: bytes, name: str) -> Graph:
         kind="tflite",
         input=spec,
         quantized_input=None if spec.dtype == "float32" else spec,
-        main=given,
+        main=main,
+        answers=tuple(one for one in given if one.name != main),
         nodes=nodes,
         tensors=tensors,
         aliases=aliases,

@@ -45,6 +45,7 @@ from edge_guard.publish.messages.command import (
 )
 from edge_guard.publish.messages.event import (
     HEAT_UNIT,
+    MOST_DETECTIONS,
     MOST_HEAT_SIDE,
     MOST_RESEMBLED,
     MOST_RESEMBLED_BYTES,
@@ -67,6 +68,7 @@ __all__ = [
     "LONGEST_SHELVING_S",
     "MOST_BUNDLE_BYTES",
     "MOST_COMMAND_BYTES",
+    "MOST_DETECTIONS",
     "MOST_HEAT_SIDE",
     "MOST_RESEMBLED",
     "MOST_RESEMBLED_BYTES",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from edge_guard.publish.messages.stamp import Stamp
-from edge_guard.types import Reason, Timing, Verdict
+from edge_guard.types import Detection, Reason, Timing, Verdict
 
 HEAT_UNIT = 64
 """What a heat grid writes for 1."""
@@ -13,6 +13,9 @@ MOST_HEAT_SIDE = 32
 """Cells along a side of a heat grid."""
 MOST_RESEMBLED, MOST_RESEMBLED_BYTES = 3, 3000
 """References that an event names, and bytes of each one's picture."""
+
+MOST_DETECTIONS = 100
+"""Boxes that an event tells, the best."""
 
 
 class ImageReference(msgspec.Struct, frozen=True):
@@ -69,6 +72,8 @@ class Event(Stamp, frozen=True, kw_only=True):
     image: ImageReference | None
     image_dropped: str | None = None
     """Why the picture will never come, when the spool had to give it up."""
+    detections: tuple[Detection, ...] = ()
+    """What a detector has found, best first, at most `MOST_DETECTIONS`; empty for other tasks."""
     heatmap: HeatGrid | None = None
     """None for frames that the model did not see, and for models without feature maps."""
     nearest: tuple[Resembled, ...] = ()

@@ -1,0 +1,140 @@
+"""The boxes of one frame, and how far they can be trusted.
+
+A frame's boxes are right when they are all there is and each is in its place. What speaks against
+that is a candidate near the threshold: the next picture of the same part may have it on the other
+side. So the frames are ordered by
+
+    x = min over candidates of |ln odds(score) − ln odds(threshold)|
+
+and labelled references map x to the probability that all boxes are right, as a classifier's
+ranking score is mapped (`edge_guard.confidence`).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from edge_guard.backends.geometry import Mode, covered
+from edge_guard.backends.spec import TapPlan, TensorSpec
+from edge_guard.confidence import LIMIT, to_confidence
+from edge_guard.detection.decode import FLOOR, Candidates, decode
+from edge_guard.detection.spec import DetectionSpec
+from edge_guard.manifest import ConfidenceSpec, answer_in_words
+from edge_guard.types import Array, Box, Detection, Doubles, Floats, Outputs
+
+NOTHING = "nothing"
+"""The answer to a frame without boxes."""
+
+
+class Seen(NamedTuple):
+    """What a detector says of one frame.
+
+    Attributes
+    ----------
+    boxes : tuple of Detection
+        Its answer, best first.
+    clearance : float
+        x.
+    """
+
+    boxes: tuple[Detection, ...]
+    clearance: float
+
+    @property
+    def label(self) -> str:
+        """The answer in a word: the label of the best box."""
+        return self.boxes[0].label if self.boxes else NOTHING
+
+
+class Detector:
+    """Reads a detector's outputs.
+
+    Parameters
+    ----------
+    spec : DetectionSpec
+    plan : TapPlan
+    labels : tuple of str
+    mode : str
+        How frames become the model's input.
+    """
+
+    def __init__(
+        self, spec: DetectionSpec, plan: TapPlan, labels: tuple[str, ...], mode: Mode
+    ) -> None:
+        self._spec, self._plan, self._labels = spec, plan, labels
+        self._mode: Mode = mode
+
+    def read(self, outputs: Outputs, frame: tuple[int, int]) -> Seen | None:
+        """Return what one run says of a frame of (rows, columns); None where it is not finite."""
+        target = self._plan.input
+        answers = real_answers(outputs, self._plan)
+        found = decode(self._spec, answers, target.height, target.width)
+        if found is None:
+            return None
+        area = covered(self._mode, frame, target.height, target.width)
+        corners = _in_frame(found.corners, area, target, frame)
+        sure = np.flatnonzero(found.scores >= self._spec.threshold)
+        boxes = [self._detection(found, corners, int(row)) for row in sure]
+        boxes = [box for box in boxes if box.box[2] > 0 and box.box[3] > 0]
+        return Seen(tuple(boxes), clearance(found.scores, self._spec.threshold))
+
+    def _detection(self, found: Candidates, corners: Doubles, row: int) -> Detection:
+        score, index = float(found.scores[row]), int(found.classes[row])
+        confidence = None
+        if self._spec.box_knots:
+            odds = np.array([log_odds(score)])
+            confidence = float(to_confidence(odds, self._spec.box_knots)[0])
+        label = answer_in_words(self._labels, index)
+        return Detection(label, index, score, confidence, _box(corners[row]))
+
+
+def real_answers(outputs: Outputs, plan: TapPlan) -> list[Floats]:
+    """Return the model's own outputs as real numbers."""
+    stored = ((outputs.main, plan.main), *zip(outputs.answers, plan.answers, strict=True))
+    return [_real(array, spec) for array, spec in stored]
+
+
+def frame_confidence(spec: ConfidenceSpec, seen: Seen) -> float:
+    """Return the probability that all of a frame's boxes are right, and no others are missing."""
+    return float(to_confidence(np.array([seen.clearance]), spec.knots)[0])
+
+
+def clearance(scores: Doubles, threshold: float) -> float:
+    """Return how far the nearest candidate is from the threshold, in ln of the odds."""
+    limit = log_odds(threshold)
+    distances = [abs(log_odds(float(score)) - limit) for score in scores]
+    return min([*distances, limit - log_odds(FLOOR)] if limit > log_odds(FLOOR) else distances)
+
+
+def log_odds(score: float) -> float:
+    """Return ln of the odds of a score, within ±`LIMIT`."""
+    if not 0.0 < score < 1.0:
+        return LIMIT if score >= 1.0 else -LIMIT
+    return max(-LIMIT, min(LIMIT, math.log(score / (1.0 - score))))
+
+
+def _real(array: Array, spec: TensorSpec) -> Floats:
+    if spec.dtype == "float32":
+        return array
+    return (array.astype(np.float32) - np.float32(spec.zero_point)) * np.float32(spec.scale)
+
+
+def _in_frame(
+    corners: Doubles,
+    area: tuple[float, float, float, float],
+    target: TensorSpec,
+    frame: tuple[int, int],
+) -> Doubles:
+    """Return the corners in px of the frame, inside of it."""
+    x, y, width, height = area
+    across, down = width / target.width, height / target.height
+    moved = corners * [across, down, across, down] + [x, y, x, y]
+    return np.clip(moved, 0, [frame[1], frame[0], frame[1], frame[0]])
+
+
+def _box(corners: Doubles) -> Box:
+    left, top, right, bottom = (round(float(value)) for value in corners)
+    return left, top, right - left, bottom - top
