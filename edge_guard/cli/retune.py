@@ -124,11 +124,12 @@ def _tell(
 ) -> None:
     from edge_guard.retune.words import certified_in_words, consequence, labels_in_words
 
-    output.record({"type": "retune", **_record(frames, outcome, wishes)})
+    words = certified_in_words(outcome, wishes)
+    output.record({"type": "retune", "words": words, **_record(frames, outcome, wishes)})
     output.text(labels_in_words(frames))
     output.text(f"now: {consequence(outcome.now, per_shift, wishes)}")
     certified = outcome.findings.best is not None
-    output.text(certified_in_words(outcome, wishes), color="green" if certified else "yellow")
+    output.text(words, color="green" if certified else "yellow")
     if outcome.then is not None:
         output.text(f"then: {consequence(outcome.then, per_shift, wishes)}")
 

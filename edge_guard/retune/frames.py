@@ -151,12 +151,25 @@ def read_labels(path: Path) -> Frames:
         raise ReferencesError(f"labels {path} cannot be read ({cause})", "check the file") from None
 
 
-def write_labels(frames: Iterable[Mapping[str, object]], path: Path) -> None:
-    """Write the file that `read_labels` reads; rows have the keys `COLUMNS`."""
+def write_labels(frames: Iterable[Frame], path: Path) -> None:
+    """Write the file that `read_labels` reads."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
-        writer.writerows(frames)
+        writer.writerows(_row(frame) for frame in frames)
+
+
+def _row(frame: Frame) -> dict[str, object]:
+    """Return a frame as a line; why the guards stopped it is not kept."""
+    return {
+        "event_id": frame.event_id,
+        "occurred_ms": frame.occurred_ms,
+        "verdict": "accept" if frame.accepted else "review",
+        "reason": "" if frame.accepted else "confidence" if frame.open else "guards",
+        "confidence": "" if math.isnan(frame.confidence) else repr(frame.confidence),
+        "sampled": "" if frame.sampled is None else repr(frame.sampled),
+        "answer": frame.answer,
+    }
 
 
 def _frame(row: Mapping[str, str | None], where: str) -> Frame:

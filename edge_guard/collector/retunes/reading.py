@@ -13,14 +13,14 @@ from edge_guard.collector.schema import devices, events, judgements, newest_word
 from edge_guard.collector.store import Store
 from edge_guard.config import load_collector_config
 from edge_guard.errors import ConfigError
-from edge_guard.publish.messages import Event, decode
+from edge_guard.publish.messages import Event, State, decode
 from edge_guard.retune.frames import Frame, Frames, gathered, is_open
 
 MOST_FRAMES = 50_000
 """Frames that a retune reads, the newest."""
 
 
-def frames_of(connection: Connection, device: int, stream: str, bundle: str) -> Frames:
+def frames_of(connection: Connection, device: int, stream: str, bundle: str) -> list[Frame]:
     """Return a stream's drawn or judged frames under a bundle, with people's newest word.
 
     Parameters
@@ -32,7 +32,7 @@ def frames_of(connection: Connection, device: int, stream: str, bundle: str) -> 
         Its id; frames of other bundles do not count.
     """
     rows = connection.execute(_query(device, stream)).all()
-    return gathered(frame for row in rows if (frame := _frame(row, bundle)) is not None)
+    return [frame for row in rows if (frame := _frame(row, bundle)) is not None]
 
 
 def frames_of_config(config: Path, device: str, stream: str, bundle: str) -> Frames:
@@ -56,9 +56,27 @@ def frames_of_config(config: Path, device: str, stream: str, bundle: str) -> Fra
                     f"{len(found)} devices in this database are called {device!r}",
                     "name one with --device",
                 )
-            return frames_of(connection, found[0], stream, bundle)
+            return gathered(frames_of(connection, found[0], stream, bundle))
     finally:
         store.close()
+
+
+def bundle_of(connection: Connection, device: int, stream: str) -> str | None:
+    """Return the id of the bundle that a stream runs: by its device's state, else by the newest
+    event; None: nothing is known of the stream."""
+    text = connection.scalar(select(devices.c.state).where(devices.c.id == device))
+    if text:
+        for one in decode(text.encode(), State).streams:
+            if one.name == stream and one.bundle:
+                return one.bundle
+    newest = (
+        select(events.c.body)
+        .where(events.c.device_id == device, events.c.stream == stream)
+        .order_by(events.c.id.desc())
+        .limit(1)
+    )
+    body = connection.scalar(newest)
+    return decode(body.encode(), Event).bundle if body else None
 
 
 def _query(device: int, stream: str) -> Select[tuple[str, int, str | None]]:
