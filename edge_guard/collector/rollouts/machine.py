@@ -79,9 +79,10 @@ def advance(rollout: Rollout, seen: Mapping[int, Seen], now_ms: int) -> Rollout:
     return _fill(_next_stage(moved, now_ms), seen, now_ms) if moved.status == "running" else moved
 
 
-def wanted(rollout: Rollout) -> int:
-    """Return how many streams the present stage reaches."""
-    return max(1, ceil(rollout.plan.stages[rollout.stage].share * len(rollout.targets)))
+def wanted(rollout: Rollout, stage: int | None = None) -> int:
+    """Return how many streams a stage reaches, the present one by default."""
+    position = rollout.stage if stage is None else stage
+    return max(1, ceil(rollout.plan.stages[position].share * len(rollout.targets)))
 
 
 def _bad(before: Rollout, after: Rollout) -> Target | None:

@@ -20,7 +20,8 @@ class Frame:
     ----------
     site : Site
     page : str
-        ``plant``, ``review`` or ``frames``: which entry of the menu is the present one.
+        ``plant``, ``review``, ``rollouts`` or ``frames``: which entry of the menu is the
+        present one.
     on_news : callable, optional
         Gets what changed since the last heartbeat; first of all everything.
     """
@@ -37,6 +38,7 @@ class Frame:
             with box("head-menu", "nav"):
                 link("Plant", "/", "menu is-here" if page == "plant" else "menu")
                 link("Review", "/review", "menu is-here" if page == "review" else "menu")
+                link("Rollouts", "/rollouts", "menu is-here" if page == "rollouts" else "menu")
                 link("Flagged frames", "/events", "menu is-here" if page == "frames" else "menu")
             with box("head-link"):
                 ui.label("broker").classes("head-label")
