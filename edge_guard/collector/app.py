@@ -9,7 +9,9 @@ from pathlib import Path
 
 from edge_guard.collector.bundles import BundleStore
 from edge_guard.collector.commands import Commands
+from edge_guard.collector.datasets import Datasets
 from edge_guard.collector.feed import Feed
+from edge_guard.collector.history import History
 from edge_guard.collector.ingest import Ingest
 from edge_guard.collector.judgements import Judgements
 from edge_guard.collector.link import Link, LinkStatus
@@ -17,11 +19,17 @@ from edge_guard.collector.people.house import People
 from edge_guard.collector.pictures import PictureStore
 from edge_guard.collector.queries import Queries
 from edge_guard.collector.receipts import Receipts
+from edge_guard.collector.repeats import Repeats
 from edge_guard.collector.retention import Retention
+from edge_guard.collector.retunes.work import Retunes
 from edge_guard.collector.review.labels import Labels
 from edge_guard.collector.review.queue import ReviewQueue
+from edge_guard.collector.rollouts import Conductor, Rollouts
 from edge_guard.collector.store import Store
 from edge_guard.collector.trail import Trail
+from edge_guard.collector.webhooks.deliveries import Deliveries
+from edge_guard.collector.webhooks.outbox import Outbox
+from edge_guard.collector.webhooks.sender import Sender
 from edge_guard.config import CollectorConfig
 from edge_guard.errors import ConfigError, StoreError, missing_extra
 
@@ -53,7 +61,8 @@ class Collector:
             raise missing_extra(error.name or "nicegui", "collector") from error
         mqtt, name = config.mqtt, config.collector.id
         pictures = PictureStore(config.store.frames)
-        self._store = Store(config.store.url, pictures)
+        self._store = Store(config.store.url, pictures, Outbox(config.webhook))
+        self._sender = self._webhooks(config)
         trail = Trail(self._store)
         people = self._people(trail, config)
         queries = Queries(self._store.engine)
@@ -63,6 +72,10 @@ class Collector:
         commands = Commands(self._store, mqtt.prefix, self._link.publish)
         self._retention = Retention(self._store, config.retention, self.feed)
         self._ingest = Ingest(self._store, self.feed, receipts, mqtt.prefix, commands)
+        bundles = BundleStore(Path(config.store.frames) / "bundles")
+        self._retunes = Retunes(self._store, bundles, trail)
+        rollouts = Rollouts(self._store, trail, commands, bundles)
+        self._conductor = Conductor(rollouts)
         site = Site(
             title=config.web.title,
             queries=queries,
@@ -70,12 +83,18 @@ class Collector:
             pictures=pictures,
             judgements=Judgements(self._store),
             commands=commands,
-            bundles=BundleStore(Path(config.store.frames) / "bundles"),
-            people=people,
-            trail=trail,
+            datasets=Datasets(self._store, pictures, trail, name),
+            bundles=bundles,
+            rollouts=rollouts,
+            retunes=self._retunes,
             store=self._store,
             reviews=ReviewQueue(self._store),
             labels=Labels(self._store),
+            people=people,
+            trail=trail,
+            history=History(self._store.engine),
+            repeats=Repeats(self._store),
+            sender=self._sender,
         )
         self._web = WebServer(config.web, site)
         if people.is_open_to_all:
@@ -86,6 +105,13 @@ class Collector:
     def _people(self, trail: Trail, config: CollectorConfig) -> People:
         try:
             return People(self._store, trail, config.web)
+        except ConfigError:
+            self._store.close()
+            raise
+
+    def _webhooks(self, config: CollectorConfig) -> Sender:
+        try:
+            return Sender(Deliveries(self._store, config.collector.id), config.webhook)
         except ConfigError:
             self._store.close()
             raise
@@ -101,6 +127,8 @@ class Collector:
         self._ingest.start()
         self._retention.start()
         self._link.start(self._ingest.offer)
+        self._sender.start()
+        self._conductor.start()
 
     def run_until(self, ended: Callable[[], bool]) -> None:
         """Return when ``ended()`` is true; it is asked twice a second.
@@ -120,7 +148,10 @@ class Collector:
 
     def stop(self) -> None:
         """Finish the batch at hand and let everything go; what waits stays with the broker."""
+        self._conductor.stop()
+        self._sender.stop()
         self._retention.stop()
+        self._retunes.stop()
         self._ingest.stop()
         self._link.stop()
         self._web.stop()

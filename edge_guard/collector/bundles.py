@@ -59,6 +59,10 @@ class BusyError(Exception):
     """Another upload is under way."""
 
 
+class TooLargeError(BundleError):
+    """The upload is larger than any bundle."""
+
+
 class BundleStore:
     """A folder of bundles; each is written once, whole, and never changed.
 
@@ -161,12 +165,11 @@ class Upload:
 
         Raises
         ------
-        BundleError
-            It is larger than any bundle.
+        TooLargeError
         """
         self.size_bytes += len(piece)
         if self.size_bytes > MOST_BUNDLE_BYTES:
-            raise BundleError("the upload is larger than any bundle")
+            raise TooLargeError(f"a bundle has at most {MOST_BUNDLE_BYTES} bytes")
         self._digest.update(piece)
         self._file.write(piece)
 

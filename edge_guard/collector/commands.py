@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, Select, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -26,6 +26,9 @@ LONGEST_VALID_S = 86_400.0
 _LOOK_S = 1.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 2.0, 30.0
 _MOST_AT_ONCE = 200
+
+
+Outcome = Literal["sent", "expired", "done", "refused", "failed"]
 
 
 class UnknownDeviceError(LookupError):
@@ -59,7 +62,7 @@ class CommandRow:
     reply: Reply | None
 
     @property
-    def outcome(self) -> str:
+    def outcome(self) -> Outcome:
         """``done``, ``refused``, ``failed``, or without an answer ``sent`` or ``expired``."""
         if self.reply is not None:
             return self.reply.outcome
@@ -161,9 +164,13 @@ class Commands:
             row = connection.execute(_query().where(commands.c.command == command_id)).first()
         return None if row is None else _row(row)
 
-    def newest(self, limit: int, device: int | None = None) -> list[CommandRow]:
-        """Return commands, newest first."""
+    def newest(
+        self, limit: int, device: int | None = None, before: int | None = None
+    ) -> list[CommandRow]:
+        """Return commands, newest first; ``before``: only those below this number."""
         query = _query().order_by(commands.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(commands.c.id < before)
         if device is not None:
             query = query.where(commands.c.device_id == device)
         with self._store.engine.connect() as connection:

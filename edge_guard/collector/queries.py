@@ -78,6 +78,8 @@ class AlarmRow:
     device: str
     occurred_ms: int
     alarm: Alarm
+    id: int = 0
+    """Higher = stored later."""
 
 
 class Queries:
@@ -273,7 +275,9 @@ def _event(row: Row[Any]) -> EventRow:
 
 
 def _alarm(row: Row[Any]) -> AlarmRow:
-    return AlarmRow(row.device_id, row.device, row.occurred_ms, decode(row.body.encode(), Alarm))
+    return AlarmRow(
+        row.device_id, row.device, row.occurred_ms, decode(row.body.encode(), Alarm), row.id
+    )
 
 
 def _device(row: Row[Any]) -> DeviceRow:

@@ -17,6 +17,7 @@ from edge_guard.collector.parse import Message
 from edge_guard.collector.pictures import PictureStore
 from edge_guard.collector.schema import migrate
 from edge_guard.collector.transaction import Transaction
+from edge_guard.collector.webhooks.outbox import Outbox
 from edge_guard.errors import ConfigError, StoreError, missing_extra
 
 _PRAGMAS = (
@@ -41,6 +42,8 @@ class Store:
     url : str
         ``sqlite:///collector.sqlite`` or ``postgresql://user@host/database``.
     pictures : PictureStore
+    outbox : Outbox, optional
+        Hears what webhooks are to be told; left out: they are told nothing.
 
     Raises
     ------
@@ -50,8 +53,9 @@ class Store:
         ``url`` is none.
     """
 
-    def __init__(self, url: str, pictures: PictureStore) -> None:
+    def __init__(self, url: str, pictures: PictureStore, outbox: Outbox | None = None) -> None:
         self.pictures = pictures
+        self.outbox = outbox or Outbox()
         self.engine = connect(url)
         try:
             with failing(url), self.writing() as connection:

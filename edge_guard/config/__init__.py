@@ -26,6 +26,7 @@ from edge_guard.config.loading import find_problems, load_collector_config, load
 from edge_guard.config.mqtt import MqttTable, TlsTable
 from edge_guard.config.sparkplug import SparkplugTable
 from edge_guard.config.values import Table
+from edge_guard.config.webhook import WebhookTable
 
 __all__ = [
     "ALARM_NAMES",
@@ -45,6 +46,7 @@ __all__ = [
     "Table",
     "TlsTable",
     "WebTable",
+    "WebhookTable",
     "find_problems",
     "load_collector_config",
     "load_device_config",

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from edge_guard.config.mqtt import MqttTable
 from edge_guard.config.values import FilePath, Level, Port, Table
+from edge_guard.config.webhook import WebhookTable
 
 
 class StoreTable(Table, frozen=True):
@@ -116,3 +117,4 @@ class CollectorConfig(Table, frozen=True):
     store: StoreTable = StoreTable()
     retention: RetentionTable = RetentionTable()
     web: WebTable = WebTable()
+    webhook: tuple[WebhookTable, ...] = ()

@@ -63,7 +63,8 @@ def load_collector_config(path: str | Path) -> CollectorConfig:
         store = msgspec.structs.replace(store, url=f"{scheme}{mark}{base / file}")
     web = _resolve(config.web, base, "certificate_file", "key_file")
     mqtt = _resolve_mqtt(config.mqtt, base)
-    return msgspec.structs.replace(config, mqtt=mqtt, store=store, web=web)
+    webhooks = tuple(_resolve(webhook, base, "secret_file") for webhook in config.webhook)
+    return msgspec.structs.replace(config, mqtt=mqtt, store=store, web=web, webhook=webhooks)
 
 
 def find_problems(path: Path) -> list[Problem]:

@@ -66,6 +66,7 @@ def mqtt_problems(document: Document) -> Iterator[Problem]:
 def collector_problems(document: Document) -> Iterator[Problem]:
     """Yield what is wrong in a collector's configuration beyond types."""
     yield from mqtt_problems(document)
+    yield from _webhooks(document)
     yield from _certificate(document, ("web",))
     proxies = document.get(("web", "trusted_proxies"))
     for position, proxy in enumerate(proxies if isinstance(proxies, list) else ()):
@@ -74,6 +75,17 @@ def collector_problems(document: Document) -> Iterator[Problem]:
         except ValueError:
             reason = f"{proxy!r} is no IP address or network: write 10.0.0.5 or 10.0.0.0/24"
             yield document.problem(("web", "trusted_proxies", position), reason)
+
+
+def _webhooks(document: Document) -> Iterator[Problem]:
+    webhooks = document.get(("webhook",))
+    seen: set[str] = set()
+    for position in range(len(webhooks) if isinstance(webhooks, list) else 0):
+        url = document.text(("webhook", position, "url"))
+        if url in seen:
+            yield document.problem(("webhook", position, "url"), f"{url!r} is configured twice")
+        seen.add(url or "")
+        yield from _missing_file(document, ("webhook", position, "secret_file"))
 
 
 def _certificate(document: Document, table: Key) -> Iterator[Problem]:

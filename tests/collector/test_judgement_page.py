@@ -144,7 +144,7 @@ def test_unfit_judgements_are_refused(line: Line) -> None:
     assert line.refusal(event, answer="right", who="x" * 129) == 422
     assert line.refusal(event, answer="wrong", label="a\0b") == 422
     assert line.refusal(event, answer="right", colour="blue") == 422
-    assert line.refusal(event, {"Content-Type": "text/plain"}, answer="right") == 422
+    assert line.refusal(event, {"Content-Type": "text/plain"}, answer="right") == 415
     assert line.refusal(event, {"Origin": "http://elsewhere.example"}, answer="right") == 403
     assert line.refusal(event, answer="right", who="x" * 20_000) == 413
     assert line.refusal(10**6, answer="right") == 404

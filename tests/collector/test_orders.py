@@ -138,7 +138,8 @@ def test_a_database_without_commands_gets_them(tmp_path: Path) -> None:
 
 def post(collector: Running, path: str, body: Any, **headers: str) -> tuple[int, Any]:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    request = urllib.request.Request(collector.url + path, data, headers)
+    kind = "application/octet-stream" if path == "/api/bundles" else "application/json"
+    request = urllib.request.Request(collector.url + path, data, {"Content-Type": kind} | headers)
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return answer.status, json.load(answer)

@@ -20,9 +20,9 @@ BUNDLE = MODELS / "demo_line.guard"
 
 
 def post(collector: Running, path: str, body: bytes) -> Any:
-    with urllib.request.urlopen(
-        urllib.request.Request(collector.url + path, body), timeout=30
-    ) as answer:
+    kind = "application/octet-stream" if path == "/api/bundles" else "application/json"
+    request = urllib.request.Request(collector.url + path, body, {"Content-Type": kind})
+    with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 
 

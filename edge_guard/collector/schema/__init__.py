@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edge_guard.collector.schema.columns import metadata
 from edge_guard.collector.schema.datasets import datasets
+from edge_guard.collector.schema.interfaces import answers, outbox
 from edge_guard.collector.schema.migrations import MIGRATIONS, Migration, migrate
 from edge_guard.collector.schema.orders import commands, judgements, replies
 from edge_guard.collector.schema.people import people, sessions, tokens, trail
@@ -20,6 +21,7 @@ from edge_guard.collector.schema.reports import (
     summaries,
 )
 from edge_guard.collector.schema.retention import deletions, discarded
+from edge_guard.collector.schema.retunes import retunes
 from edge_guard.collector.schema.review import newest_word, review_items, stands, stands_blindly
 from edge_guard.collector.schema.rollouts import rollout_targets, rollouts
 
@@ -28,6 +30,7 @@ __all__ = [
     "MIGRATIONS",
     "Migration",
     "alarms",
+    "answers",
     "boots",
     "commands",
     "datasets",
@@ -40,11 +43,13 @@ __all__ = [
     "metadata",
     "migrate",
     "newest_word",
+    "outbox",
     "people",
     "pictures",
     "refusals",
     "replies",
     "results",
+    "retunes",
     "review_items",
     "rollout_targets",
     "rollouts",

@@ -8,10 +8,12 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, func, inspec
 
 from edge_guard.collector.schema.columns import metadata
 from edge_guard.collector.schema.datasets import create_datasets
+from edge_guard.collector.schema.interfaces import create_interfaces
 from edge_guard.collector.schema.orders import commands, judgements, replies
 from edge_guard.collector.schema.people import create_people
 from edge_guard.collector.schema.reports import audited, awaiting, events
 from edge_guard.collector.schema.retention import create_retention
+from edge_guard.collector.schema.retunes import create_retunes
 from edge_guard.collector.schema.review import review_items
 from edge_guard.collector.schema.rollouts import create_rollouts
 from edge_guard.errors import StoreError
@@ -63,6 +65,8 @@ MIGRATIONS: tuple[Migration, ...] = (
     ("0005-retention", create_retention),
     ("0006-reviews", _add_reviews),
     ("0007-rollouts", create_rollouts),
+    ("0008-webhooks", create_interfaces),
+    ("0009-retunes", create_retunes),
     ("0012-awaiting", awaiting.create),
     ("0013-datasets", create_datasets),
 )

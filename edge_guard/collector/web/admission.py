@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from edge_guard.config import WebTable
 from edge_guard.publish.messages import MOST_COMMAND_BYTES
 
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
 
 class KnownHosts:
     """Refuses requests for a host that is not this collector, with status 421.
@@ -52,20 +54,20 @@ class KnownHosts:
 
 
 def of_this_site(request: Request) -> None:
-    """Refuse what a browser sends on behalf of a page of another site."""
-    origin = request.headers.get("origin")
+    """Refuse writes that a browser sends on behalf of a page of another site."""
+    origin = None if request.method in _READS else request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
         raise HTTPException(403, f"orders are not taken from pages of {origin}")
 
 
-async def body_of(request: Request) -> bytes:
-    """Return what was sent, unless it is larger than any order."""
-    body = b""
+async def body_of(request: Request, most_bytes: int = MOST_COMMAND_BYTES) -> bytes:
+    """Return what was sent, unless it is larger than it may be."""
+    body = bytearray()
     async for piece in request.stream():
         body += piece
-        if len(body) > MOST_COMMAND_BYTES:
-            raise HTTPException(413, f"an order has at most {MOST_COMMAND_BYTES} bytes")
-    return body
+        if len(body) > most_bytes:
+            raise HTTPException(413, f"this takes at most {most_bytes} bytes")
+    return bytes(body)
 
 
 def _host(scope: Scope) -> str:

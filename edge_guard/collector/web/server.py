@@ -14,9 +14,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge_guard.collector.web.admission import KnownHosts
-from edge_guard.collector.web.api import interface
+from edge_guard.collector.web.api import PLACE, interface
 from edge_guard.collector.web.gate import Gate
-from edge_guard.collector.web.orders import orders
 from edge_guard.collector.web.pages import register
 from edge_guard.collector.web.reviewing import reviewing
 from edge_guard.collector.web.sign_in import doors
@@ -65,10 +64,9 @@ class WebServer:
         scheme = "https" if config.certificate_file else "http"
         self.url = f"{scheme}://{host}:{self._socket.getsockname()[1]}"
         app = FastAPI(title=f"{config.title} collector", docs_url=None, redoc_url=None)
-        app.include_router(doors(site))
-        app.include_router(interface(site))
-        app.include_router(orders(site))
         app.include_router(reviewing(site))
+        app.include_router(doors(site))
+        app.mount(PLACE, interface(site))
         app.add_middleware(Gate, visits=site.people.visits)
         app.add_middleware(KnownHosts, config=config)
         app.add_middleware(SecurityHeaders)

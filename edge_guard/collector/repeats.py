@@ -1,0 +1,95 @@
+"""Requests that may be repeated: the first answer under a key is kept for a day and given again."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from hashlib import sha256
+
+from sqlalchemy import ColumnElement, delete, update
+
+from edge_guard.collector.rows import insertion
+from edge_guard.collector.schema import answers
+from edge_guard.collector.store import Store
+
+KEPT_MS = 86_400_000
+LONGEST_MS = 60_000
+"""A request that has no answer after so long has lost its collector, and may be made again."""
+
+
+class OtherBodyError(ValueError):
+    """The key was used for another body."""
+
+
+class UnderWayError(RuntimeError):
+    """The same request is being answered at this moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer that was given before."""
+
+    status: int
+    content: bytes
+
+
+class Repeats:
+    """Remembers answers; thread-safe, and common to all collectors of one database.
+
+    Parameters
+    ----------
+    store : Store
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def begin(self, request: str, body: bytes) -> Kept | None:
+        """Return the answer to this request, or None where it is to be answered now.
+
+        Parameters
+        ----------
+        request : str
+            Who asks, what for, and the key.
+        body : bytes
+
+        Raises
+        ------
+        OtherBodyError, UnderWayError
+        """
+        now, digest = time.time_ns() // 1_000_000, sha256(body).hexdigest()
+        row = {"request": _name(request), "body_sha256": digest, "begun_ms": now}
+        lost = answers.c.status.is_(None) & (answers.c.begun_ms < now - LONGEST_MS)
+        with self._store.writing() as connection:
+            connection.execute(delete(answers).where(answers.c.begun_ms < now - KEPT_MS))
+            known = _this(request)
+            if connection.execute(insertion(connection, answers), row).rowcount:
+                return None
+            there = connection.execute(answers.select().where(known)).one()
+            if there.body_sha256 != digest:
+                raise OtherBodyError("the key was used for another body")
+            if there.status is not None:
+                return Kept(there.status, there.content)
+            again = update(answers).where(known, lost).values(begun_ms=now)
+            if connection.execute(again).rowcount:
+                return None
+        raise UnderWayError("the same request is being answered")
+
+    def keep(self, request: str, status: int, content: bytes) -> None:
+        """Keep the answer to a request that was begun."""
+        values = {"status": status, "content": content}
+        with self._store.writing() as connection:
+            connection.execute(update(answers).where(_this(request)).values(values))
+
+    def forget(self, request: str) -> None:
+        """Let a request that was begun be made again: it failed."""
+        with self._store.writing() as connection:
+            connection.execute(delete(answers).where(_this(request)))
+
+
+def _name(request: str) -> str:
+    return sha256(request.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _this(request: str) -> ColumnElement[bool]:
+    return answers.c.request == _name(request)

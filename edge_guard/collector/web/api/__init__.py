@@ -1,0 +1,67 @@
+"""The JSON interface under ``/api``, one file a resource; ``route`` says how one is written."""
+
+from __future__ import annotations
+
+from fastapi import Depends, FastAPI
+
+from edge_guard import __version__
+from edge_guard.collector.web.admission import of_this_site
+from edge_guard.collector.web.api import (
+    accuracy,
+    alarms,
+    bundles,
+    commands,
+    datasets,
+    devices,
+    events,
+    health,
+    labels,
+    pictures,
+    retunes,
+    summaries,
+)
+from edge_guard.collector.web.api.document import describe
+from edge_guard.collector.web.api.once import Once
+from edge_guard.collector.web.api.refusals import answer_problems
+from edge_guard.collector.web.api.route import Route
+from edge_guard.collector.web.site import Site
+
+PLACE = "/api"
+RESOURCES = (
+    health,
+    devices,
+    events,
+    labels,
+    pictures,
+    alarms,
+    summaries,
+    accuracy,
+    commands,
+    bundles,
+    datasets,
+    retunes,
+)
+
+
+def interface(site: Site) -> FastAPI:
+    """Return the application to be mounted at `PLACE`.
+
+    Parameters
+    ----------
+    site : Site
+    """
+    api = FastAPI(
+        title="edge-guard collector",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        dependencies=[Depends(of_this_site)],
+    )
+    api.router.route_class = Route
+    api.state.repeats = Once(site.repeats)
+    answer_problems(api)
+    for resource in RESOURCES:
+        resource.add(api, site)
+    describe(api)
+    return api

@@ -1,0 +1,127 @@
+"""``/api/commands``: what devices are told to do, and what they answered."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from fastapi import Depends, FastAPI, Query, Request
+from fastapi import Path as InPath
+from msgspec import Meta
+
+from edge_guard.collector.commands import (
+    LONGEST_VALID_S,
+    VALID_S,
+    CommandRow,
+    ConflictError,
+    Outcome,
+    UnknownDeviceError,
+)
+from edge_guard.collector.web.api.labels import name_of
+from edge_guard.collector.web.api.route import (
+    MOST_ID,
+    Commander,
+    Limit,
+    Linked,
+    Place,
+    RefusedRequest,
+    Sent,
+    Viewer,
+    linked,
+    problems,
+)
+from edge_guard.collector.web.site import Site
+from edge_guard.publish.messages import Action, Command, CommandId, Name, Reply
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A command as it is sent in.
+
+    Attributes
+    ----------
+    device_id : int
+    by : str
+        Name of the person; left out by whoever is signed in.
+    action : Action
+    id : str or None
+        Whoever gives one may repeat the request: it is one command.
+    valid_seconds : float
+        How long it is sent, where the device does not answer.
+    """
+
+    device_id: Annotated[int, Meta(ge=1, le=MOST_ID)]
+    by: Name | None = None
+    action: Action
+    id: CommandId | None = None
+    valid_seconds: Annotated[float, Meta(gt=0, le=LONGEST_VALID_S)] = VALID_S
+
+
+class ListedCommand(msgspec.Struct, frozen=True, kw_only=True):
+    """A command, and what became of it; ``number`` is higher the later it was given."""
+
+    id: str
+    number: int
+    device_id: int
+    issued_ms: int
+    expires_ms: int
+    outcome: Outcome
+    command: Command
+    reply: Reply | None
+
+
+def add(api: FastAPI, site: Site) -> None:
+    """Add the routes."""
+
+    @api.post("/commands", responses=problems(404))
+    def issue(who: Commander, order: Annotated[Order, Depends(Sent(Order))]) -> ListedCommand:
+        """Tell a device to do something."""
+        by = name_of(who, order.by or "")
+        if not by:
+            raise RefusedRequest(422, "body: nobody gives the command", "say who does: by")
+        return _issue(site, order, by)
+
+    @api.get("/commands")
+    def commands(
+        who: Viewer,
+        request: Request,
+        limit: Limit = 50,
+        before: Place = None,
+        device: Annotated[int | None, Query(ge=1, le=MOST_ID)] = None,
+    ) -> Linked[list[ListedCommand]]:
+        """Return commands, newest first."""
+        rows = site.commands.newest(limit, device, before)
+        following = rows[-1].id if len(rows) == limit else None
+        return linked([_listed(row) for row in rows], request, before=following)
+
+    @api.get("/commands/{name}", responses=problems(404))
+    def command(
+        who: Viewer, name: Annotated[str, InPath(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    ) -> ListedCommand:
+        """Return one command."""
+        row = site.commands.get(name)
+        if row is None:
+            raise RefusedRequest(404, f"there is no command {name}", "GET /api/commands lists them")
+        return _listed(row)
+
+
+def _issue(site: Site, order: Order, by: str) -> ListedCommand:
+    try:
+        row = site.commands.issue(order.device_id, by, order.action, order.id, order.valid_seconds)
+    except UnknownDeviceError as error:
+        raise RefusedRequest(404, str(error), "GET /api/devices lists them") from error
+    except ConflictError as error:
+        raise RefusedRequest(409, str(error), "take another id") from error
+    return _listed(row)
+
+
+def _listed(row: CommandRow) -> ListedCommand:
+    return ListedCommand(
+        id=row.command.id,
+        number=row.id,
+        device_id=row.device_id,
+        issued_ms=row.issued_ms,
+        expires_ms=row.expires_ms,
+        outcome=row.outcome,
+        command=row.command,
+        reply=row.reply,
+    )

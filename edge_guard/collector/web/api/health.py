@@ -1,0 +1,79 @@
+"""``/api/health``: whether the collector does its work."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from fastapi import FastAPI
+
+from edge_guard.collector.link import LinkStatus
+from edge_guard.collector.web.api.route import Viewer
+from edge_guard.collector.web.site import Site
+from edge_guard.collector.webhooks.deliveries import Standing
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How the collector is, and the plant in numbers.
+
+    Attributes
+    ----------
+    status : str
+        ``degraded`` without broker, with a failing store, or with webhooks that nobody took.
+    broker : LinkStatus
+    store : str
+        ``ok``, or its trouble in words.
+    devices, online, events : int
+    stored, dropped, missing : int
+        Messages of devices: here; given up by the device; not arrived yet.
+    backlog : int
+        Messages that wait on the devices.
+    refused, given_up : dict
+        Messages by cause.
+    webhooks : list of Standing
+    """
+
+    status: Literal["ok", "degraded"]
+    broker: LinkStatus
+    store: str
+    devices: int
+    online: int
+    events: int
+    stored: int
+    dropped: int
+    missing: int
+    backlog: int
+    refused: dict[str, int]
+    given_up: dict[str, int]
+    webhooks: list[Standing]
+
+
+def add(api: FastAPI, site: Site) -> None:
+    """Add the routes."""
+
+    @api.get("/health")
+    def health(who: Viewer) -> Health:
+        """Return how the collector is."""
+        return _health(site)
+
+
+def _health(site: Site) -> Health:
+    news = site.feed.since(0)
+    assert news is not None  # every version is after 0
+    webhooks = site.sender.standing()
+    well = news.link.state == "connected" and not news.trouble and not any(w.dead for w in webhooks)
+    return Health(
+        status="ok" if well else "degraded",
+        broker=news.link,
+        store=news.trouble or "ok",
+        devices=news.totals.devices,
+        online=news.totals.online,
+        events=news.totals.events,
+        stored=news.totals.stored,
+        dropped=news.totals.dropped,
+        missing=news.totals.missing,
+        backlog=news.totals.backlog,
+        refused=site.queries.refusals(),
+        given_up=site.queries.losses(),
+        webhooks=webhooks,
+    )

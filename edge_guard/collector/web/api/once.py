@@ -1,0 +1,85 @@
+"""``Idempotency-Key``: a write that is sent again, because its answer was lost, is done once."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+
+from fastapi import Request, Response
+from starlette.types import Message
+
+from edge_guard.collector.repeats import Kept, OtherBodyError, Repeats, UnderWayError
+from edge_guard.collector.web.access import person
+from edge_guard.collector.web.admission import body_of
+from edge_guard.collector.web.api.route import JSON, RefusedRequest
+
+HEADER = "Idempotency-Key"
+KEY = r"^[\x21-\x7e]{1,128}$"
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Once:
+    """Answers a request with a key from memory, where it was answered before.
+
+    Parameters
+    ----------
+    repeats : Repeats
+    """
+
+    def __init__(self, repeats: Repeats) -> None:
+        self._repeats = repeats
+
+    async def once(self, request: Request, most_bytes: int, handle: Handler) -> Response:
+        """Return the answer of ``handle``, or the one that it gave to the same request before.
+
+        Raises
+        ------
+        RefusedRequest
+            409, 422: the request is being answered, or the key was used for another one.
+        """
+        key = request.headers.get(HEADER)
+        if key is None:
+            return await handle(request)
+        if re.fullmatch(KEY, key) is None:
+            raise RefusedRequest(
+                422, f"header {HEADER} is not a key", "use 1 to 128 letters, such as a UUID"
+            )
+        body = await body_of(request, most_bytes)
+        name = f"{_who(request)} {request.method} {request.url.path} {key}"
+        if (kept := await asyncio.to_thread(self._begin, name, body)) is not None:
+            headers = {"Idempotency-Replayed": "true"}
+            return Response(kept.content, kept.status, headers, JSON)
+        return await self._answer(name, _again(request, body), handle)
+
+    def _begin(self, name: str, body: bytes) -> Kept | None:
+        try:
+            return self._repeats.begin(name, body)
+        except OtherBodyError as error:
+            raise RefusedRequest(422, f"{HEADER}: {error}", "take a new key") from error
+        except UnderWayError as error:
+            raise RefusedRequest(409, f"{HEADER}: {error}", "wait, and send it again") from error
+
+    async def _answer(self, name: str, request: Request, handle: Handler) -> Response:
+        try:
+            response = await handle(request)
+            content = bytes(response.body)
+        except BaseException:
+            await asyncio.to_thread(self._repeats.forget, name)
+            raise
+        await asyncio.to_thread(self._repeats.keep, name, response.status_code, content)
+        return response
+
+
+def _who(request: Request) -> str:
+    asking = person(request)
+    return f"{'person' if asking.scopes is None else 'token'} {asking.name}"
+
+
+def _again(request: Request, body: bytes) -> Request:
+    """Return the request with the body to be read once more."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return Request(request.scope, receive)

@@ -1,0 +1,63 @@
+"""Every refusal of the interface in one form: what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from starlette.exceptions import HTTPException as AnyHTTPException
+
+from edge_guard.collector.web.api.route import JSON, Problem
+
+log = logging.getLogger(__name__)
+
+_USUAL = {
+    401: "sign in at the page, or send a token: Authorization: Bearer …",
+    404: "/api/openapi.json lists what there is",
+    405: "/api/openapi.json lists what there is",
+}
+
+
+def answer_problems(api: FastAPI) -> None:
+    """Have the application answer all its refusals as a `Problem`."""
+    api.add_exception_handler(AnyHTTPException, _refused)
+    api.add_exception_handler(HTTPException, _refused)
+    api.add_exception_handler(RequestValidationError, _unfit)
+    api.add_exception_handler(SQLAlchemyError, _store_fails)
+    api.add_exception_handler(Exception, _bug)
+
+
+def _refused(_request: Request, error: Any) -> Response:
+    detail = str(error.detail)
+    remedy = getattr(error, "remedy", "") or _USUAL.get(error.status_code, "")
+    return _problem(error.status_code, detail, remedy, error.headers)
+
+
+def _unfit(_request: Request, error: Any) -> Response:
+    first = error.errors()[0]
+    where = " ".join(str(part) for part in first["loc"])
+    words = f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+    return _problem(422, words, "see /api/openapi.json")
+
+
+def _store_fails(_request: Request, error: Any) -> Response:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    log.error("a request cannot be answered: the store fails (%s)", cause)
+    return _problem(503, f"the store fails ({cause})", "try again; the collector's log says more")
+
+
+def _bug(_request: Request, error: Any) -> Response:
+    return _problem(500, f"a bug in edge-guard ({type(error).__name__})", "see the collector's log")
+
+
+def _problem(status: int, detail: str, remedy: str, headers: Any = None) -> Response:
+    said = Problem(_sayable(detail), _sayable(remedy))
+    return Response(msgspec.json.encode(said), status, headers, JSON)
+
+
+def _sayable(words: str) -> str:
+    return words.encode(errors="replace").decode()

@@ -1,0 +1,135 @@
+"""Delivers notices: one thread a webhook, so that one that hangs holds up no other."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from edge_guard import __version__
+from edge_guard.collector.webhooks.deliveries import Claimed, Deliveries, Standing
+from edge_guard.collector.webhooks.post import TIMEOUT_S, Reached, post
+from edge_guard.collector.webhooks.signature import read_key, signed
+from edge_guard.config import WebhookTable
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 0.5
+TIDY_S = 60.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 900.0
+
+
+class Sender:
+    """Delivers to all webhooks until stopped.
+
+    Parameters
+    ----------
+    deliveries : Deliveries
+    webhooks : sequence of WebhookTable
+    timeout_s : float
+        Of one attempt.
+
+    Raises
+    ------
+    ConfigError
+        The file of a secret holds no key.
+    """
+
+    def __init__(
+        self,
+        deliveries: Deliveries,
+        webhooks: tuple[WebhookTable, ...],
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        self._deliveries = deliveries
+        self._ending = threading.Event()
+        self._couriers = [
+            _Courier(deliveries, webhook.url, read_key(webhook.secret_file), timeout_s)
+            for webhook in webhooks
+        ]
+        self._threads = [
+            threading.Thread(
+                target=courier.run, args=(self._ending,), name="collector-webhook", daemon=True
+            )
+            for courier in self._couriers
+        ]
+
+    def start(self) -> None:
+        """Start delivering."""
+        if self._threads:
+            self._deliveries.begin()
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Deliver nothing more; what is under way is sent again by the next run."""
+        self._ending.set()
+
+    def standing(self) -> list[Standing]:
+        """Return how it stands with each webhook."""
+        return [self._deliveries.standing(courier.url) for courier in self._couriers]
+
+
+class _Courier:
+    """Delivers to one webhook, oldest first; nothing passes a notice while the receiver is down."""
+
+    def __init__(self, deliveries: Deliveries, url: str, key: bytes, timeout_s: float) -> None:
+        self.url = url
+        self._deliveries = deliveries
+        self._key = key
+        self._timeout_s = timeout_s
+        self._failures = 0
+        self._tidy = 0.0
+
+    def run(self, ending: threading.Event) -> None:
+        """Deliver until ``ending``; the store's trouble is waited out."""
+        while not ending.is_set():
+            try:
+                wait = self._step()
+            except SQLAlchemyError as error:
+                log.error("notices for %s cannot be read (%s): trying again", self.url, error)
+                wait = LOOK_S
+            ending.wait(wait)
+
+    def _step(self) -> float:
+        """Deliver what is due; return how long to wait."""
+        if time.monotonic() >= self._tidy:
+            self._tidy = time.monotonic() + TIDY_S
+            if given_up := self._deliveries.tidy():
+                log.error("%d notices were taken by no webhook in a day: given up", given_up)
+        notice = self._deliveries.claim(self.url)
+        if notice is None:
+            return LOOK_S
+        reached = self._post(notice)
+        if reached.taken:
+            if self._failures:
+                log.info("webhook %s takes notices again", self.url)
+            self._failures = 0
+            self._deliveries.delivered(notice)
+            return 0.0
+        return self._put_off(notice, reached)
+
+    def _post(self, notice: Claimed) -> Reached:
+        body = notice.body.encode()
+        headers = {"Content-Type": "application/json", "User-Agent": f"edge-guard/{__version__}"}
+        headers |= signed(self._key, notice.message, int(time.time()), body)
+        return post(self.url, body, headers, self._timeout_s)
+
+    def _put_off(self, notice: Claimed, reached: Reached) -> float:
+        """Wait with this notice, and with all others where the receiver does not work."""
+        if self._failures == 0:
+            log.warning("webhook %s %s: trying for a day", self.url, reached.trouble)
+        self._failures += 1
+        attempts = notice.attempts if reached.alive else self._failures
+        wait = max(wait_s(attempts), reached.retry_after_s)
+        self._deliveries.failed(notice, reached.trouble, wait)
+        return 0.0 if reached.alive else wait
+
+
+def wait_s(attempts: int) -> float:
+    """Return how long to wait after so many attempts: doubling, bounded, with jitter."""
+    longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(attempts - 1, 20))
+    return random.uniform(longest / 2, longest)
