@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from edge_guard.collector.rows import insertion
 from edge_guard.collector.schema import commands, devices, replies
 from edge_guard.collector.store import Store
+from edge_guard.collector.trail import Trail
 from edge_guard.publish.messages import Action, Command, Reply, Topics, decode, encode
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ class Commands:
 
     def __init__(self, store: Store, prefix: str, publish: Callable[[str, bytes], bool]) -> None:
         self._store = store
+        self._trail = Trail(store)
         self._prefix = prefix
         self._publish = publish
         self._look = 0.0

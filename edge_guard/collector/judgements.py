@@ -19,6 +19,7 @@ from edge_guard.collector.queries import JUDGED
 from edge_guard.collector.rows import insertion
 from edge_guard.collector.schema import events, judgements, review_items, stands, stands_blindly
 from edge_guard.collector.store import Store
+from edge_guard.collector.trail import Trail
 from edge_guard.drift.accuracy import UNSURE
 from edge_guard.publish.messages import Event, decode
 from edge_guard.types import Verdict
@@ -93,6 +94,7 @@ class Judgements:
     ) -> None:
         self._store = store
         self.second_share = second_share
+        self._trail = Trail(store)
         self._chance = chance
 
     def add(
@@ -134,6 +136,7 @@ class Judgements:
                 return said[-1]
             row = {"event_id": event, "who": who, "answer": answer, "label": label}
             added = _insert(connection, row | {"blind": blind, "request": request})
+            self._note(connection, added)
             look = _close(connection, event, 2 if blind else 1, added.judged_ms)
             if look is not None and not blind and self._chance() < self.second_share:
                 _draw_second(connection, look, who, added.judged_ms)
@@ -167,8 +170,14 @@ class Judgements:
             row = {"event_id": word.event_id, "who": who, "answer": WITHDRAWN, "label": None}
             row |= {"blind": word.blind, "request": request, "withdraws": judgement}
             added = _insert(connection, row)
+            self._note(connection, added)
             _reopen(connection, word.event_id, word.blind, holder, added.judged_ms)
             return added
+
+    def _note(self, connection: Connection, added: Judgement) -> None:
+        details = {"answer": added.answer} | ({"label": added.label} if added.label else {})
+        who, subject = added.who or "somebody", f"event {added.event_id}"
+        self._trail.note(who, "judgement.add", subject, details, connection)
 
     def requested(self, request: str) -> Judgement | None:
         """Return the judgement that a request made, or None."""

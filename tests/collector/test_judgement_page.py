@@ -156,6 +156,7 @@ def test_a_person_judges_on_the_page(line: Line) -> None:
     event = line.audited()
     line.browser.open(f"{line.collector.url}/event/{event}")
     line.browser.wait("document.querySelectorAll('.judgement .answer').length === 3")
+    line.browser.wait("window.did_handshake === true")
     assert "Nobody has judged it yet." in line.browser.text()
     for place, words in enumerate(("a dent", EVIL)):
         field = f"document.querySelectorAll('.judgement input')[{place}]"

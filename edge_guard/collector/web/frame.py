@@ -7,10 +7,15 @@ from collections.abc import Callable
 from nicegui import ui
 
 from edge_guard.collector.feed import News
+from edge_guard.collector.people import Person
+from edge_guard.collector.web.access import person
 from edge_guard.collector.web.marks import Mark, box, link
 from edge_guard.collector.web.site import Site
 
 HEARTBEAT_S = 0.25
+_OPEN_TO_ALL = (
+    "Nobody signs in here: whoever reaches this address may do everything ([web] sign_in is off)."
+)
 
 
 class Frame:
@@ -29,6 +34,7 @@ class Frame:
     def __init__(
         self, site: Site, page: str = "", on_news: Callable[[News], None] | None = None
     ) -> None:
+        who = person()
         self._feed = site.feed
         self._on_news = on_news
         self._version = 0
@@ -40,9 +46,17 @@ class Frame:
                 link("Review", "/review", "menu is-here" if page == "review" else "menu")
                 link("Rollouts", "/rollouts", "menu is-here" if page == "rollouts" else "menu")
                 link("Flagged frames", "/events", "menu is-here" if page == "frames" else "menu")
+                if who.signed_in and who.may("engineer"):
+                    link("People", "/people", "menu is-here" if page == "people" else "menu")
+                if who.may("engineer"):
+                    link("Trail", "/trail", "menu is-here" if page == "trail" else "menu")
             with box("head-link"):
                 ui.label("broker").classes("head-label")
                 self._mark = Mark("connecting")
+            if who.signed_in:
+                _who(who)
+        if site.people.is_open_to_all:
+            ui.label(_OPEN_TO_ALL).classes("banner")
         self._banner = ui.label().classes("banner")
         self.body = box("body", "main")
 
@@ -62,6 +76,19 @@ class Frame:
         self._banner.set_visibility(bool(trouble))
         if self._on_news is not None:
             self._on_news(news)
+
+
+def _who(who: Person) -> None:
+    with box("head-who"):
+        with box("head-person"):
+            link(who.name, "/password", "head-name-own").props["title"] = "change the password"
+            ui.label(who.role).classes("head-label")
+        # A form needs no websocket, and no script of ours.
+        ui.html(
+            '<form method="post" action="/sign-out"><button class="head-out">Sign out</button>'
+            "</form>",
+            sanitize=False,
+        )
 
 
 def _trouble(news: News) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from nicegui import ui
 
+from edge_guard.collector.web.access import allowed, person
 from edge_guard.collector.web.marks import box, link
 from edge_guard.collector.web.site import Site
 from edge_guard.publish.messages import Action, Reply
@@ -35,13 +36,18 @@ class Ordering:
         with box("ordering"):
             letters = f"maxlength={MOST_LETTERS} outlined dense"
             self._name = ui.input("your name, for orders").props(letters).classes("ordering-name")
+            self._name.set_visibility(not person().signed_in)
             self._said = ui.label().classes("ordering-said").props("role=status")
             self._picture = link("see it", "/events")
             self._picture.set_visibility(False)
 
     async def give(self, device_id: int, device: str, action: Action) -> None:
         """Send an order in the name of who sits at the page."""
-        name = "".join(c for c in self._name.value or "" if c.isprintable()).strip()
+        who = allowed("operator")
+        if who is None:
+            return
+        typed = "".join(c for c in self._name.value or "" if c.isprintable()).strip()
+        name = who.name if who.signed_in else typed
         if not name:
             self._said.set_text("Say who you are first: the name goes with the order.")
             return

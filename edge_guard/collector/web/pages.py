@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fastapi import Depends
 from nicegui import ui
 
 from edge_guard.collector.queries import Kind
 from edge_guard.collector.review.queue import Only
+from edge_guard.collector.web.access import at_least
 from edge_guard.collector.web.agreed import agreed
 from edge_guard.collector.web.detail import detail
 from edge_guard.collector.web.device import device_page
 from edge_guard.collector.web.listing import listing
 from edge_guard.collector.web.overview import overview
+from edge_guard.collector.web.people_page import people_page
 from edge_guard.collector.web.review import review
 from edge_guard.collector.web.site import Site
 from edge_guard.collector.web.stream import stream_page
+from edge_guard.collector.web.trail_page import trail_page
 
 STYLE = Path(__file__).with_name("style.css")
 MOST_ID = 2**63 - 1
@@ -64,6 +68,14 @@ def register(site: Site) -> None:
     @ui.page("/device/{device_id}")
     async def device(device_id: int) -> None:
         await device_page(site, _bounded(device_id) or 0)
+
+    @ui.page("/people", dependencies=[Depends(at_least("engineer"))])
+    async def people() -> None:
+        await people_page(site)
+
+    @ui.page("/trail", dependencies=[Depends(at_least("engineer"))])
+    async def trail(before: int | None = None) -> None:
+        await trail_page(site, _bounded(before))
 
     @ui.page("/stream/{device_id}/{stream}")
     async def stream(device_id: int, stream: str, hours: int = 1) -> None:
