@@ -18,7 +18,7 @@ as right in the upper one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -42,6 +42,8 @@ class Audited:
         Whether the model's answer is known: it is withheld for invalid frames.
     judged : str or None
         ``right``, ``wrong``, ``unsure``; None while nobody has judged it.
+    truth : str or None
+        What the frame shows, as far as people have said.
     """
 
     bundle: str
@@ -50,6 +52,7 @@ class Audited:
     flagged: bool
     answered: bool
     judged: str | None
+    truth: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,11 @@ class AuditReport:
         Of accepted answers, the right ones; None before any was judged right or wrong.
     false_flags : Share or None
         Of right answers, accepted or not, those that the guards flagged.
+    flags : Share or None
+        Of all frames, those that the guards flagged, judged or not: a check of the sample, because
+        all flags are counted anyway.
+    labels : dict of str to Share
+        Of frames whose label people have told, those with each, the most frequent first.
     """
 
     drawn: int
@@ -98,6 +106,8 @@ class AuditReport:
     unsure: int
     accuracy: Share | None
     false_flags: Share | None
+    flags: Share | None = None
+    labels: dict[str, Share] = field(default_factory=dict)
 
 
 def audit(frames: Sequence[Audited]) -> AuditReport:
@@ -112,6 +122,8 @@ def audit(frames: Sequence[Audited]) -> AuditReport:
         unsure=len(unsure),
         accuracy=_accuracy(judged),
         false_flags=share([f.probability for f in right], [f.flagged for f in right]),
+        flags=share([f.probability for f in frames], [f.flagged for f in frames]),
+        labels=_labels([frame for frame in frames if frame.truth is not None]),
     )
 
 
@@ -141,6 +153,16 @@ def share(probabilities: Sequence[float], yes: Sequence[bool]) -> Share | None:
         yes=int(y.sum()),
         n=len(y),
     )
+
+
+def _labels(told: Sequence[Audited]) -> dict[str, Share]:
+    """Return the share of each label among the frames that one is known of."""
+    odds, found = [f.probability for f in told], dict[str, Share]()
+    for label in sorted({f.truth for f in told if f.truth is not None}):
+        known = share(odds, [f.truth == label for f in told])
+        assert known is not None
+        found[label] = known
+    return dict(sorted(found.items(), key=lambda one: -one[1].share))
 
 
 def _accuracy(judged: Sequence[Audited]) -> Share | None:

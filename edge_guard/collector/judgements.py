@@ -17,7 +17,14 @@ from sqlalchemy import Connection, and_, delete, select, update
 from edge_guard.collector.audit import Audited
 from edge_guard.collector.queries import JUDGED
 from edge_guard.collector.rows import insertion
-from edge_guard.collector.schema import events, judgements, review_items, stands, stands_blindly
+from edge_guard.collector.schema import (
+    events,
+    judgements,
+    newest_word,
+    review_items,
+    stands,
+    stands_blindly,
+)
 from edge_guard.collector.store import Store
 from edge_guard.collector.trail import Trail
 from edge_guard.drift.accuracy import UNSURE
@@ -26,7 +33,9 @@ from edge_guard.types import Verdict
 
 Answer = Literal["right", "wrong", "unsure"]
 ANSWERS: tuple[Answer, ...] = get_args(Answer)
+TOLD = newest_word(judgements.c.label)
 WITHDRAWN = "withdrawn"
+MOST_MS = 2**62
 MOST_AUDITED = 5000
 """Audited frames that an estimate is made from, the newest."""
 SECOND_SHARE = 0.05
@@ -194,17 +203,21 @@ class Judgements:
         with self._store.engine.connect() as connection:
             return _of(connection, event, stands)
 
-    def audited(self, device: int, stream: str, since_ms: int) -> list[Audited]:
-        """Return a stream's audited frames since then, with people's newest word, newest first."""
+    def audited(
+        self, device: int, stream: str, since_ms: int, until_ms: int = MOST_MS
+    ) -> list[Audited]:
+        """Return a stream's audited frames of a time, with people's newest word, newest first."""
         query = (
-            select(events.c.body, JUDGED.label("answer"))
+            select(events.c.body, JUDGED.label("answer"), TOLD.label("label"))
             .where(events.c.device_id == device, events.c.stream == stream)
             .where(events.c.sampled.isnot(None), events.c.occurred_ms >= since_ms)
+            .where(events.c.occurred_ms < until_ms)
             .order_by(events.c.occurred_ms.desc())
             .limit(MOST_AUDITED)
         )
         with self._store.engine.connect() as connection:
-            return [_audited(row.body, row.answer) for row in connection.execute(query).all()]
+            rows = connection.execute(query).all()
+        return [_audited(row.body, row.answer, row.label) for row in rows]
 
 
 def _insert(connection: Connection, row: dict[str, Any]) -> Judgement:
@@ -264,7 +277,7 @@ def _all(connection: Connection, *conditions: Any) -> list[Judgement]:
 _COLUMNS = [judgements.c[name] for name in Judgement.__dataclass_fields__]
 
 
-def _audited(body: str, answer: str | None) -> Audited:
+def _audited(body: str, answer: str | None, label: str | None) -> Audited:
     event = decode(body.encode(), Event)
     accepted = event.verdict == Verdict.ACCEPT
     unsure = bool(event.reasons) and event.reasons[0].guard in UNSURE
@@ -275,4 +288,5 @@ def _audited(body: str, answer: str | None) -> Audited:
         flagged=not accepted and not unsure,
         answered=event.label is not None,
         judged=answer,
+        truth=(label or event.label) if answer == "right" else label,
     )

@@ -107,7 +107,7 @@ class Browser:
         found: list[str] = self.evaluate(
             """[...document.querySelectorAll('.head *, .body *')].filter(e => {
                 const r = e.getBoundingClientRect();
-                return r.width && (r.right > innerWidth + 1 || r.left < -1);
+                return r.width && !e.ownerSVGElement && (r.right > innerWidth + 1 || r.left < -1);
             }).map(e => e.className + ': ' + e.innerText).slice(0, 5)"""
         )
         return found

@@ -304,7 +304,7 @@ def test_a_stream_is_charted_and_can_be_narrowed(plant: Plant) -> None:
         d["id"] for d in plant.collector.get("/api/devices") if d["device"] == "cam-chart"
     )
     plant.open(f"/stream/{number}/side%20view?hours=8")
-    plant.browser.wait("document.querySelectorAll('.charts:not(.drift) canvas').length === 4")
+    plant.browser.wait("document.querySelectorAll('.chart svg').length >= 4")
     assert "Frames by verdict" in plant.browser.text()
     plant.open("/stream/999/none")
     assert "There is no device 999." in plant.browser.text()
@@ -339,7 +339,7 @@ def test_the_drift_of_a_stream_shows_its_cause_before_and_after(plant: Plant) ->
     plant.browser.wait(
         "[...document.querySelectorAll('.drift-picture img')].every(i => i.naturalWidth === 64)"
     )
-    plant.browser.wait("document.querySelectorAll('.drift-course canvas').length === 1")
+    plant.browser.wait("document.querySelectorAll('.drift-course svg').length === 1")
     text = plant.browser.text()
     assert "illumination: more light, +2.0 ± 0.5 grey levels" in text
     assert "+2 grey levels (+4.1 σ)" in text

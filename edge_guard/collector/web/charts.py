@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Any
 
+from edge_guard.drift.histogram import Counts
 from edge_guard.publish.messages import Summary
 
 COLOURS = {"accept": "#009E73", "review": "#E69F00", "invalid": "#D55E00"}
-SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#8A8A00")
+SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7A7A7A", "#8A8A00")
 DECALS = {"accept": "none", "review": "triangle", "invalid": "rect"}
 """Patterns beside the colours."""
+GRID = {"color": "#80889040"}
+"""Visible on light and on dark paper."""
 MOST_REASONS = 7
 BUCKETS_MS = (10_000, 30_000, 60_000, 300_000, 900_000)
 MOST_BUCKETS = 100
@@ -100,6 +104,37 @@ def statistic(summaries: Timed, name: str, bucket_ms: int) -> dict[str, Any]:
     return drawn
 
 
+def histogram(
+    counts: Counts, references: Counts | None, edges: Sequence[float], colour: str = "#0072B2"
+) -> dict[str, Any]:
+    """Return a chart of a distribution in per cent: bars now, and steps as the references were.
+
+    Parameters
+    ----------
+    counts, references : tuple of int
+        Of the same bins; None: no reference is known.
+    edges : sequence of float
+        Between the bins, ascending.
+    colour : str
+    """
+    names = [f"< {edges[0]:g}", *(f"{edge:g}" for edge in edges)]
+    drawn = chart([_bars("now", [], colour)], 0)
+    drawn["series"][0] |= {"data": _shares(counts), "barCategoryGap": "8%", "barMaxWidth": 60}
+    if references is not None and sum(references):
+        steps = _line("references", [], "#D55E00") | {"step": "middle", "showSymbol": False}
+        drawn["series"].append(steps | {"data": _shares(references)})
+    axis = {"type": "category", "data": names, "axisLabel": drawn["xAxis"]["axisLabel"]}
+    drawn["xAxis"] = axis
+    drawn["yAxis"]["axisLabel"] = {**drawn["yAxis"]["axisLabel"], "formatter": "{value} %"}
+    drawn["grid"] |= {"top": 30, "right": 12}
+    return drawn
+
+
+def _shares(counts: Counts) -> list[float]:
+    total = sum(counts) or 1
+    return [round(100.0 * n / total, 3) for n in counts]
+
+
 def statistic_names(summaries: Timed) -> list[str]:
     """Return the statistics that occur, in the order of their names."""
     return sorted({name for _, summary in summaries for name in summary.statistics})
@@ -155,6 +190,6 @@ def chart(series: list[dict[str, Any]], bucket_ms: int) -> dict[str, Any]:
             "minInterval": bucket_ms,
             "axisLabel": {**text, "hideOverlap": True},
         },
-        "yAxis": {"type": "value", "axisLabel": text},
+        "yAxis": {"type": "value", "axisLabel": text, "splitLine": {"lineStyle": GRID}},
         "series": series,
     }

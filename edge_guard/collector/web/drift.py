@@ -40,7 +40,7 @@ class DriftPart:
         with box("charts drift") as self._charts:
             with box("card chart-card is-wide"):
                 ui.label("Deviation from the references, standard deviations").classes("card-title")
-                self._course = ui.echart({}).classes("chart drift-course")
+                self._course = ui.echart({}, renderer="svg").classes("chart drift-course")
             with box("card is-wide"):
                 ui.label("The last hour against what was before").classes("card-title")
                 self._table = box("drift-table")

@@ -32,6 +32,14 @@ class Mark:
         self._label.set_text(word)
 
 
+def tile(name: str) -> ui.label:
+    """Return the label of a number that is large on its page, to be changed later."""
+    with box("tile"):
+        value = ui.label("–").classes("tile-value")
+        ui.label(name).classes("tile-name")
+    return value
+
+
 def fact(name: str, value: str, title: str = "") -> ui.label:
     """Return the label of a named value, to be changed later."""
     with box("fact"):

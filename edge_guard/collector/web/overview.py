@@ -10,7 +10,7 @@ from edge_guard.collector.web.alarms import AlarmsPart
 from edge_guard.collector.web.event_card import EventCard, gathered, trouble
 from edge_guard.collector.web.frame import Frame
 from edge_guard.collector.web.lines import LinesPart
-from edge_guard.collector.web.marks import box, link
+from edge_guard.collector.web.marks import box, link, tile
 from edge_guard.collector.web.ordering import Ordering
 from edge_guard.collector.web.site import Site
 from edge_guard.collector.web.words import count
@@ -133,12 +133,12 @@ def most_urgent(alarms: list[AlarmRow]) -> list[AlarmRow]:
 class _TotalsRow:
     def __init__(self) -> None:
         with box("totals"):
-            self._online = _tile("devices online")
-            self._events = _tile("flagged frames stored")
-            self._stored = _tile("messages stored")
-            self._backlog = _tile("waiting on devices")
-            self._dropped = _tile("given up by devices")
-            self._refused = _tile("refused as malformed")
+            self._online = tile("devices online")
+            self._events = tile("flagged frames stored")
+            self._stored = tile("messages stored")
+            self._backlog = tile("waiting on devices")
+            self._dropped = tile("given up by devices")
+            self._refused = tile("refused as malformed")
 
     def show(self, totals: Totals) -> None:
         self._online.set_text(f"{count(totals.online)} of {count(totals.devices)}")
@@ -147,13 +147,6 @@ class _TotalsRow:
         self._backlog.set_text(count(totals.backlog))
         self._dropped.set_text(count(totals.dropped))
         self._refused.set_text(count(totals.refused))
-
-
-def _tile(name: str) -> ui.label:
-    with box("tile"):
-        value = ui.label("0").classes("tile-value")
-        ui.label(name).classes("tile-name")
-    return value
 
 
 def _empty(title: str, advice: str) -> ui.element:

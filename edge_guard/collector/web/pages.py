@@ -18,7 +18,7 @@ from edge_guard.collector.web.overview import overview
 from edge_guard.collector.web.people_page import people_page
 from edge_guard.collector.web.review import review
 from edge_guard.collector.web.site import Site
-from edge_guard.collector.web.stream import stream_page
+from edge_guard.collector.web.stream import HOUR_MS, stream_page
 from edge_guard.collector.web.trail_page import trail_page
 
 STYLE = Path(__file__).with_name("style.css")
@@ -78,8 +78,13 @@ def register(site: Site) -> None:
         await trail_page(site, _bounded(before))
 
     @ui.page("/stream/{device_id}/{stream}")
-    async def stream(device_id: int, stream: str, hours: int = 1) -> None:
-        await stream_page(site, _bounded(device_id) or 0, stream, hours)
+    async def stream(device_id: int, stream: str, hours: int = 1, until: int | None = None) -> None:
+        await stream_page(site, _bounded(device_id) or 0, stream, hours, _moment(until))
+
+
+def _moment(ms: int | None) -> int | None:
+    """Keep a time within what calendars can say."""
+    return None if ms is None else max(HOUR_MS * 48, min(ms, 2**41))
 
 
 def _bounded(number: int | None) -> int | None:
