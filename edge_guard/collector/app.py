@@ -66,8 +66,10 @@ class Collector:
         trail = Trail(self._store)
         people = self._people(trail, config)
         queries = Queries(self._store.engine)
-        self.feed = Feed(queries, LinkStatus("connecting", f"{mqtt.host}:{mqtt.port}"))
-        self._link = Link(mqtt, f"edge-guard-collector-{name}", self.feed.status)
+        group = config.collector.group
+        status = LinkStatus("connecting", f"{mqtt.host}:{mqtt.port}")
+        self.feed = Feed(queries, status, shared=group is not None)
+        self._link = Link(mqtt, f"edge-guard-collector-{name}", self.feed.status, group)
         receipts = Receipts(mqtt.prefix, name, self._link.publish)
         commands = Commands(self._store, mqtt.prefix, self._link.publish)
         self._retention = Retention(self._store, config.retention, self.feed)

@@ -78,7 +78,7 @@ class Boot:
 
 
 class Boots:
-    """The boots that a transaction is about, each row locked until it ends.
+    """The boots that a transaction is about; it has locked their devices.
 
     Parameters
     ----------
@@ -91,13 +91,13 @@ class Boots:
     def __init__(self, connection: Connection, keys: Collection[tuple[int, str]]) -> None:
         self._connection = connection
         self._touched: set[tuple[int, str]] = set()
-        self._known = self._lock(keys)
+        self._known = self._find(keys)
         missing = sorted(key for key in keys if key not in self._known)
         if missing:
             empty = {"stored": "[]", "given_up": "[]", "highest": 0, "complete": 0, "dropped": 0}
             rows = [{"device_id": device, "boot": name} | empty for device, name in missing]
             connection.execute(insertion(connection, schema.boots), rows)
-            self._known |= self._lock(missing)
+            self._known |= self._find(missing)
 
     def get(self, device: int, name: str) -> Boot:
         """Return one of the boots."""
@@ -111,15 +111,12 @@ class Boots:
             self._connection.execute(_SAVE, [_values(boot) for boot in touched])
         return touched
 
-    def _lock(self, keys: Collection[tuple[int, str]]) -> dict[tuple[int, str], Boot]:
-        # In one order, so that two collectors cannot each hold what the other one waits for.
+    def _find(self, keys: Collection[tuple[int, str]]) -> dict[tuple[int, str], Boot]:
         boots = schema.boots
         rows = self._connection.execute(
             select(boots)
             .where(boots.c.device_id.in_({device for device, _ in keys}))
             .where(boots.c.boot.in_({name for _, name in keys}))
-            .order_by(boots.c.id)
-            .with_for_update(key_share=True)
         )
         return {(row.device_id, row.boot): _boot(row) for row in rows}
 

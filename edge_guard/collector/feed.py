@@ -1,20 +1,31 @@
-"""The newest of everything in memory, so that open pages follow each commit at little cost."""
+"""The newest of everything in memory, so that open pages follow each commit at little cost.
+
+Commits only leave a note here. A few times a second, and only while somebody looks, what changed is
+read from the database: a thousand devices cost nothing while no page is open, and collectors that
+share a database see each other's commits.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections import deque
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from edge_guard.collector.changes import Applied
 from edge_guard.collector.link import LinkStatus
 from edge_guard.collector.queries import AlarmRow, DeviceRow, EventRow, Queries
 from edge_guard.publish.messages import Reply
-from edge_guard.types import Verdict
 
 NEWEST_EVENTS = 240
 NEWEST_REPLIES = 100
+REFRESH_S = 0.25
+"""Least time between two looks at the database."""
+WATCHED_S = 5.0
+"""So long after the last question, somebody looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,34 +67,52 @@ class Feed:
     ----------
     queries : Queries
     link : LinkStatus
+    shared : bool
+        Whether other collectors write to the database, too.
     """
 
-    def __init__(self, queries: Queries, link: LinkStatus) -> None:
+    def __init__(self, queries: Queries, link: LinkStatus, shared: bool = False) -> None:
         self._queries = queries
+        self._shared = shared
         self._lock = threading.Lock()
         self._version = 1
         self._link = link
         self._trouble: dict[str, str] = {}
         self._devices: dict[int, tuple[int, DeviceRow]] = {}
+        self._marks: dict[int, tuple[int, int]] = {}
         self._events: dict[int, tuple[int, EventRow]] = {}
-        self._alarms = queries.standing_alarms()
-        self._replies: deque[tuple[int, Reply]] = deque(maxlen=NEWEST_REPLIES)
-        self._refused = queries.refusals()
-        self._keep(queries.devices(), queries.events(NEWEST_EVENTS))
+        self._whole: dict[int, bool] = {}
+        self._alarms: list[AlarmRow] = []
+        self._newest_alarm = -1
+        self._replies: dict[int, tuple[int, Reply]] = {}
+        self._old_replies = queries.newest_reply()
+        self._refused: dict[str, int] = {}
+        self._looking = threading.Lock()
+        self._dirty = True
+        self._asked = self._looked = time.monotonic()
+        self._look()
 
     def commit(self, applied: Applied) -> None:
-        """Take up what a commit changed."""
-        devices = self._queries.devices(list(applied.devices))
-        newest = self._queries.events_by_id(sorted(applied.events)[-NEWEST_EVENTS:])
-        events = [row for row in newest if row.event.verdict != Verdict.ACCEPT]
-        alarms = self._queries.standing_alarms() if applied.alarms else self._alarms
-        refused = self._queries.refusals() if applied.refused else self._refused
-        with self._lock:
-            self._version += 1
-            self._alarms = alarms
-            self._refused = refused
-            self._replies.extend((self._version, reply) for reply in applied.replies)
-            self._keep(devices, events)
+        """Note that a commit has changed something."""
+        if applied.devices or applied.refused:
+            self._dirty = True
+
+    def refresh(self, now: float) -> None:
+        """Take up what has changed in the database, if somebody looks and it is time.
+
+        Parameters
+        ----------
+        now : float
+            Monotonic seconds.
+
+        Raises
+        ------
+        sqlalchemy.exc.SQLAlchemyError
+            The database cannot be read; the next call tries again.
+        """
+        wanted = self._dirty or self._shared
+        if wanted and now - self._looked >= REFRESH_S and now - self._asked < WATCHED_S:
+            self._look()
 
     def status(self, link: LinkStatus) -> None:
         """Take up a change of the connection to the broker."""
@@ -100,6 +129,7 @@ class Feed:
 
     def since(self, version: int) -> News | None:
         """Return what changed after ``version`` (0 = everything), or None for nothing."""
+        self._be_watched()
         with self._lock:
             if version >= self._version:
                 return None
@@ -108,19 +138,59 @@ class Feed:
                 devices=[row for at, row in self._devices.values() if at > version],
                 events=[row for _, (at, row) in sorted(self._events.items()) if at > version],
                 alarms=self._alarms,
-                replies=[reply for at, reply in self._replies if at > version],
+                replies=[one for _, (at, one) in sorted(self._replies.items()) if at > version],
                 totals=self._totals(),
                 link=self._link,
                 trouble="; ".join(words for words in self._trouble.values() if words),
             )
 
-    def _keep(self, devices: Iterable[DeviceRow], events: Iterable[EventRow]) -> None:
+    def _be_watched(self) -> None:
+        """Catch up where nobody has looked for a while."""
+        now = time.monotonic()
+        asleep, self._asked = now - self._asked >= WATCHED_S, now
+        if asleep and (self._dirty or self._shared) and not self._trouble:
+            with suppress(SQLAlchemyError):  # the next refresh says it
+                self._look()
+
+    def _look(self) -> None:
+        """Read what differs from what is known here."""
+        with self._looking:
+            self._looked, self._dirty = time.monotonic(), False
+            marks = self._queries.device_marks()
+            moved = [one for one, mark in marks.items() if self._marks.get(one) != mark]
+            devices = self._queries.devices(moved) if moved else []
+            newest = self._queries.newest_events(NEWEST_EVENTS)
+            new = [one for one, whole in newest.items() if self._whole.get(one) != whole]
+            events = self._queries.events_by_id(new) if new else []
+            alarm = self._queries.newest_alarm()
+            standing = self._queries.standing_alarms() if alarm != self._newest_alarm else None
+            # Of two that were numbered at once, the earlier may be committed later.
+            last = max(self._replies, default=0) - NEWEST_REPLIES
+            replies = self._queries.replies_after(max(last, self._old_replies))
+            refused = self._queries.refusals()
+            with self._lock:
+                self._version += 1
+                self._marks, self._whole = marks, newest
+                self._newest_alarm, self._refused = alarm, refused
+                self._alarms = self._alarms if standing is None else standing
+                self._keep(devices, events, replies)
+
+    def _keep(
+        self,
+        devices: Iterable[DeviceRow],
+        events: Iterable[EventRow],
+        replies: Iterable[tuple[int, Reply]],
+    ) -> None:
         for device in devices:
             self._devices[device.id] = (self._version, device)
         for event in events:
             self._events[event.id] = (self._version, event)
         for number in sorted(self._events)[:-NEWEST_EVENTS]:
             del self._events[number]
+        for number, reply in replies:
+            self._replies.setdefault(number, (self._version, reply))
+        for number in sorted(self._replies)[:-NEWEST_REPLIES]:
+            del self._replies[number]
 
     def _totals(self) -> Totals:
         rows = [row for _, row in self._devices.values()]

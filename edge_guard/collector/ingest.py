@@ -20,12 +20,12 @@ from edge_guard.collector.twins import Twins
 
 log = logging.getLogger(__name__)
 
-MOST_IN_BATCH = 200
-BATCH_S = 0.05
+MOST_IN_BATCH = 1000
+BATCH_S = 0.1
 IDLE_S = 0.005
 """A batch is closed early when nothing arrives for so long."""
 RETRY_S = 1.0
-MOST_WAITING = 2000
+MOST_WAITING = 1000
 UNFIT = "cannot be stored"
 _UNFIT = (DataError, IntegrityError, ValueError, OverflowError)
 """Errors that are the message's fault, not the database's."""
@@ -93,6 +93,7 @@ class Ingest:
             if batch := self._batch():
                 self._commit(batch)
             self._receipts.send(time.monotonic())
+            self._follow()
             if self._commands is not None:
                 self._commands.send(time.monotonic())
 
@@ -155,9 +156,12 @@ class Ingest:
         self._receipts.note(applied)
         self._log_refusals(applied, deliveries)
         self._feed.trouble("")
+        self._feed.commit(applied)
+
+    def _follow(self) -> None:
         try:
-            self._feed.commit(applied)
-        except SQLAlchemyError as error:  # what is stored is stored; pages catch up when reloaded
+            self._feed.refresh(time.monotonic())
+        except SQLAlchemyError as error:  # what is stored is stored; pages catch up later
             log.error("the page cannot follow the store (%s)", error)
 
     def _parse(self, delivery: Delivery) -> Message | str | None:

@@ -20,26 +20,44 @@ class Awaiting(NamedTuple):
     sha256: str | None
 
 
-def find_devices(
+class KnownDevice(NamedTuple):
+    """A device's row, as far as a batch asks for it."""
+
+    id: int
+    state: str | None
+
+
+def lock_devices(
     connection: Connection, origins: Collection[Origin], now: int
-) -> dict[Origin, int]:
-    """Return the devices' ids; those never heard of are inserted, seen ``now`` (ms)."""
-    found = _devices(connection, origins)
+) -> dict[Origin, KnownDevice]:
+    """Return the devices; those never heard of are inserted, seen ``now`` (ms).
+
+    Their rows stay locked until the transaction ends, and with them, by agreement, their boots,
+    events and all else that comes from them. They are locked in one order, so that two collectors
+    cannot each hold what the other one waits for.
+    """
+    found = _lock(connection, origins)
     missing = sorted(origin for origin in origins if origin not in found)
     if not missing:
         return found
     rest = {"last_seen_ms": now, "events": 0}
     rows = [{"site": o.site, "line": o.line, "device": o.device} | rest for o in missing]
     connection.execute(insertion(connection, schema.devices), rows)
-    return found | _devices(connection, missing)
+    return found | _lock(connection, missing)
 
 
-def _devices(connection: Connection, origins: Collection[Origin]) -> dict[Origin, int]:
+def _lock(connection: Connection, origins: Collection[Origin]) -> dict[Origin, KnownDevice]:
     devices = schema.devices.c
-    names = {origin.device for origin in origins}
-    query = select(devices.id, devices.site, devices.line, devices.device)
-    rows = connection.execute(query.where(devices.device.in_(names)))
-    found = {Origin(row.site, row.line, row.device): row.id for row in rows}
+    query = (
+        select(devices.id, devices.site, devices.line, devices.device, devices.state)
+        .where(devices.device.in_({origin.device for origin in origins}))
+        .order_by(devices.id)
+        .with_for_update(key_share=True)
+    )
+    found = {
+        Origin(row.site, row.line, row.device): KnownDevice(row.id, row.state)
+        for row in connection.execute(query)
+    }
     return {origin: found[origin] for origin in origins if origin in found}
 
 

@@ -36,6 +36,11 @@ ANSWER_S = 10.0
 SESSION_S = 7 * 24 * 3600
 """How long the broker keeps the session of an absent collector (MQTT 5)."""
 MOST_IN_FLIGHT = 1000
+"""Messages that the broker hands over before the first is acknowledged (MQTT 5)."""
+MOST_UNCONFIRMED = 1000
+"""Receipts and commands that leave before the broker has confirmed the first."""
+_MOST_OF_BROKER = 65_535
+"""What a broker takes unconfirmed that does not say otherwise."""
 _V5, _V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
 
 
@@ -67,6 +72,10 @@ class Link:
         The name of the session; two collectors must not share it.
     on_status : callable
         Gets each change of ``LinkStatus``.
+    group : str, optional
+        Collectors of one group share the messages; each message goes to one of them. The broker
+        then keeps no session: what was on its way to a collector that vanished would wait for its
+        return, but a device sends again what brought no receipt, and another collector takes it.
 
     Raises
     ------
@@ -79,8 +88,10 @@ class Link:
         config: MqttTable,
         client_id: str,
         on_status: Callable[[LinkStatus], None],
+        group: str | None = None,
     ) -> None:
         self._config = config
+        self._group = group
         self._client_id = client_id
         self._on_message: Callable[[Delivery], None] = _nobody
         self._on_status = on_status
@@ -90,6 +101,7 @@ class Link:
         self._versions = {"auto": [_V5, _V311], "5": [_V5], "3.1.1": [_V311]}[config.version]
         self._ending = threading.Event()
         self._connected: mqtt.Client | None = None
+        self._room = threading.Semaphore(0)
         self._failures = 0
         self._end = Trouble("", "")
         self._thread = threading.Thread(target=self._run, name="collector-link", daemon=True)
@@ -112,9 +124,12 @@ class Link:
             self._thread.join(ANSWER_S)
 
     def publish(self, topic: str, payload: bytes) -> bool:
-        """Return whether the message was handed to a live connection (QoS 1, not retained)."""
+        """Return whether the message was handed to a live connection (QoS 1, not retained).
+
+        False, too, while the broker has not confirmed ``MOST_UNCONFIRMED`` earlier ones.
+        """
         client = self._connected
-        if client is None:
+        if client is None or not self._room.acquire(blocking=False):
             return False
         return client.publish(topic, payload, qos=1).rc == mqtt.MQTT_ERR_SUCCESS
 
@@ -139,8 +154,10 @@ class Link:
                 self._config.host,
                 self._config.port,
                 int(self._config.keepalive_seconds * KEEPALIVE_SHARE),
-                clean_start=False if self._versions[0] == _V5 else mqtt.MQTT_CLEAN_START_FIRST_ONLY,
-                properties=_session_properties() if self._versions[0] == _V5 else None,
+                clean_start=self._group is not None
+                if self._versions[0] == _V5
+                else mqtt.MQTT_CLEAN_START_FIRST_ONLY,
+                properties=self._session_properties() if self._versions[0] == _V5 else None,
             )
             self._await_answer(client, answer)
             self._serve(client)
@@ -164,7 +181,8 @@ class Link:
         raise BrokerError(*self._end) if self._end.problem else BrokerError("no answer to CONNECT")
 
     def _serve(self, client: mqtt.Client) -> None:
-        filters = f"{self._config.prefix}/+/+/+/#"
+        shared = f"$share/{self._group}/" if self._group else ""
+        filters = f"{shared}{self._config.prefix}/+/+/+/#"
         client.subscribe(filters, qos=1)
         self._connected = client
         self._failures = 0
@@ -193,12 +211,13 @@ class Link:
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,
-            clean_session=False if version == _V311 else None,
+            clean_session=self._group is not None if version == _V311 else None,
             protocol=version,
             reconnect_on_failure=False,
             manual_ack=True,
         )
         client.connect_timeout = ANSWER_S
+        client.max_inflight_messages_set(MOST_UNCONFIRMED)
         if self._config.username is not None:
             client.username_pw_set(self._config.username, self._password)
         if self._tls is not None:
@@ -211,7 +230,9 @@ class Link:
     def _hear(self, client: mqtt.Client, answer: list[ReasonCode]) -> None:
         """Connect what the client has to say."""
 
-        def connected(_c: object, _d: object, _f: object, reason: ReasonCode, _p: object) -> None:
+        def connected(_c: object, _d: object, _f: object, reason: ReasonCode, told: Any) -> None:
+            most = getattr(told, "ReceiveMaximum", _MOST_OF_BROKER)
+            self._room = threading.Semaphore(min(most, MOST_UNCONFIRMED))
             answer.append(reason)
 
         def subscribed(_c: object, _d: object, _m: int, reasons: list[ReasonCode], _p: Any) -> None:
@@ -222,6 +243,9 @@ class Link:
             payload = bytes(message.payload)
             acknowledge = partial(self._acknowledge, client, mid, qos)
             self._on_message(Delivery(message.topic, payload, acknowledge))
+
+        def confirmed(_c: object, _d: object, _m: int, _r: object, _p: object) -> None:
+            self._room.release()
 
         def disconnected(
             _c: object, _d: object, _f: object, reason: ReasonCode, _p: object
@@ -241,11 +265,18 @@ class Link:
         client.on_log = logged
         client.on_subscribe = subscribed
         client.on_message = received
+        client.on_publish = confirmed
 
     def _acknowledge(self, client: mqtt.Client, mid: int, qos: int) -> None:
         # On a later connection the same number may stand for another message.
         if client is self._connected:
             client.ack(mid, qos)
+
+    def _session_properties(self) -> Properties:
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = 0 if self._group else SESSION_S
+        properties.ReceiveMaximum = MOST_IN_FLIGHT
+        return properties
 
     def _report(self, trouble: Trouble) -> None:
         if self._ending.is_set():
@@ -284,10 +315,3 @@ def _nobody(delivery: Delivery) -> None:
 def _wait_s(failures: int) -> float:
     longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(failures, 10))
     return random.uniform(longest / 2, longest)
-
-
-def _session_properties() -> Properties:
-    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.SessionExpiryInterval = SESSION_S
-    properties.ReceiveMaximum = MOST_IN_FLIGHT
-    return properties

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Engine, Row, Select, func, select
+from sqlalchemy import Engine, Row, Select, Table, func, select
 
 from edge_guard.collector.schema import (
+    FLAGGED,
     alarms,
     boots,
     devices,
@@ -17,10 +18,11 @@ from edge_guard.collector.schema import (
     newest_word,
     pictures,
     refusals,
+    replies,
     results,
     summaries,
 )
-from edge_guard.publish.messages import Alarm, Event, State, Summary, decode
+from edge_guard.publish.messages import Alarm, Event, Reply, State, Summary, decode
 from edge_guard.types import Verdict
 
 MOST_SUMMARIES = 3000
@@ -112,6 +114,35 @@ class Queries:
         query = query.order_by(devices.c.site, devices.c.line, devices.c.device)
         return [_device(row) for row in self._all(query)]
 
+    def device_marks(self) -> dict[int, tuple[int, int]]:
+        """Return, by device, two numbers that change with everything that is stored of it."""
+        query = select(devices.c.id, devices.c.last_seen_ms, devices.c.events)
+        return {row.id: (row.last_seen_ms, row.events) for row in self._all(query)}
+
+    def newest_events(self, limit: int) -> dict[int, bool]:
+        """Return the newest flagged frames, and whether their picture has come."""
+        query = (
+            select(events.c.id, events.c.complete)
+            .where(FLAGGED)
+            .order_by(events.c.id.desc())
+            .limit(limit)
+        )
+        return {row.id: row.complete for row in self._all(query)}
+
+    def newest_alarm(self) -> int:
+        """Return the highest id of an alarm; 0 = none."""
+        return self._highest(alarms)
+
+    def newest_reply(self) -> int:
+        """Return the highest id of a reply; 0 = none."""
+        return self._highest(replies)
+
+    def replies_after(self, number: int) -> list[tuple[int, Reply]]:
+        """Return what devices answered, with higher ids than this, in order."""
+        query = select(replies.c.id, replies.c.body).where(replies.c.id > number)
+        rows = self._all(query.order_by(replies.c.id))
+        return [(row.id, decode(row.body.encode(), Reply)) for row in rows]
+
     def events(
         self,
         limit: int,
@@ -147,7 +178,7 @@ class Queries:
         if incident is not None:
             query = query.where(events.c.incident == incident)
         if kind == "flagged":
-            query = query.where(events.c.verdict != Verdict.ACCEPT.value)
+            query = query.where(FLAGGED)
         elif kind != "all":
             query = query.where(events.c.sampled.isnot(None))
         if kind == "waiting":
@@ -238,6 +269,10 @@ class Queries:
         n = func.sum(losses.c.messages).label("n")
         query = select(losses.c.kind, losses.c.cause, n).group_by(losses.c.kind, losses.c.cause)
         return {f"{row.kind}/{row.cause}": int(row.n) for row in self._all(query)}
+
+    def _highest(self, table: Table) -> int:
+        with self._engine.connect() as connection:
+            return connection.scalar(select(func.max(table.c.id))) or 0
 
     def _all(self, query: Select[Any]) -> list[Row[Any]]:
         with self._engine.connect() as connection:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from edge_guard.collector import schema
 from edge_guard.collector.boots import Boot, Boots
 from edge_guard.collector.changes import Applied, Changes, NewEvent
-from edge_guard.collector.known import Awaiting, find_awaiting, find_devices, find_pictures
+from edge_guard.collector.known import Awaiting, find_awaiting, find_pictures, lock_devices
 from edge_guard.collector.parse import Message, Origin, Picture, RefusedError, occurred_ms
 from edge_guard.collector.pictures import PictureStore
 from edge_guard.publish.messages import (
@@ -50,6 +50,7 @@ class Transaction:
         self._pictures = pictures
         self._now = received_ms
         self._devices: dict[Origin, int] = {}
+        self._last_states: dict[int, str | None] = {}
         self._boots = Boots(connection, ())
         self._awaiting: dict[tuple[int, int], Awaiting] = {}
         self._stored_pictures: set[str] = set()
@@ -82,11 +83,13 @@ class Transaction:
         return self._applied
 
     def _look_up(self, messages: list[Message]) -> None:
-        """Read what is known; each boot is locked first, so that it stays true."""
+        """Read what is known; the devices are locked first, so that it stays true."""
         if not messages:
             return
         origins = {message.origin for message in messages}
-        self._devices = find_devices(self._connection, origins, self._now)
+        devices = lock_devices(self._connection, origins, self._now)
+        self._devices = {origin: device.id for origin, device in devices.items()}
+        self._last_states = {device.id: device.state for device in devices.values()}
         self._applied.devices = {number: origin for origin, number in self._devices.items()}
         keys = {key for one in messages for key in _boots(self._devices[one.origin], one)}
         self._boots = Boots(self._connection, keys)
@@ -115,20 +118,18 @@ class Transaction:
 
     def _state(self, device: int, state: State) -> None:
         occurred_ms(state.wall_time, self._now)
-        if state.state == "offline" and (old := self._last_state(device)) is not None:
+        words = self._last_states[device]
+        last = None if words is None else decode(words.encode(), State)
+        if last is not None and state.state == "offline":
             # The last will was written when the device connected: it knows no streams.
-            last = decode(old.encode(), State)
             state = msgspec.structs.replace(
                 state, streams=last.streams, produced=last.produced, backlog=last.backlog
             )
-        self._changes.states[device] = encode(state).decode()
-
-    def _last_state(self, device: int) -> str | None:
-        devices = schema.devices.c
-        if (new := self._changes.states.get(device)) is not None:
-            return new
-        old: str | None = self._connection.scalar(select(devices.state).where(devices.id == device))
-        return old
+        if last is not None and _overtaken(state, last):
+            words = encode(last).decode()
+        else:
+            words = encode(state).decode()
+        self._last_states[device] = self._changes.states[device] = words
 
     def _event(self, device: int, event: Event) -> None:
         occurred = occurred_ms(event.captured_wall_time, self._now)
@@ -233,6 +234,15 @@ class Transaction:
             lost = self._boots.get(device, report.of_boot).give_up(report.sequences)
             self._changes.losses[device, report.kind, report.cause] += lost
             boot.store(report.sequence)
+
+
+def _overtaken(state: State, last: State) -> bool:
+    """Return whether a later state of this boot is stored: another collector was faster.
+
+    A last will carries the time at which the device connected, so its time says nothing.
+    """
+    living = "offline" not in (state.state, last.state)
+    return living and state.boot_id == last.boot_id and state.monotonic_ns < last.monotonic_ns
 
 
 def _boots(device: int, message: Message) -> list[tuple[int, str]]:

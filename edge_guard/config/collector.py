@@ -107,6 +107,13 @@ class CollectorTable(Table, frozen=True):
     id: Annotated[Level, Meta(description="Name of this collector, unique at its broker.")] = (
         "collector"
     )
+    group: Annotated[
+        Level | None,
+        Meta(
+            description="Collectors of one group share the devices' messages and one PostgreSQL. "
+            "Left out: this collector hears everything."
+        ),
+    ] = None
 
 
 class CollectorConfig(Table, frozen=True):

@@ -38,6 +38,8 @@ from fleet.wire import Wire
 MOST_IN_FLIGHT = 32
 AGAIN_S = 10.0
 """A row without a receipt is sent again after this time."""
+MOST_AGAIN_UNANSWERED = 4
+"""Rows that are sent again in one round while nobody answers."""
 STREAM = "camera"
 _BUNDLE = "f1ee7f1ee7f1"
 _DRIFT_LEVELS = 12.0
@@ -111,6 +113,7 @@ class Device:
         self._flight: deque[tuple[float, int]] = deque()
         self._pictures, self._tally, self._chance = pictures, tally, chance
         self._drifting = drifting
+        self._answered = False
         self._window = 0
         self._verdicts = {"accept": 0, "review": 0, "invalid": 0}
         self._event = self._event_pattern()
@@ -208,14 +211,24 @@ class Device:
         """Send what its window allows: first what brought no receipt in time, then what is new."""
         if not self.connected:
             return
-        while self._flight and self._flight[0][0] <= now - AGAIN_S:
-            _, sequence = self._flight.popleft()
-            if (row := self.pending.get(sequence)) is not None:
-                self._tally.resent += 1
-                self._post(wire, sequence, row, now)
+        self._send_again(wire, now)
         while self._unsent and len(self._flight) < MOST_IN_FLIGHT:
             sequence = self._unsent.popleft()
             self._post(wire, sequence, self.pending[sequence], now)
+
+    def _send_again(self, wire: Wire, now: float) -> None:
+        most = MOST_IN_FLIGHT if self._answered else MOST_AGAIN_UNANSWERED
+        again = 0
+        while self._flight and self._flight[0][0] <= now - AGAIN_S:
+            _, sequence = self._flight.popleft()
+            row = self.pending[sequence]
+            if again < most:
+                again += 1
+                self._post(wire, sequence, row, now)
+            else:
+                self._flight.append((now, sequence))
+        self._answered = self._answered and not again
+        self._tally.resent += again
 
     def receipt(self, boot: BootReceipt, now: float) -> None:
         """Forget what is stored."""
@@ -228,6 +241,7 @@ class Device:
                 del self.pending[sequence]
                 self._tally.receipted += 1
                 self._tally.lags.append(now - row.made)
+        self._answered = True
         if stored:
             self._flight = deque(one for one in self._flight if one[1] in self.pending)
 

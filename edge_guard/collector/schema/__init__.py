@@ -9,6 +9,7 @@ from edge_guard.collector.schema.migrations import MIGRATIONS, Migration, migrat
 from edge_guard.collector.schema.orders import commands, judgements, replies
 from edge_guard.collector.schema.people import people, sessions, tokens, trail
 from edge_guard.collector.schema.reports import (
+    FLAGGED,
     INCOMPLETE,
     alarms,
     boots,
@@ -26,6 +27,7 @@ from edge_guard.collector.schema.review import newest_word, review_items, stands
 from edge_guard.collector.schema.rollouts import rollout_targets, rollouts
 
 __all__ = [
+    "FLAGGED",
     "INCOMPLETE",
     "MIGRATIONS",
     "Migration",

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal_column,
 )
 
 from edge_guard.collector.schema.columns import Id, metadata, of_boot, of_device, own_id
@@ -74,6 +75,11 @@ audited = Index(
     events.c.occurred_ms,
     sqlite_where=_drawn,
     postgresql_where=_drawn,
+)
+
+FLAGGED = events.c.verdict != literal_column("'accept'")
+flagged = Index(  # the list of most pages, newest first, however many frames are audited between
+    "events_flagged", events.c.id, sqlite_where=FLAGGED, postgresql_where=FLAGGED
 )
 
 INCOMPLETE = events.c.complete.is_(False)
