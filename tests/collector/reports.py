@@ -94,7 +94,7 @@ class Reporter:
             scores=changes.pop("scores", {"fused": 4.2, "nearest": 0.31, "energy": -3.5}),
             reasons=changes.pop("reasons", (FUSED,)),
             timing_us=Timing(210.0, 640.0, 11_800.0, 190.0),
-            bundle="a3f1c09be27d",
+            bundle=changes.pop("bundle", "a3f1c09be27d"),
             image=reference(jpeg) if jpeg is not None else None,
             **changes,
         )

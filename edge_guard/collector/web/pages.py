@@ -11,12 +11,17 @@ from edge_guard.collector.queries import Kind
 from edge_guard.collector.review.queue import Only
 from edge_guard.collector.web.access import at_least
 from edge_guard.collector.web.agreed import agreed
+from edge_guard.collector.web.bundles import bundles_page
 from edge_guard.collector.web.detail import detail
 from edge_guard.collector.web.device import device_page
 from edge_guard.collector.web.listing import listing
 from edge_guard.collector.web.overview import overview
 from edge_guard.collector.web.people_page import people_page
+from edge_guard.collector.web.retune import retune_page
 from edge_guard.collector.web.review import review
+from edge_guard.collector.web.rollout import rollout_page
+from edge_guard.collector.web.rollout_start import rollout_start_page
+from edge_guard.collector.web.rollouts import rollouts_page
 from edge_guard.collector.web.site import Site
 from edge_guard.collector.web.stream import HOUR_MS, stream_page
 from edge_guard.collector.web.trail_page import trail_page
@@ -69,6 +74,8 @@ def register(site: Site) -> None:
     async def device(device_id: int) -> None:
         await device_page(site, _bounded(device_id) or 0)
 
+    _register_rollouts(site)
+
     @ui.page("/people", dependencies=[Depends(at_least("engineer"))])
     async def people() -> None:
         await people_page(site)
@@ -80,6 +87,28 @@ def register(site: Site) -> None:
     @ui.page("/stream/{device_id}/{stream}")
     async def stream(device_id: int, stream: str, hours: int = 1, until: int | None = None) -> None:
         await stream_page(site, _bounded(device_id) or 0, stream, hours, _moment(until))
+
+
+def _register_rollouts(site: Site) -> None:
+    @ui.page("/retune/{device_id}/{stream}", dependencies=[Depends(at_least("engineer"))])
+    async def retune(device_id: int, stream: str) -> None:
+        await retune_page(site, _bounded(device_id) or 0, stream)
+
+    @ui.page("/bundles")
+    async def bundles() -> None:
+        await bundles_page(site)
+
+    @ui.page("/rollouts")
+    async def rollouts(before: int | None = None) -> None:
+        await rollouts_page(site, _bounded(before))
+
+    @ui.page("/rollouts/new")
+    async def rollout_start(bundle: str | None = None) -> None:
+        await rollout_start_page(site, bundle)
+
+    @ui.page("/rollouts/{number}")
+    async def rollout(number: int) -> None:
+        await rollout_page(site, _bounded(number) or 0)
 
 
 def _moment(ms: int | None) -> int | None:
