@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edge_guard.cli.output import Output, add_json_argument
 
 if TYPE_CHECKING:
-    from edge_guard.collector.pictures import PictureStore
+    from edge_guard.collector.pictures import Pictures
     from edge_guard.config import StoreTable
 
 _ACTIONS = {
@@ -48,9 +48,9 @@ def run(args: argparse.Namespace) -> int:
 
     table = load_collector_config(args.config).store
     try:
-        from edge_guard.collector.pictures import PictureStore
+        from edge_guard.collector.pictures import open_pictures
 
-        done = _done(args, table, PictureStore(table.frames))
+        done = _done(args, table, open_pictures(table))
     except ModuleNotFoundError as error:
         raise missing_extra(error.name or "sqlalchemy", "collector") from error
     output = Output(args.json)
@@ -60,12 +60,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _done(args: argparse.Namespace, table: StoreTable, pictures: PictureStore) -> dict[str, object]:
+def _done(args: argparse.Namespace, table: StoreTable, pictures: Pictures) -> dict[str, object]:
     import msgspec
 
     from edge_guard.collector import archive
 
-    bundles = Path(table.frames) / "bundles"
+    bundles = Path(table.bundle_folder)
     if args.action == "backup":
         made = archive.back_up(table.url, pictures, bundles, args.folder)
         return msgspec.structs.asdict(made)

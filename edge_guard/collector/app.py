@@ -16,7 +16,7 @@ from edge_guard.collector.ingest import Ingest
 from edge_guard.collector.judgements import Judgements
 from edge_guard.collector.link import Link, LinkStatus
 from edge_guard.collector.people.house import People
-from edge_guard.collector.pictures import PictureStore
+from edge_guard.collector.pictures import open_pictures
 from edge_guard.collector.queries import Queries
 from edge_guard.collector.receipts import Receipts
 from edge_guard.collector.repeats import Repeats
@@ -60,7 +60,7 @@ class Collector:
         except ModuleNotFoundError as error:
             raise missing_extra(error.name or "nicegui", "collector") from error
         mqtt, name = config.mqtt, config.collector.id
-        pictures = PictureStore(config.store.frames)
+        pictures = open_pictures(config.store)
         self._store = Store(config.store.url, pictures, Outbox(config.webhook))
         self._sender = self._webhooks(config)
         trail = Trail(self._store)
@@ -74,7 +74,7 @@ class Collector:
         commands = Commands(self._store, mqtt.prefix, self._link.publish)
         self._retention = Retention(self._store, config.retention, self.feed)
         self._ingest = Ingest(self._store, self.feed, receipts, mqtt.prefix, commands)
-        bundles = BundleStore(Path(config.store.frames) / "bundles")
+        bundles = BundleStore(Path(config.store.bundle_folder))
         self._retunes = Retunes(self._store, bundles, trail)
         rollouts = Rollouts(self._store, trail, commands, bundles)
         self._conductor = Conductor(rollouts)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from edge_guard.collector.changes import Applied
 from edge_guard.collector.parse import Message
-from edge_guard.collector.pictures import PictureStore
+from edge_guard.collector.pictures import Pictures
 from edge_guard.collector.schema import migrate
 from edge_guard.collector.transaction import Transaction
 from edge_guard.collector.webhooks.outbox import Outbox
@@ -41,7 +41,7 @@ class Store:
     ----------
     url : str
         ``sqlite:///collector.sqlite`` or ``postgresql://user@host/database``.
-    pictures : PictureStore
+    pictures : Pictures
     outbox : Outbox, optional
         Hears what webhooks are to be told; left out: they are told nothing.
 
@@ -53,7 +53,7 @@ class Store:
         ``url`` is none.
     """
 
-    def __init__(self, url: str, pictures: PictureStore, outbox: Outbox | None = None) -> None:
+    def __init__(self, url: str, pictures: Pictures, outbox: Outbox | None = None) -> None:
         self.pictures = pictures
         self.outbox = outbox or Outbox()
         self.engine = connect(url)

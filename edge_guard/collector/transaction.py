@@ -17,7 +17,7 @@ from edge_guard.collector.boots import Boot, Boots
 from edge_guard.collector.changes import Applied, Changes, NewEvent
 from edge_guard.collector.known import Awaiting, find_awaiting, find_pictures, lock_devices
 from edge_guard.collector.parse import Message, Origin, Picture, RefusedError, occurred_ms
-from edge_guard.collector.pictures import PictureStore
+from edge_guard.collector.pictures import Pictures
 from edge_guard.publish.messages import (
     Alarm,
     Dropped,
@@ -39,13 +39,13 @@ class Transaction:
     ----------
     connection : Connection
         In a transaction.
-    pictures : PictureStore
+    pictures : Pictures
         Receives the pictures before their rows are committed.
     received_ms : int
         Now, ms since the Unix epoch.
     """
 
-    def __init__(self, connection: Connection, pictures: PictureStore, received_ms: int) -> None:
+    def __init__(self, connection: Connection, pictures: Pictures, received_ms: int) -> None:
         self._connection = connection
         self._pictures = pictures
         self._now = received_ms

@@ -10,6 +10,7 @@ from edge_guard.config.collector import (
     CollectorConfig,
     CollectorTable,
     RetentionTable,
+    S3Table,
     StoreTable,
     WebTable,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "MetricsTable",
     "MqttTable",
     "RetentionTable",
+    "S3Table",
     "SelfTestTable",
     "SparkplugTable",
     "SpoolTable",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -11,8 +12,22 @@ from edge_guard.config.values import FilePath, Level, Port, Table
 from edge_guard.config.webhook import WebhookTable
 
 
+class S3Table(Table, frozen=True):
+    """``[store.s3]``: the S3-compatible store of ``frames = "s3://bucket/prefix"``."""
+
+    access_key: Annotated[str, Meta(min_length=1, description="Name of the key.")]
+    secret_key_file: Annotated[FilePath, Meta(description="File that holds the key's secret.")]
+    endpoint: Annotated[
+        str, Meta(min_length=1, description="Its address: https://HOST or http://HOST:PORT.")
+    ] = "https://s3.amazonaws.com"
+    region: Annotated[str | None, Meta(description="Where it asks for one.")] = None
+    ca_file: Annotated[
+        FilePath | None, Meta(description="Certificates (PEM) to trust instead of the usual ones.")
+    ] = None
+
+
 class StoreTable(Table, frozen=True):
-    """``[store]``: database and picture folder."""
+    """``[store]``: database and pictures."""
 
     url: Annotated[
         str,
@@ -22,9 +37,20 @@ class StoreTable(Table, frozen=True):
             description="The database: sqlite:///FILE or postgresql://….",
         ),
     ] = "sqlite:///collector.sqlite"
-    frames: Annotated[FilePath, Meta(description="Folder for the pictures of flagged frames.")] = (
-        "frames"
-    )
+    frames: Annotated[
+        FilePath,
+        Meta(description="Folder for the pictures of flagged frames, or s3://bucket/prefix."),
+    ] = "frames"
+    bundles: Annotated[
+        FilePath | None,
+        Meta(description="Folder for offered bundles; left out: bundles, in the folder frames."),
+    ] = None
+    s3: S3Table | None = None
+
+    @property
+    def bundle_folder(self) -> str:
+        """The folder for offered bundles."""
+        return self.bundles or str(Path(self.frames) / "bundles")
 
 
 _Days = Annotated[float, Meta(gt=0, le=36500)]

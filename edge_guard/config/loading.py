@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from edge_guard.config.collector import CollectorConfig
+from edge_guard.config.collector import CollectorConfig, StoreTable
 from edge_guard.config.device import DeviceConfig, StreamTable
 from edge_guard.config.mqtt import MqttTable
 from edge_guard.config.rules import collector_problems, device_problems
@@ -57,7 +57,7 @@ def load_collector_config(path: str | Path) -> CollectorConfig:
         The file cannot be read or has problems: the first one, and how many more.
     """
     config, base = _load(Path(path), CollectorConfig)
-    store = _resolve(config.store, base, "frames")
+    store = _resolve_pictures(config.store, base)
     scheme, mark, file = store.url.partition("sqlite:///")
     if mark and file != ":memory:":
         store = msgspec.structs.replace(store, url=f"{scheme}{mark}{base / file}")
@@ -112,6 +112,14 @@ def _resolve(table: T, base: Path, *keys: str) -> T:
 def _resolve_stream(stream: StreamTable, base: Path) -> StreamTable:
     no_path = "://" in stream.source or (stream.source.isascii() and stream.source.isdigit())
     return _resolve(stream, base, *(["bundle"] if no_path else ["bundle", "source"]))
+
+
+def _resolve_pictures(store: StoreTable, base: Path) -> StoreTable:
+    if not store.frames.startswith("s3://"):
+        return _resolve(store, base, "frames", "bundles")
+    keys = _resolve(store.s3, base, "secret_key_file", "ca_file") if store.s3 else None
+    bundles = str(base / (store.bundles or "bundles"))
+    return msgspec.structs.replace(store, bundles=bundles, s3=keys)
 
 
 def _resolve_mqtt(mqtt: MqttTable, base: Path) -> MqttTable:

@@ -7,7 +7,7 @@ from pathlib import Path
 from edge_guard.collector.feed import Feed
 from edge_guard.collector.ingest import Ingest
 from edge_guard.collector.link import Link, LinkStatus
-from edge_guard.collector.pictures import PictureStore
+from edge_guard.collector.pictures import Pictures, PictureStore
 from edge_guard.collector.queries import Queries
 from edge_guard.collector.receipts import Receipts
 from edge_guard.collector.store import Store
@@ -17,8 +17,12 @@ from edge_guard.config import MqttTable
 class Core:
     """A collector without its page."""
 
-    def __init__(self, folder: Path, config: MqttTable) -> None:
-        self.store = Store(f"sqlite:///{folder / 'c.sqlite'}", PictureStore(folder / "frames"))
+    def __init__(
+        self, folder: Path, config: MqttTable, url: str = "", pictures: Pictures | None = None
+    ) -> None:
+        self.store = Store(
+            url or f"sqlite:///{folder / 'c.sqlite'}", pictures or PictureStore(folder / "frames")
+        )
         self.queries = Queries(self.store.engine)
         self.feed = Feed(self.queries, LinkStatus("connecting", ""))
         self.link = Link(config, "collector-under-test", self.feed.status)

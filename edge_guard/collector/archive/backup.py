@@ -20,7 +20,7 @@ from sqlalchemy import Connection, func, inspect, select
 
 from edge_guard import __version__
 from edge_guard.collector.archive.snapshot import bring_back, moment, take
-from edge_guard.collector.pictures import PictureStore, is_digest
+from edge_guard.collector.pictures import Pictures, is_digest
 from edge_guard.collector.schema import events, pictures
 from edge_guard.collector.store import Store, connect, failing
 from edge_guard.errors import StoreError
@@ -54,14 +54,14 @@ class Backup(msgspec.Struct, frozen=True):
     missing: int
 
 
-def back_up(url: str, store: PictureStore, bundles: Path, target: Path) -> Backup:
+def back_up(url: str, store: Pictures, bundles: Path, target: Path) -> Backup:
     """Return what was backed up, once all of it is in ``target``.
 
     Parameters
     ----------
     url : str
         Of the database, which may be in use.
-    store : PictureStore
+    store : Pictures
         Its pictures get a second name where the disk is the same, else they are copied.
     bundles : Path
         Folder of offered bundles; may be missing.
@@ -90,7 +90,7 @@ def back_up(url: str, store: PictureStore, bundles: Path, target: Path) -> Backu
     return done
 
 
-def restore(backup: Path, url: str, store: PictureStore, bundles: Path) -> Backup:
+def restore(backup: Path, url: str, store: Pictures, bundles: Path) -> Backup:
     """Return what was restored; the database comes last, so what was cut short can be repeated.
 
     Parameters
@@ -99,7 +99,7 @@ def restore(backup: Path, url: str, store: PictureStore, bundles: Path) -> Backu
         What ``back_up`` wrote.
     url : str
         Of a database that does not exist, or is empty.
-    store : PictureStore
+    store : Pictures
     bundles : Path
         Folder for offered bundles.
 
@@ -130,7 +130,7 @@ def restore(backup: Path, url: str, store: PictureStore, bundles: Path) -> Backu
     return note
 
 
-def _write(part: Path, url: str, store: PictureStore, bundles: Path) -> Backup:
+def _write(part: Path, url: str, store: Pictures, bundles: Path) -> Backup:
     (part / "frames").mkdir(parents=True)
     _save(store, store.digests(float("inf")), part / "frames")
     with moment(url) as connection:
@@ -146,7 +146,7 @@ def _write(part: Path, url: str, store: PictureStore, bundles: Path) -> Backup:
     return done
 
 
-def _save(store: PictureStore, digests: Iterable[str], folder: Path) -> int:
+def _save(store: Pictures, digests: Iterable[str], folder: Path) -> int:
     """Return how many of the pictures are in neither place; the others are in the folder now."""
     missing = 0
     for digest in digests:

@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import Connection, Row, Select, select
 
 from edge_guard.collector.archive.snapshot import moment
-from edge_guard.collector.pictures import PictureStore
+from edge_guard.collector.pictures import Pictures
 from edge_guard.collector.schema import devices, events, judgements, stands, summaries
 from edge_guard.errors import StoreError
 
@@ -22,14 +22,14 @@ _BATCH = 500
 _WHERE = (devices.c.site, devices.c.line, devices.c.device)
 
 
-def export(url: str, store: PictureStore, folder: Path) -> dict[str, int]:
+def export(url: str, store: Pictures, folder: Path) -> dict[str, int]:
     """Return how many there are of each: ``frames``, ``labels``, ``summaries``, ``pictures``.
 
     Parameters
     ----------
     url : str
         Of the database, which may be in use: what is written is one moment of it.
-    store : PictureStore
+    store : Pictures
     folder : Path
         Must not exist. Gets ``frames.jsonl``, ``labels.jsonl``, ``summaries.jsonl`` and
         ``pictures/``, named by their sha-256.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, Table, func, insert, inspect, select, text
 
 from edge_guard.collector.archive.snapshot import moment
-from edge_guard.collector.pictures import PictureStore
+from edge_guard.collector.pictures import Pictures
 from edge_guard.collector.schema import metadata
 from edge_guard.collector.store import Store
 from edge_guard.errors import StoreError
@@ -13,7 +13,7 @@ from edge_guard.errors import StoreError
 _BATCH = 1000
 
 
-def move(source: str, target: str, pictures: PictureStore) -> dict[str, int]:
+def move(source: str, target: str, pictures: Pictures) -> dict[str, int]:
     """Return the number of rows by table, once all are in ``target``: all or none.
 
     Pictures stay where they are. The collector must be stopped, or what it stores meanwhile is not
@@ -23,7 +23,7 @@ def move(source: str, target: str, pictures: PictureStore) -> dict[str, int]:
     ----------
     source, target : str
         URLs; ``target`` must not hold anything yet.
-    pictures : PictureStore
+    pictures : Pictures
 
     Raises
     ------

@@ -18,7 +18,7 @@ from edge_guard.collector.datasets.layout import Filed, coco, filed, frames_csv,
 from edge_guard.collector.datasets.selection import select_frames
 from edge_guard.collector.datasets.split import APART, SPLITS, split
 from edge_guard.collector.datasets.wish import Wish
-from edge_guard.collector.pictures import PictureStore
+from edge_guard.collector.pictures import Pictures
 from edge_guard.collector.schema import datasets, events, judgements
 from edge_guard.collector.store import Store
 from edge_guard.collector.trail import Trail
@@ -84,13 +84,13 @@ class Datasets:
     Parameters
     ----------
     store : Store
-    pictures : PictureStore
+    pictures : Pictures
     trail : Trail
     collector : str
         Name of this collector, for the provenance.
     """
 
-    def __init__(self, store: Store, pictures: PictureStore, trail: Trail, collector: str) -> None:
+    def __init__(self, store: Store, pictures: Pictures, trail: Trail, collector: str) -> None:
         self._store, self._pictures = store, pictures
         self._trail, self._collector = trail, collector
 

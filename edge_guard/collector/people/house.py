@@ -10,7 +10,7 @@ from edge_guard.collector.people.roster import Roster
 from edge_guard.collector.people.sessions import Sessions
 from edge_guard.collector.people.tokens import Tokens
 from edge_guard.collector.people.visits import SignIn, Visits
-from edge_guard.collector.pictures import PictureStore
+from edge_guard.collector.pictures import open_pictures
 from edge_guard.collector.store import Store
 from edge_guard.collector.trail import Trail
 from edge_guard.config import CollectorConfig, WebTable
@@ -37,7 +37,7 @@ def opened(config: CollectorConfig) -> Iterator[Keepers]:
     StoreError
         The database cannot be opened.
     """
-    store = Store(config.store.url, PictureStore(config.store.frames))
+    store = Store(config.store.url, open_pictures(config.store))
     try:
         trail = Trail(store)
         yield Keepers(Roster(store, trail), Tokens(store, trail), trail)

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Select, select
 from sqlalchemy.engine import Row
 
-from edge_guard.collector.pictures import PictureStore
+from edge_guard.collector.pictures import open_pictures
 from edge_guard.collector.schema import devices, events, judgements, newest_word
 from edge_guard.collector.store import Store
 from edge_guard.config import load_collector_config
@@ -46,7 +46,7 @@ def frames_of_config(config: Path, device: str, stream: str, bundle: str) -> Fra
         The database cannot be opened.
     """
     table = load_collector_config(config).store
-    store = Store(table.url, PictureStore(table.frames))
+    store = Store(table.url, open_pictures(table))
     try:
         with store.engine.connect() as connection:
             query = select(devices.c.id).where(devices.c.device == device)

@@ -11,7 +11,7 @@ from edge_guard.collector.feed import Feed
 from edge_guard.collector.history import History
 from edge_guard.collector.judgements import Judgements
 from edge_guard.collector.people.house import People
-from edge_guard.collector.pictures import PictureStore
+from edge_guard.collector.pictures import Pictures
 from edge_guard.collector.queries import Queries
 from edge_guard.collector.repeats import Repeats
 from edge_guard.collector.retunes.work import Retunes
@@ -30,7 +30,7 @@ class Site:
     title: str
     queries: Queries
     feed: Feed
-    pictures: PictureStore
+    pictures: Pictures
     judgements: Judgements
     commands: Commands
     datasets: Datasets

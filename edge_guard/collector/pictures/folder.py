@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,22 +14,11 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from edge_guard.collector.disk import can_sync_all, sync_all
+from edge_guard.collector.pictures.content import is_digest, two_levels
 from edge_guard.errors import StoreError
 
 WRITERS = 16
 _OTHER_DISK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP}
-_NAME = re.compile(r"[0-9a-f]{64}")
-_KINDS = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
-
-
-def media_type(picture: bytes) -> str | None:
-    """Return ``image/jpeg`` or ``image/png`` by the first bytes; None for anything else."""
-    return next((kind for start, kind in _KINDS if picture.startswith(start)), None)
-
-
-def is_digest(text: str) -> bool:
-    """Return whether ``text`` is a sha-256 in lower-case hexadecimal."""
-    return _NAME.fullmatch(text) is not None
 
 
 class PictureStore:
@@ -69,9 +57,7 @@ class PictureStore:
         ValueError
             ``digest`` is not a sha-256 in lower-case hexadecimal.
         """
-        if not is_digest(digest):
-            raise ValueError(f"{digest!r} is not a sha-256")
-        return self.folder / digest[:2] / digest[2:4] / digest
+        return self.folder.joinpath(*two_levels(digest))
 
     def put(self, picture: bytes) -> str:
         """Return the sha-256 of ``picture`` once it and its name are on the disk.
