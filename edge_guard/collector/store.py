@@ -80,7 +80,7 @@ class Store:
         with self.writing() as connection:
             _hold_pictures(connection, "pg_advisory_xact_lock_shared")
             now = time.time_ns() // 1_000_000
-            return Transaction(connection, self.pictures, now).apply(batch)
+            return Transaction(connection, self.pictures, now, self.outbox).apply(batch)
 
     def close(self) -> None:
         """Let the database go."""

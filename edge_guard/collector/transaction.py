@@ -18,6 +18,7 @@ from edge_guard.collector.changes import Applied, Changes, NewEvent
 from edge_guard.collector.known import Awaiting, find_awaiting, find_pictures, lock_devices
 from edge_guard.collector.parse import Message, Origin, Picture, RefusedError, occurred_ms
 from edge_guard.collector.pictures import Pictures
+from edge_guard.collector.webhooks.outbox import Hearing, Outbox
 from edge_guard.publish.messages import (
     Alarm,
     Dropped,
@@ -43,10 +44,15 @@ class Transaction:
         Receives the pictures before their rows are committed.
     received_ms : int
         Now, ms since the Unix epoch.
+    outbox : Outbox
+        Hears what webhooks are to be told.
     """
 
-    def __init__(self, connection: Connection, pictures: Pictures, received_ms: int) -> None:
+    def __init__(
+        self, connection: Connection, pictures: Pictures, received_ms: int, outbox: Outbox
+    ) -> None:
         self._connection = connection
+        self._hearing = Hearing(outbox, connection)
         self._pictures = pictures
         self._now = received_ms
         self._devices: dict[Origin, int] = {}
@@ -120,6 +126,7 @@ class Transaction:
         occurred_ms(state.wall_time, self._now)
         words = self._last_states[device]
         last = None if words is None else decode(words.encode(), State)
+        self._hearing.state(device, state, last)
         if last is not None and state.state == "offline":
             # The last will was written when the device connected: it knows no streams.
             state = msgspec.structs.replace(
@@ -204,6 +211,7 @@ class Transaction:
         occurred = occurred_ms(alarm.wall_time, self._now)
         boot = self._boots.get(device, alarm.boot_id)
         if boot.needs(alarm.sequence):
+            self._hearing.alarm(device, boot.id, alarm)
             row = _message_row(boot, alarm, occurred)
             self._changes.add(
                 schema.alarms, row | {"alarm": alarm.alarm, "state": isa_state(alarm)}

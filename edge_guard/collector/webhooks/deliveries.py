@@ -109,13 +109,11 @@ class Deliveries:
         now = _now()
         waits = outbox.c.due_ms.isnot(None)
         with self._store.writing() as connection:
+            connection.execute(delete(outbox).where(~waits, outbox.c.told_ms < now - KEPT_MS))
             old = outbox.c.told_ms < now - LONGEST_MS
-            given_up = connection.execute(
+            return connection.execute(
                 update(outbox).where(waits, old | _beyond(connection)).values(due_ms=None)
             ).rowcount
-            forgotten = outbox.c.told_ms < now - KEPT_MS
-            connection.execute(delete(outbox).where(~waits, forgotten))
-        return given_up
 
     def standing(self, url: str) -> Standing:
         """Return how it stands with one webhook."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, select
@@ -35,6 +36,11 @@ class Outbox:
     def __init__(self, webhooks: Iterable[WebhookTable] = ()) -> None:
         self._webhooks = tuple(webhooks)
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether there is anybody to tell."""
+        return bool(self._webhooks)
+
     def tell(
         self, connection: Connection, kind: str, about: Subject, device: int | None = None
     ) -> None:
@@ -62,30 +68,64 @@ class Outbox:
         rows = [row | {"message": new_message_id(), "url": url} for url in wanting]
         connection.execute(outbox.insert(), rows)
 
-    def hear_alarm(self, connection: Connection, device: int, boot: int, alarm: Alarm) -> None:
-        """Tell of an alarm that is about to be stored, where it is news."""
-        if not self._webhooks:
-            return
-        query = (
-            select(alarms.c.boot_id, alarms.c.sequence, alarms.c.body)
-            .where(alarms.c.device_id == device, alarms.c.stream == alarm.stream)
-            .where(alarms.c.alarm == alarm.alarm)
-            .order_by(alarms.c.boot_id.desc(), alarms.c.sequence.desc())
-            .limit(1)
-        )
-        newest = connection.execute(query).one_or_none()
-        if newest is not None and (newest.boot_id, newest.sequence) >= (boot, alarm.sequence):
-            return  # a late word, or one that is known
-        before = None if newest is None else decode(newest.body.encode(), Alarm)
-        if (kind := alarm_kind(alarm, before)) is not None:
-            self.tell(connection, kind, about_alarm(alarm), device)
 
-    def hear_state(
-        self, connection: Connection, device: int, state: State, before: State | None
-    ) -> None:
-        """Tell of a device's state that is about to be stored, where it is news."""
+class Hearing:
+    """Hears what one transaction is about to store, and tells what of it is news.
+
+    Parameters
+    ----------
+    outbox : Outbox
+    connection : Connection
+        Of the transaction.
+    """
+
+    def __init__(self, outbox: Outbox, connection: Connection) -> None:
+        self._outbox = outbox
+        self._connection = connection
+        self._newest: dict[tuple[int, str, str], _Word | None] = {}
+
+    @property
+    def listens(self) -> bool:
+        """Whether anybody is to be told anything."""
+        return self._outbox.is_wanted
+
+    def alarm(self, device: int, boot: int, alarm: Alarm) -> None:
+        """Hear an alarm; late words and known ones are no news."""
+        if not self.listens:
+            return
+        key = (device, alarm.stream, alarm.alarm)
+        if key not in self._newest:
+            self._newest[key] = _newest_word(self._connection, *key)
+        before = self._newest[key]
+        if before is not None and before[:2] >= (boot, alarm.sequence):
+            return
+        self._newest[key] = _Word(boot, alarm.sequence, alarm)
+        if (kind := alarm_kind(alarm, before.alarm if before else None)) is not None:
+            self._outbox.tell(self._connection, kind, about_alarm(alarm), device)
+
+    def state(self, device: int, state: State, before: State | None) -> None:
+        """Hear a device's state."""
         if (kind := state_kind(state, before)) is not None:
-            self.tell(connection, kind, about_state(state), device)
+            self._outbox.tell(self._connection, kind, about_state(state), device)
+
+
+class _Word(NamedTuple):
+    boot: int
+    sequence: int
+    alarm: Alarm
+
+
+def _newest_word(connection: Connection, device: int, stream: str, alarm: str) -> _Word | None:
+    query = (
+        select(alarms.c.boot_id, alarms.c.sequence, alarms.c.body)
+        .where(alarms.c.device_id == device, alarms.c.stream == stream, alarms.c.alarm == alarm)
+        .order_by(alarms.c.boot_id.desc(), alarms.c.sequence.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).one_or_none()
+    return (
+        None if row is None else _Word(row.boot_id, row.sequence, decode(row.body.encode(), Alarm))
+    )
 
 
 def _named(connection: Connection, about: Subject, device: int) -> Subject:

@@ -56,6 +56,7 @@ def post(url: str, body: bytes, headers: dict[str, str], timeout_s: float = TIME
             with _at_most(connection.sock, timeout_s):
                 parts = urlsplit(url)
                 place = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+                connection.sock.settimeout(2 * timeout_s)  # the bound is of the whole
                 connection.request("POST", place, body, headers)
                 answer = connection.getresponse()
                 return _reached(answer.status, answer.headers.get("Retry-After", ""))
@@ -77,9 +78,11 @@ def _connection(url: str, timeout_s: float) -> http.client.HTTPConnection:
 
 @contextmanager
 def _at_most(connected: socket.socket, seconds: float) -> Iterator[None]:
-    """End a connection whose other side sends, but never comes to an end."""
+    """End a connection whose other side is silent, or never comes to an end."""
+    ended = threading.Event()
 
     def end() -> None:
+        ended.set()
         with suppress(OSError):
             connected.shutdown(socket.SHUT_RDWR)
 
@@ -88,8 +91,13 @@ def _at_most(connected: socket.socket, seconds: float) -> Iterator[None]:
     timer.start()
     try:
         yield
+    except (OSError, http.client.HTTPException):
+        if not ended.is_set():
+            raise
     finally:
         timer.cancel()
+    if ended.is_set():
+        raise TimeoutError(f"no answer in {seconds:g} s")
 
 
 def _reached(status: int, retry_after: str) -> Reached:
