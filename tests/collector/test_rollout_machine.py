@@ -24,6 +24,14 @@ PLAN = Plan(
 )
 
 
+WORDS = {
+    "done": "",
+    "failed": "its self-test failed",
+    "late": "the frame at hand does not end",
+    "unfetched": "http://x/ cannot be fetched (refused)",
+}
+
+
 class Device:
     """A device as it is, whatever the collector believes."""
 
@@ -31,15 +39,11 @@ class Device:
         self.bundle = OLD.bundle
         self.told = OLD.bundle  # what the collector has heard
         self.offline = False
-        self.heard: dict[tuple[int, str], int] = {}  # commands with the broker: when they expire
-        self.answers: dict[tuple[int, str], tuple[str, str]] = {}
+        self.heard: dict[int, tuple[str, int]] = {}  # commands with the broker; when they expire
+        self.answers: dict[int, tuple[str, str]] = {}
         self.frames = self.flagged = 0
         self.alarm: tuple[tuple[str, str], ...] = ()
         self.self_test = ""
-
-
-def command(target: Target) -> tuple[int, str]:
-    return target.attempt, "back" if target.attempt else "offer"
 
 
 class Fleet(RuleBasedStateMachine):
@@ -63,15 +67,16 @@ class Fleet(RuleBasedStateMachine):
                 continue
             if after.progress == "offered":
                 assert not self.stopped, "offered after the rollout was stopped"
-                self.devices[after.id].heard[command(after)] = self.now + 100_000
+                self.devices[after.id].heard[after.attempt] = NEW.bundle, self.now + 100_000
             elif after.progress == "returning":
-                self.devices[after.id].heard[command(after)] = self.now + 86_400_000
+                heard = self.devices[after.id].heard
+                heard[after.attempt] = OLD.bundle, self.now + 86_400_000
         self.rollout = rollout
         self.stopped |= rollout.status in ("returning", "returned", "aborted", "done")
 
     def seen(self, target: Target) -> Seen:
         device = self.devices[target.id]
-        outcome, message = device.answers.get(command(target), (None, ""))
+        outcome, message = device.answers.get(target.attempt, (None, ""))
         return Seen(
             outcome,
             message,
@@ -103,29 +108,28 @@ class Fleet(RuleBasedStateMachine):
                 "aborted",
             ) or (wanted == "resume")
 
-    @rule(
-        outcomes=st.lists(st.sampled_from(["done", "done", "done", "failed", "late"]), min_size=6)
-    )
+    @rule(outcomes=st.lists(st.sampled_from([*["done"] * 4, *WORDS]), min_size=6))
     def obey_all(self, outcomes: list[str]) -> None:
         """Every device does the oldest thing that it was told."""
         for i, outcome in enumerate(outcomes[: len(self.devices)]):
             self.obey(i, outcome)
         self.advance(1)
 
-    @rule(i=st.integers(0, 5), outcome=st.sampled_from(["done", "done", "failed", "late"]))
+    @rule(i=st.integers(0, 5), outcome=st.sampled_from(["done", *WORDS]))
     def obey(self, i: int, outcome: str) -> None:
         device = self.devices[i % len(self.devices)]
         if device.offline:
             return
-        due = [one for one, expires in device.heard.items() if one not in device.answers]
-        for name in due[:1]:
-            if self.now > device.heard[name]:
-                device.answers[name] = ("refused", "the command has expired")
+        due = [number for number in device.heard if number not in device.answers]
+        for number in due[:1]:
+            bundle, expires = device.heard[number]
+            if self.now > expires:
+                device.answers[number] = ("refused", "the command has expired")
                 continue
             said = outcome if outcome == "done" else "failed"
-            device.answers[name] = (said, "" if said == "done" else "the frame does not end")
+            device.answers[number] = (said, WORDS[outcome])
             if outcome in ("done", "late"):  # late: the bundle is taken over after all
-                device.bundle = device.told = NEW.bundle if name[1] == "offer" else OLD.bundle
+                device.bundle = device.told = bundle
                 device.frames = device.flagged = 0
 
     @rule(i=st.integers(0, 5), flagged=st.sampled_from([0, 0, 0, 30]))
@@ -248,3 +252,17 @@ def test_silence_after_the_bundle_came_sends_it_back() -> None:
     one = advance(one, known(one, outcome="done", bundle=NEW.bundle, last_seen_ms=0), 1_100_000)
     assert (one.status, progress(one)) == ("returning", ["returning", "waiting"])
     assert "silent for 1099 s" in one.why
+
+
+def test_a_bundle_that_cannot_be_fetched_is_offered_again_ever_more_rarely() -> None:
+    one = advance(rollout(1), known(rollout(1)), 0)
+    unfetched = known(one, outcome="failed", message="http://c/ cannot be fetched (refused)")
+    attempts = []
+    for second in range(101):
+        one = advance(one, unfetched, second * 1000)
+        attempts.append(one.targets[0].attempt)
+    assert (attempts[1], attempts[2], attempts[4], attempts[8], attempts[100]) == (1, 2, 3, 4, 7)
+    assert "could not fetch it" in one.targets[0].why
+    one = advance(one, unfetched, 101_000)
+    assert progress(one) == ["absent"]
+    assert one.status == "aborted"

@@ -34,9 +34,7 @@ class _Counts(msgspec.Struct, frozen=True):
 
 def command_id(rollout: Rollout, target: Target) -> str:
     """Return the id of the newest command to a target; the same after a restart."""
-    if target.attempt:
-        return f"rollout-{rollout.id}-{target.id}-back-{target.attempt}"
-    return f"rollout-{rollout.id}-{target.id}-offer"
+    return f"rollout-{rollout.id}-{target.id}-{target.attempt}"
 
 
 def see(connection: Connection, rollout: Rollout) -> dict[int, Seen]:

@@ -22,6 +22,8 @@ RETRY_MS = 30_000
 """From a return that did not succeed to the next try."""
 GRACE_MS = 60_000
 """So long a device may still say that the bundle before is in use."""
+_NOT_FETCHED = ("cannot be fetched", "ends too early", "comes too slowly")
+"""What devices say of a bundle that they could not get hold of; it may be there the next time."""
 Act = Literal["pause", "resume", "abort", "return"]
 
 
@@ -110,9 +112,16 @@ def _move(rollout: Rollout, target: Target, seen: Seen, now_ms: int) -> Target:
 def _offered(rollout: Rollout, target: Target, seen: Seen, now_ms: int) -> Target:
     if seen.outcome == "done":
         return target.to("soaking", now_ms)
+    late = now_ms - target.since_ms > rollout.plan.answer_s * 1000
+    if seen.outcome is not None and any(words in seen.message for words in _NOT_FETCHED):
+        why = f"the device could not fetch it: {seen.message}"
+        if late:
+            return target.to("absent", now_ms, why)
+        again = now_ms - target.since_ms >= 1000 * 2**target.attempt
+        return replace(target, why=why, attempt=target.attempt + again)
     if seen.outcome is not None:
         return target.to("refused", now_ms, f"the device did not take it: {seen.message}")
-    if now_ms - target.since_ms > rollout.plan.answer_s * 1000:
+    if late:
         why = "the device did not answer in time; the bundle before goes on"
         return target.to("absent", now_ms, why)
     silent = seen.offline or now_ms - seen.last_seen_ms > rollout.plan.rule.silence_s * 1000
@@ -263,6 +272,6 @@ def _fill(rollout: Rollout, seen: Mapping[int, Seen], now_ms: int) -> Rollout:
             return target
         if (now := seen[target.id].bundle) not in ("", target.old.bundle):
             return target.to("overtaken", now_ms, f"somebody gave it bundle {now}")
-        return target.to("offered", now_ms)
+        return replace(target.to("offered", now_ms), attempt=1)
 
     return replace(rollout, targets=tuple(offered(one) for one in rollout.targets))

@@ -72,7 +72,7 @@ class Target:
     since_ms : int
         When it came to this progress.
     attempt : int
-        Times that it was told to return.
+        Number of the newest command to it; 0: none yet.
     before : Before
         Under the old bundle.
     mark : Mark
