@@ -16,8 +16,11 @@ from edge_guard.collector.web.api import (
     events,
     health,
     labels,
+    people,
     pictures,
     retunes,
+    reviews,
+    rollouts,
     summaries,
 )
 from edge_guard.collector.web.api.document import describe
@@ -40,6 +43,9 @@ RESOURCES = (
     bundles,
     datasets,
     retunes,
+    reviews,
+    rollouts,
+    people,
 )
 
 
