@@ -49,6 +49,7 @@ class Frame:
                 if who.signed_in and who.may("engineer"):
                     link("People", "/people", "menu is-here" if page == "people" else "menu")
                 if who.may("engineer"):
+                    link("Datasets", "/datasets", "menu is-here" if page == "datasets" else "menu")
                     link("Trail", "/trail", "menu is-here" if page == "trail" else "menu")
             with box("head-link"):
                 ui.label("broker").classes("head-label")

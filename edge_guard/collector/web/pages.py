@@ -12,6 +12,7 @@ from edge_guard.collector.review.queue import Only
 from edge_guard.collector.web.access import at_least
 from edge_guard.collector.web.agreed import agreed
 from edge_guard.collector.web.bundles import bundles_page
+from edge_guard.collector.web.datasets import datasets_page
 from edge_guard.collector.web.detail import detail
 from edge_guard.collector.web.device import device_page
 from edge_guard.collector.web.listing import listing
@@ -75,6 +76,10 @@ def register(site: Site) -> None:
         await device_page(site, _bounded(device_id) or 0)
 
     _register_rollouts(site)
+
+    @ui.page("/datasets", dependencies=[Depends(at_least("engineer"))])
+    async def datasets(device: int | None = None, stream: str | None = None) -> None:
+        await datasets_page(site, device, stream)
 
     @ui.page("/people", dependencies=[Depends(at_least("engineer"))])
     async def people() -> None:

@@ -72,6 +72,7 @@ def add(api: FastAPI, site: Site) -> None:
     def content(number: Id, who: Engineer) -> StreamingResponse:
         """Return one as a zip file: the same bytes each time while its pictures are stored."""
         made = _known(site, number)
+        site.trail.note(who, "dataset.fetch", f"dataset {made.id}", {"sha256": made.digest})
         headers = {"Content-Disposition": f'attachment; filename="dataset-{made.id}.zip"'}
         return StreamingResponse(
             site.datasets.written(made), media_type="application/zip", headers=headers
