@@ -40,6 +40,7 @@ COMMANDS = {
     "parity": "how production images differ from the references",
     "run": "guard streams on a device, unattended",
     "collect": "receive, store and show what devices report",
+    "labels": "people's labels as CSV, out of a collector and back",
     "people": "who may use a collector, and who did what",
     "store": "back up, restore, export or move what a collector stores",
     "demo": "play a guarded line on this machine",

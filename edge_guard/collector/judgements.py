@@ -115,6 +115,7 @@ class Judgements:
         request: str | None = None,
         *,
         blind: bool = False,
+        draws: bool = True,
     ) -> Judgement | None:
         """Return the judgement as it is stored; None where the model gave no such answer.
 
@@ -133,6 +134,8 @@ class Judgements:
             Whoever gives one may repeat the request: it is one judgement.
         blind : bool
             Of the second look that was drawn for this event.
+        draws : bool
+            Whether the frame may be drawn for a second look.
         """
         with self._store.writing() as connection:
             if (done := _requested(connection, request)) is not None:
@@ -147,7 +150,7 @@ class Judgements:
             added = _insert(connection, row | {"blind": blind, "request": request})
             self._note(connection, added)
             look = _close(connection, event, 2 if blind else 1, added.judged_ms)
-            if look is not None and not blind and self._chance() < self.second_share:
+            if draws and look is not None and not blind and self._chance() < self.second_share:
                 _draw_second(connection, look, who, added.judged_ms)
             return added
 

@@ -111,8 +111,6 @@ class Disagreement:
             return
         event = self._pair.event_id
         await asyncio.to_thread(self._site.judgements.add, event, answer, who.name, word.label)
-        details = {"answer": answer, "label": word.label}
-        await asyncio.to_thread(self._site.trail.note, who, "settle", f"event {event}", details)
         self._card.clear()
         with self._card, box("event-words"):
             ui.label(f"Settled: {_said(word)}")

@@ -17,7 +17,6 @@ from edge_guard.collector.web.admission import KnownHosts
 from edge_guard.collector.web.api import PLACE, interface
 from edge_guard.collector.web.gate import Gate
 from edge_guard.collector.web.pages import register
-from edge_guard.collector.web.reviewing import reviewing
 from edge_guard.collector.web.sign_in import doors
 from edge_guard.collector.web.site import Site
 from edge_guard.config import WebTable
@@ -64,7 +63,6 @@ class WebServer:
         scheme = "https" if config.certificate_file else "http"
         self.url = f"{scheme}://{host}:{self._socket.getsockname()[1]}"
         app = FastAPI(title=f"{config.title} collector", docs_url=None, redoc_url=None)
-        app.include_router(reviewing(site))
         app.include_router(doors(site))
         app.mount(PLACE, interface(site))
         app.add_middleware(Gate, visits=site.people.visits)
