@@ -117,7 +117,7 @@ def test_twenty_frames_by_keyboard(plant: Plant) -> None:
         ("unsure", None),
     ]
     assert set(said[6:]) == {("right", None)}
-    assert "20 done this hour" in plant.browser.text()
+    plant.browser.wait("document.querySelector('.desk-hour').innerText === '20'")
 
 
 def test_answers_can_be_taken_back_and_frames_skipped(plant: Plant) -> None:

@@ -121,6 +121,7 @@ export default {
     this.mine = `${OUTBOX}${this.who}/`;
     this.adopt();
     this.images = [];
+    this.written = 0;
     this.pressed = (e) => this.press(e);
     this.leaving = () => this.leave();
     addEventListener("keydown", this.pressed);
@@ -217,28 +218,29 @@ export default {
       this.taking = true;
       this.takenAt = Date.now();
       const holder = this.holder, keep = [...this.queue, ...this.past.slice(-1).map((p) => p.item)].map((i) => i.item);
-      const ahead = new Set(this.queue.map((i) => i.item));
+      const ahead = new Set(this.queue.map((i) => i.item)), written = this.outbox.length ? -1 : this.written;
       try {
         const answer = await this.post("take", { holder, keep, most: Math.max(0, AHEAD - this.queue.length), part: this.part });
         if (!answer.ok) throw new Error(await this.reason(answer));
         const found = await answer.json();
-        if (holder === this.holder) this.taken(found, ahead);
+        if (holder === this.holder) this.taken(found, ahead, written === this.written);
         if (!this.outbox.length) this.fault = "";
       } catch (error) { this.fault = `The collector does not answer (${error.message}).`; }
       this.taking = false;
       if (this.again) { this.again = false; this.take(); }
     },
-    taken(found, ahead) {
+    taken(found, ahead, counts) { // the server's counts are old where something was said meanwhile
       const kept = new Set(found.kept), known = new Set(this.queue.map((i) => i.item));
       const gone = (i) => ahead.has(i.item) && !kept.has(i.item);
       const [first, ...rest] = this.queue; // who looks at a frame may finish; those behind it are not theirs any more
       this.queue = [...(first ? [first] : []), ...rest.filter((i) => !gone(i)), ...found.items.filter((i) => !known.has(i.item))];
-      if (!this.outbox.length) Object.assign(this, { left: found.left, others: found.lent, hour: found.hour });
+      if (counts) Object.assign(this, { left: found.left, others: found.lent, hour: found.hour });
       this.asked = true;
       this.preload();
     },
     write(path, body) {
       this.outbox.push({ path, body });
+      this.written += 1;
       this.remember();
       this.flush();
     },
