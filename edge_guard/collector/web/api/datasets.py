@@ -41,7 +41,7 @@ def add(api: FastAPI, site: Site) -> None:
         """Return the newest datasets, newest first."""
         return site.datasets.listed()
 
-    @api.post("/datasets", responses=problems(422))
+    @api.post("/datasets", responses=problems(409))
     def make(
         who: Engineer, wanted: Annotated[DatasetWanted, Depends(Sent(DatasetWanted))]
     ) -> Dataset:
@@ -49,23 +49,23 @@ def add(api: FastAPI, site: Site) -> None:
         try:
             return site.datasets.make(wanted.wish, wanted.name, who.name)
         except StoreError as error:
-            raise RefusedRequest(422, error.problem, error.remedy) from error
+            raise RefusedRequest(409, error.problem, error.remedy) from error
 
-    @api.post("/datasets/preview", responses=problems(422))
+    @api.post("/datasets/preview", responses=problems(409))
     def preview(who: Engineer, wish: Annotated[Wish, Depends(Sent(Wish))]) -> Counts:
         """Return what a dataset would hold; nothing is written."""
         try:
             return site.datasets.preview(wish)
         except StoreError as error:
-            raise RefusedRequest(422, error.problem, error.remedy) from error
+            raise RefusedRequest(409, error.problem, error.remedy) from error
 
-    @api.get("/datasets/{number}", responses=problems(404))
+    @api.get("/datasets/{number:int}", responses=problems(404))
     def dataset(number: Id, who: Engineer) -> Dataset:
         """Return one."""
         return _known(site, number)
 
     @api.get(
-        "/datasets/{number}/dataset.zip",
+        "/datasets/{number:int}/dataset.zip",
         response_class=Response,
         responses=_CONTENT | problems(404),
     )

@@ -23,7 +23,7 @@ from edge_guard.publish.messages import StreamState
 def add(api: FastAPI, site: Site) -> None:
     """Add the routes."""
 
-    @api.get("/devices")
+    @api.get("/devices", responses=problems(404))
     def devices(
         who: Viewer,
         request: Request,
@@ -59,4 +59,4 @@ def _place(rows: list[DeviceRow], number: int) -> int:
     for place, row in enumerate(rows):
         if row.id == number:
             return place
-    raise RefusedRequest(422, f"query after: there is no device {number}", "begin without it")
+    raise RefusedRequest(404, f"query after: there is no device {number}", "begin without it")

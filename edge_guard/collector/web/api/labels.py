@@ -116,13 +116,13 @@ def name_of(who: Person, said: str) -> str:
     Raises
     ------
     RefusedRequest
-        422: another one's than that of who is signed in.
+        403: another one's than that of who is signed in.
     """
     if not who.signed_in:
         return said
     if said not in ("", who.name):
         raise RefusedRequest(
-            422, f"body: {who.name} cannot speak for {said!r}", "leave the name out"
+            403, f"body: {who.name} cannot speak for {said!r}", "leave the name out"
         )
     return who.name
 

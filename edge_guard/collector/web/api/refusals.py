@@ -10,8 +10,9 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from starlette.exceptions import HTTPException as AnyHTTPException
+from starlette.routing import Match
 
-from edge_guard.collector.web.api.route import JSON, Problem
+from edge_guard.collector.web.api.route import JSON, Problem, Route
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +32,19 @@ def answer_problems(api: FastAPI) -> None:
     api.add_exception_handler(Exception, _bug)
 
 
-def _refused(_request: Request, error: Any) -> Response:
-    detail = str(error.detail)
+def _refused(request: Request, error: Any) -> Response:
+    detail, headers = str(error.detail), dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_methods(request))
     remedy = getattr(error, "remedy", "") or _USUAL.get(error.status_code, "")
-    return _problem(error.status_code, detail, remedy, error.headers)
+    return _problem(error.status_code, detail, remedy, headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Return every method of a path, whichever of its routes answers."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    here = [route for route in routes if route.matches(request.scope)[0] != Match.NONE]
+    return sorted({method for route in here for method in route.methods or ()})
 
 
 def _unfit(_request: Request, error: Any) -> Response:

@@ -156,7 +156,7 @@ def add(api: FastAPI, site: Site) -> None:
         found = site.retunes.desk.newest(limit, device, stream, before)
         return linked(found, request, before=found[-1].id if len(found) == limit else None)
 
-    @api.post("/retunes", responses=problems(404, 409, 422))
+    @api.post("/retunes", responses=problems(404))
     def retune(
         wanted: Annotated[RetuneWanted, Depends(Sent(RetuneWanted))], who: Retuner
     ) -> Retune:
@@ -171,9 +171,9 @@ def add(api: FastAPI, site: Site) -> None:
         except TakenError as error:
             raise RefusedRequest(409, str(error)) from error
         except EdgeGuardError as error:
-            raise RefusedRequest(422, error.problem, error.remedy) from error
+            raise RefusedRequest(409, error.problem, error.remedy) from error
 
-    @api.post("/retunes/preview", responses=problems(404, 422))
+    @api.post("/retunes/preview", responses=problems(404))
     def preview(
         wanted: Annotated[RetuneWanted, Depends(Sent(RetuneWanted))], who: Retuner
     ) -> Preview:
@@ -182,7 +182,7 @@ def add(api: FastAPI, site: Site) -> None:
         try:
             sight = site.retunes.look(wanted.device_id, wanted.stream, digest, wishes)
         except EdgeGuardError as error:
-            raise RefusedRequest(422, error.problem, error.remedy) from error
+            raise RefusedRequest(409, error.problem, error.remedy) from error
         outcome = sight.outcome
         certified = outcome.then is not None
         return Preview(
@@ -196,7 +196,7 @@ def add(api: FastAPI, site: Site) -> None:
             curve=[_told(point) for point in outcome.points],
         )
 
-    @api.get("/retunes/{number}", responses=problems(404))
+    @api.get("/retunes/{number:int}", responses=problems(404))
     def one(number: Id, who: Viewer) -> Retune:
         """Return one."""
         found = site.retunes.desk.get(number)
@@ -214,7 +214,7 @@ def _start_from(site: Site, wanted: RetuneWanted) -> str:
         raise RefusedRequest(404, f"nothing is known of stream {wanted.stream!r} of this device")
     if not parent.sha256:
         raise RefusedRequest(
-            422, f"its bundle {parent.bundle} is not in this collector's store", "upload it first"
+            409, f"its bundle {parent.bundle} is not in this collector's store", "upload it first"
         )
     return parent.sha256
 

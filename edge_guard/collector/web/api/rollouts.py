@@ -75,7 +75,9 @@ def add(api: FastAPI, site: Site) -> None:
 def _start(site: Site, order: Order, who: Person, base_url: str) -> Rollout:
     try:
         return site.rollouts.start(order, who, base_url)
-    except (BundleError, ConfigError) as error:
+    except ConfigError as error:
         raise RefusedRequest(422, error.problem, error.remedy) from error
+    except BundleError as error:  # of what is stored, or of what streams run
+        raise RefusedRequest(409, error.problem, error.remedy) from error
     except ConflictError as error:
         raise RefusedRequest(409, str(error), "look at /api/rollouts") from error
