@@ -148,12 +148,12 @@ def test_a_time_that_is_past_is_shown_and_left_again(plant: Plant) -> None:
     rows = plant.collector.get("/api/devices")
     number = next(row["id"] for row in rows if row["device"] == "press-10")
     plant.open(f"/stream/{number}/side?until={int((clock - 7200) * 1000)}")
-    plant.browser.wait("document.querySelector('.tile-value').innerText === '200'")
+    plant.browser.wait("document.querySelector('.tile-value').innerText === '200'", 30)
     links = "[...document.querySelectorAll('.spans .button')]"
     plant.open(
         plant.browser.evaluate(f"{links}.find(a => a.innerText === 'now').getAttribute('href')")
     )
-    plant.browser.wait("document.querySelector('.tile-value').innerText === '100'")
+    plant.browser.wait("document.querySelector('.tile-value').innerText === '100'", 30)
     assert plant.browser.overflow() == []
 
 

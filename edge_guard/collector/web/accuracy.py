@@ -1,4 +1,4 @@
-"""How right the accepted answers of one stream are, and how many flags are false: two cards."""
+"""How right the accepted answers of one stream are, and how many flags are false: cards."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def stream_accuracy(
 
 
 class AccuracyPart:
-    """Two cards, of right answers and of flags; built once, shown anew.
+    """Cards of right answers, of flags and of labels; built once, shown anew.
 
     Parameters
     ----------
@@ -49,15 +49,16 @@ class AccuracyPart:
                 with box("spans"):
                     self._waiting = link("judge the next frames", f"{place}&kind=waiting")
                     self._all = link("all audited frames", f"{place}&kind=audit")
-                ui.label("What frames show").classes("fact-name")
-                self._labels = ui.html("", sanitize=False)
-                self._mix = ui.label().classes("quiet")
             with box("card accuracy"):
                 with box("section-top"):
                     ui.label("Flags, promised and observed").classes("card-title")
                     self._kept = Mark("undecided")
                 self._rates = ui.html("", sanitize=False)
                 self._flags = ui.label().classes("quiet")
+            with box("card accuracy"):
+                ui.label("What frames show, by people and by the model").classes("card-title")
+                self._labels = ui.html("", sanitize=False)
+                self._mix = ui.label().classes("quiet")
 
     def show(self, known: StreamAccuracy, answers: Mapping[str, int]) -> None:
         """Show what is known now.

@@ -66,7 +66,7 @@ class _Device:
         self._card.show(self._row, health(self._row, self._alarms, _now_ms()))
 
     def look_at_clock(self) -> None:
-        self._card.judge(health(self._row, self._alarms, _now_ms()))
+        self._card.show(self._row, health(self._row, self._alarms, _now_ms()))
 
 
 def _now_ms() -> int:

@@ -46,7 +46,7 @@ class DeviceCard:
 
     def show(self, row: DeviceRow, known: Health) -> None:
         """Take up a change."""
-        self.judge(known)
+        self._mark.show(known.word)
         state = row.state
         self._heard.set_text(moment(row.last_seen_ms))
         self._waiting.set_text(count(state.backlog) if state else "–")
@@ -57,16 +57,12 @@ class DeviceCard:
         causes = "; ".join(state.causes) if state else "It has not told its state yet."
         self._causes.set_text(causes)
         self._causes.set_visibility(bool(causes))
-        offline = state is not None and state.state == "offline"
+        present = known.word not in ("offline", "silent")
         for stream in state.streams if state else ():
             if stream.name not in self._streams:
                 with self._parts:
                     self._streams[stream.name] = _StreamPart(row, stream, self._ordering)
-            self._streams[stream.name].show(stream, present=not offline)
-
-    def judge(self, known: Health) -> None:
-        """Show how the device is."""
-        self._mark.show(known.word)
+            self._streams[stream.name].show(stream, present=present)
 
 
 class _StreamPart:
