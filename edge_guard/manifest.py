@@ -155,7 +155,7 @@ class ConfidenceSpec(msgspec.Struct, frozen=True):
         Generalised risk of each ranking that was tried, smaller = better.
     """
 
-    ranking: Literal["msp", "gen", "pnorm", "probe"]
+    ranking: Literal["msp", "gen", "pnorm", "probe", "clearance"]
     method: Literal["none", "temperature", "platt", "beta", "isotonic"]
     knots: tuple[tuple[float, float], ...]
     temperature: float = 1.0

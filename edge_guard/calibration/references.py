@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,17 +26,36 @@ Progress = Callable[[str, int, int], None]
 """(stage, done, total)."""
 
 
+class Mark(NamedTuple):
+    """What people say there is in an image.
+
+    Attributes
+    ----------
+    label : str
+    corners : tuple of float or None
+        Left, top, right, bottom; None where the label is the whole image's.
+    shares : bool
+        They are shares of the image; px where false.
+    """
+
+    label: str
+    corners: tuple[float, float, float, float] | None = None
+    shares: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """One reference image: its name, its label's folder ("" for none), and how to get it.
 
     ``mode`` names what the file holds beyond 8-bit pixels: "16 bits" or "an alpha channel".
+    ``marks`` is what people say there is in it; None where nobody did.
     """
 
     name: str
     label: str
     load: Callable[[], Image]
     mode: str = ""
+    marks: tuple[Mark, ...] | None = None
 
 
 def find_references(folder: Path) -> list[Reference]:

@@ -19,6 +19,7 @@ from edge_guard.backends.taps import TappedModel
 from edge_guard.bundle import Bundle
 from edge_guard.calibration.accuracy import with_accuracy
 from edge_guard.calibration.attempts import counted
+from edge_guard.calibration.boxes import Boxes, look, settle_boxes, with_box_confidence
 from edge_guard.calibration.causes import observe_causes
 from edge_guard.calibration.conformal import MIN_EFFECTIVE, promise
 from edge_guard.calibration.drift_fit import fit_drift
@@ -35,6 +36,7 @@ from edge_guard.calibration.settings import Settings
 from edge_guard.calibration.suitability import modes_said, refuse_unsuitable, summary
 from edge_guard.calibration.truth import refuse_contradiction, truth_from_folders
 from edge_guard.card import Card
+from edge_guard.detection.spec import DetectionSpec
 from edge_guard.drift.model import DriftModel
 from edge_guard.gate.description import Looks
 from edge_guard.gate.fit import Seen, fit_gate
@@ -68,6 +70,7 @@ class _Learnt:
     gate: GateSpec
     gate_arrays: dict[str, Array]
     drift: DriftModel
+    detection: DetectionSpec | None
 
 
 class Run:
@@ -126,13 +129,14 @@ class Run:
         """Return everything that the references teach."""
         groups = np.array(seen.labels)
         length = correlation_length(standardise(seen.statistics), groups)
+        boxes = self._boxes(seen)
         self._refuse_few(seen, length)
         folds = list(make_folds(len(seen), length, self.rng))
         truth = self._truth(seen)
         fitted = self._fit(seen, folds)
         rate, advisory = self.settings.false_flag_rate, self.settings.advisory
         held = promise(np.sort(fitted.references), len(seen) / length, rate, advisory=advisory)
-        settled = self._settle(seen, truth, fitted, held)
+        settled = self._settle(seen, truth, fitted, held, boxes)
         gate, gate_arrays = self._gate(seen, folds)
         self.progress("learning what drift looks like", 0, 1)
         fixed, seed = bool(gate.cells), self.settings.seed
@@ -144,10 +148,18 @@ class Run:
             fixed=fixed,
             seed=seed,
             flag_rate=rate,
-            answers=self._answers(seen),
+            answers=boxes.labels if boxes else self._answers(seen),
         )
         self.progress("learning what drift looks like", 1, 1)
-        return _Learnt(length, truth, fitted, held, settled, gate, gate_arrays, drift)
+        found = with_box_confidence(boxes) if boxes else None
+        return _Learnt(length, truth, fitted, held, settled, gate, gate_arrays, drift, found)
+
+    def _boxes(self, seen: Observations) -> Boxes | None:
+        """Return what a detector finds in the references; None for other tasks."""
+        if self.card.output.task != "detect":
+            return None
+        readable, name = self._readable(seen), str(self.model)
+        return look(self.backend, self.preprocess, self.card, self.labels, readable, name)
 
     def _answers(self, seen: Observations) -> tuple[str, ...]:
         """Return what the model says of each reference, in words as on the device."""
@@ -219,6 +231,7 @@ class Run:
             confidence=settled.confidence,
             dials=settled.dials,
             drift=learnt.drift.spec,
+            detection=learnt.detection,
             measures=MEASURES,
         )
 
@@ -285,6 +298,7 @@ class Run:
         truth: npt.NDArray[np.intp],
         fitted: FittedGuards,
         held: Promise,
+        boxes: Boxes | None,
     ) -> Settled:
         """Return what the labels support; the guards know nothing of labels."""
         taps = [e for view, e in zip(self.views, seen.embeddings, strict=True) if view.source >= 0]
@@ -292,8 +306,11 @@ class Run:
         evidence = Evidence(seen.logits, taps, truth, flagged, self.labels)
         draw = np.random.default_rng([self.settings.seed, 1])
         asked = self.settings.wishes
-        question = evidence.digest(asked.max_error, asked.max_escapes, self.settings.seed)
+        marked = boxes.digest() if boxes else ""
+        question = evidence.digest(asked.max_error, asked.max_escapes, self.settings.seed, marked)
         with counted(asked, self.out, self.model_sha256, question) as wishes:
+            if boxes:
+                return settle_boxes(boxes, flagged, wishes)
             settled = settle(evidence, wishes, draw)
         return with_dials(settled, evidence, wishes)
 

@@ -11,6 +11,7 @@ from edge_guard.cli.output import Output, add_json_argument
 from edge_guard.errors import ConfigError
 
 if TYPE_CHECKING:
+    from edge_guard.backends.infer import LoadedCard
     from edge_guard.bundle import Bundle
     from edge_guard.calibration.references import Reference
     from edge_guard.calibration.settings import Settings
@@ -43,9 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--card", type=Path, help="model card; default MODEL.toml beside the model")
     parser.add_argument(
         "--labels",
-        choices=("auto", "none"),
+        metavar="auto|none|FILE",
         default="auto",
-        help="auto: folders name labels; none: ignore the folders' names",
+        help="auto: folders name labels, YOLO text beside the images their boxes; none: ignore "
+        "both; FILE: COCO JSON, or a CSV with columns file and label (left, top, width, height)",
     )
     parser.add_argument(
         "--false-flag-rate",
@@ -133,6 +135,7 @@ def run(args: argparse.Namespace) -> int:
     references = _references(args, output)
     held_out = find_references(args.held_out) if args.held_out else []
     loaded = load_card(args.model, args.card)
+    references = _annotated(args, references, loaded)
     for sentence in loaded.said:
         output.record({"type": "notice", "message": sentence})
         output.text(f"note: {sentence}", color="yellow")
@@ -186,7 +189,7 @@ def _settings(args: argparse.Namespace, *, inferred: bool) -> Settings:
         false_flag_rate=args.false_flag_rate,
         wishes=wishes,
         advisory=args.advisory,
-        labels=args.labels,
+        labels="none" if args.labels == "none" else "auto",
         card_inferred=inferred,
         seed=args.seed,
         threads=args.threads,
@@ -209,7 +212,7 @@ def _write_report(
         for name, value in vars(args).items()
         if name not in left_out and value is not None
     }
-    material = Material(references, held_out, args.labels == "auto", asked, args.threads, args.seed)
+    material = Material(references, held_out, args.labels != "none", asked, args.threads, args.seed)
     bundle = read_bundle(args.output)
     write_calibration_report(args.report, args.output, bundle, material, output.progress)
     output.record({"type": "report", "path": str(args.report)})
@@ -272,6 +275,22 @@ def _references(args: argparse.Namespace, output: Output) -> Sequence[Reference]
     from edge_guard.calibration.capture import capture
 
     return capture(args.camera, args.frames, output.progress)
+
+
+def _annotated(
+    args: argparse.Namespace, references: Sequence[Reference], loaded: LoadedCard
+) -> Sequence[Reference]:
+    """Return the references with what files beside them say."""
+    from edge_guard.calibration.annotations import annotated
+
+    file = None if args.labels in ("auto", "none") else Path(args.labels)
+    if file is None and (args.labels == "none" or loaded.card.output.task != "detect"):
+        return references
+    if args.reference is None:
+        if file is not None:
+            raise ConfigError("--labels FILE is about images in a folder", "give --reference DIR")
+        return references
+    return annotated(references, args.reference, file, loaded.labels)
 
 
 def _print(output: Output, bundle: Bundle, path: Path) -> None:

@@ -9,6 +9,7 @@ from nicegui import ui
 
 from edge_guard.collector.judgements import Judgement
 from edge_guard.collector.queries import EventRow
+from edge_guard.collector.web.detections import detections_layer, detections_part
 from edge_guard.collector.web.event_card import incident_address
 from edge_guard.collector.web.frame import Frame
 from edge_guard.collector.web.heat import heat_layer, heat_place
@@ -22,10 +23,11 @@ from edge_guard.collector.web.marks import (
     without_picture,
 )
 from edge_guard.collector.web.nearest import nearest_part
+from edge_guard.collector.web.places import frame_size, outline
 from edge_guard.collector.web.reason import reason_part
 from edge_guard.collector.web.site import Site
 from edge_guard.collector.web.words import headline, moment, moment_of, number, percent
-from edge_guard.publish.messages import Event, ImageReference
+from edge_guard.publish.messages import Event
 
 
 async def detail(site: Site, event_id: int) -> None:
@@ -69,6 +71,8 @@ def _build(site: Site, row: EventRow, said: list[Judgement]) -> None:
         with box("detail-words"):
             _reasons(event)
             _answer(event)
+            if event.detections:
+                detections_part(event.detections)
             if event.label is not None:
                 JudgementPart(site, row, said)
     with box("detail-more"):
@@ -93,39 +97,12 @@ def _picture(row: EventRow) -> None:
                 ui.html(heat_layer(heat), sanitize=False).style(heat_place(heat, image))
             switch = ui.switch("heat", value=True).classes("heat-switch")
             layer.bind_visibility_from(switch, "value")
+        detections_layer(row.event.detections, image)
         for place, reason in enumerate(row.event.reasons, start=1):
             style = reason.box and outline(reason.box, image)
             if style:
                 with box("outline is-leading" if place == 1 else "outline").style(style):
                     ui.label(str(place)).classes("outline-place")
-
-
-def frame_size(image: ImageReference) -> str:
-    """Return the CSS that fits a picture into its column and three quarters of the window."""
-    width, height = max(1, image.width_px), max(1, image.height_px)
-    return f"aspect-ratio: {width} / {height}; width: min(100%, {75 * width / height:.4g}vh)"
-
-
-def outline(place: tuple[int, int, int, int], image: ImageReference) -> str:
-    """Return the CSS that lays a box over its picture; empty where it lies outside.
-
-    Parameters
-    ----------
-    place : (int, int, int, int)
-        x, y, width, height in px of the frame.
-    image : ImageReference
-        With the frame's size.
-    """
-    if image.width_px <= 0 or image.height_px <= 0:
-        return ""
-    x, y, width, height = place
-    left, right = (min(max(edge / image.width_px, 0.0), 1.0) for edge in (x, x + width))
-    top, bottom = (min(max(edge / image.height_px, 0.0), 1.0) for edge in (y, y + height))
-    if right <= left or bottom <= top:
-        return ""
-    return (
-        f"left: {left:.3%}; top: {top:.3%}; width: {right - left:.3%}; height: {bottom - top:.3%}"
-    )
 
 
 def _reasons(event: Event) -> None:

@@ -1,0 +1,75 @@
+"""A detector from card to verdict, in both formats: what is found, how sure, what is unlike."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from parts import LABELS, SIZE, framed, scenes
+
+import edge_guard.guard as edge
+from edge_guard.bundle import read_bundle
+from edge_guard.cli.main import main
+from edge_guard.types import Verdict
+
+
+def test_boxes_are_found_where_the_parts_are(guarded: Path) -> None:
+    guard = edge.load(guarded / "line.guard")
+    for scene in scenes(40, 7):
+        result = guard.inspect(framed(scene.image))
+        found = sorted((d.label, *d.box) for d in result.detections)
+        there = sorted((LABELS[kind], 1.5 * x, y, 1.5 * SIZE, SIZE) for kind, x, y in scene.parts)
+        assert [label for label, *_ in found] == [label for label, *_ in there]
+        for (_, *box), (_, *place) in zip(found, there, strict=True):
+            assert box == pytest.approx(place, abs=4)
+    guard.close()
+
+
+def test_the_certificate_holds_on_frames_not_seen_before(guarded: Path) -> None:
+    bundle = read_bundle(guarded / "line.guard")
+    certificate = bundle.manifest.certificate
+    assert certificate is not None
+    assert certificate.max_error == 0.1
+    assert bundle.manifest.confidence.ranking == "clearance"
+    guard = edge.load(guarded / "line.guard")
+    judged, wrong, sure = 0, 0, []
+    for scene in scenes(400, 8, faint=0.15):
+        result = guard.inspect(framed(scene.image))
+        truth = sorted(LABELS[kind] for kind, *_ in scene.parts)
+        right = sorted(d.label for d in result.detections) == truth
+        if result.confidence is not None:
+            sure.append((result.confidence, right))
+        if result.verdict is Verdict.ACCEPT:
+            assert result.confidence >= certificate.min_confidence
+            judged, wrong = judged + 1, wrong + (not right)
+    assert judged > 250
+    assert wrong <= 0.1 * judged + 2 * np.sqrt(0.09 * judged)
+    said, was = np.array(sure).T
+    assert said.mean() == pytest.approx(was.mean(), abs=0.06)  # calibrated
+    low = said < np.median(said)
+    assert was[low].mean() < was[~low].mean()  # and worth something
+    guard.close()
+
+
+def test_the_unlike_and_the_unreadable_go_to_a_person(guarded: Path) -> None:
+    guard = edge.load(guarded / "line.guard")
+    rng = np.random.default_rng(1)
+    foreign = rng.integers(0, 255, (64, 64, 3), np.uint8)
+    assert guard.inspect(framed(foreign)).verdict is not Verdict.ACCEPT
+    strange = scenes(1, 9)[0].image.copy()
+    strange[26:38, 26:38] = (60, 140, 60)
+    assert guard.inspect(framed(strange)).verdict is Verdict.REVIEW
+    assert guard.inspect(np.zeros((64, 96, 3), np.uint8)).verdict is Verdict.INVALID
+    guard.close()
+
+
+def test_inspect_tells_the_boxes(guarded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = str(guarded / "images" / "0000.png")
+    assert main(["inspect", str(guarded / "line.guard"), image, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert record["label"] == record["detections"][0]["label"]
+    assert set(record["detections"][0]) == {"label", "label_index", "score", "confidence", "box"}
+    assert main(["inspect", str(guarded / "line.guard"), image]) == 0
+    assert f"{record['label']}, " in capsys.readouterr().out
