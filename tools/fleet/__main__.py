@@ -53,10 +53,11 @@ def run(folder: Path, arguments: argparse.Namespace) -> dict[str, object]:
     """Return the account of one run."""
     port = plant.free_port()
     processes = [plant.mosquitto(folder, port)]
+    home: Path | None = None
     try:
         url = f"sqlite:///{folder / 'c.sqlite'}"
         if arguments.store == "postgresql":
-            server, url = plant.postgresql(folder)
+            server, url, home = plant.postgresql(folder)
             processes.append(server)
         group = "plant" if arguments.collectors > 1 else None
         for n in range(arguments.collectors):
@@ -65,6 +66,8 @@ def run(folder: Path, arguments: argparse.Namespace) -> dict[str, object]:
     finally:
         for process in reversed(processes):
             process.end()
+        if home is not None and not arguments.keep:
+            shutil.rmtree(home)
 
 
 def _work(
@@ -79,9 +82,8 @@ def _work(
     begun, own = time.monotonic(), time.process_time()
 
     def each_second(at: float) -> None:
-        for one in processes:
-            if one.runs and int(at) % 5 == 0:
-                uses[one.name].append(one.use())
+        if int(at) % 5 == 0:
+            _note(processes, uses)
         if arguments.verbose:
             print(_progress(at, fleet), file=sys.stderr)
 
@@ -91,6 +93,7 @@ def _work(
     fleet.drain(arguments.drain_seconds, each_second)
     drained = time.monotonic() - begun - worked
     fleet.close()
+    _note(processes, uses)
     stored = account.count(url, folder / "frames", fleet.devices)
     total = time.monotonic() - begun
     return {
@@ -109,6 +112,12 @@ def _work(
         "memory_mib": {name: round(max(u.memory_mib for u in seen)) for name, seen in uses.items()},
         "disk_bytes": _disk(folder, url),
     }
+
+
+def _note(processes: list[plant.Process], uses: dict[str, list[plant.Use]]) -> None:
+    for one in processes:
+        if one.runs:
+            uses[one.name].append(one.use())
 
 
 def _with_kill(
@@ -155,6 +164,7 @@ def _load(arguments: argparse.Namespace) -> Load:
         outages=arguments.outages,
         outage_s=arguments.outage_seconds,
         drifting=arguments.drifting,
+        again_s=arguments.again_seconds,
         seed=arguments.seed,
     )
 
@@ -175,6 +185,7 @@ def _arguments() -> argparse.Namespace:
     add("--outages", type=float, default=0.05, help="share of devices with one (default 0.05)")
     add("--outage-seconds", type=float, default=20.0, help="how long each lasts (default 20)")
     add("--drifting", type=float, default=0.05, help="share of devices that drift (default 0.05)")
+    add("--again-seconds", type=float, default=10.0, help="to a repetition (default 10)")
     add("--drain-seconds", type=float, default=120.0, help="to wait for receipts (default 120)")
     add("--folder", type=Path, help="for database and pictures (default: the system's temporary)")
     add("--keep", action="store_true", help="leave database and pictures there")

@@ -104,6 +104,7 @@ def outcome(tally: Tally, stored: Stored) -> dict[str, object]:
         "pictures": stored.pictures,
         "broken_pictures": stored.broken_pictures,
         "sent_again": tally.resent,
+        "receipts": dict(sorted(tally.receipts.items())),
         "lag_s": percentiles(tally.lags),
         "load_average": round(os.getloadavg()[0], 1),
     }

@@ -11,7 +11,7 @@ import hashlib
 import random
 import time
 import uuid
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -21,27 +21,20 @@ import msgspec
 from edge_guard.publish.messages import (
     Alarm,
     BootReceipt,
-    Event,
-    HeatGrid,
     ImageReference,
-    Moments,
     State,
     StreamState,
-    Summary,
     Topics,
     encode,
 )
-from edge_guard.types import Reason, Timing, Verdict
+from edge_guard.types import Verdict
 from fleet.pictures import HEIGHT_PX, WIDTH_PX, Pictures
+from fleet.reports import BUNDLE, STREAM, event_pattern, summary_of
 from fleet.wire import Wire
 
 MOST_IN_FLIGHT = 32
-AGAIN_S = 10.0
-"""A row without a receipt is sent again after this time."""
 MOST_AGAIN_UNANSWERED = 4
 """Rows that are sent again in one round while nobody answers."""
-STREAM = "camera"
-_BUNDLE = "f1ee7f1ee7f1"
 _DRIFT_LEVELS = 12.0
 
 
@@ -69,6 +62,8 @@ class Tally:
         Messages; ``resent`` counts each repetition.
     pictures : int
         How many of the messages have one.
+    receipts : Counter
+        How many came, by who signed them.
     lags : list of float
         Seconds from each message's making to its receipt.
     """
@@ -77,6 +72,7 @@ class Tally:
     receipted: int = 0
     resent: int = 0
     pictures: int = 0
+    receipts: Counter[str] = field(default_factory=Counter)
     lags: list[float] = field(default_factory=list)
 
 
@@ -92,6 +88,8 @@ class Device:
     chance : random.Random
     drifting : bool
         Whether its light changes; an alarm says so.
+    again_s : float
+        A row without a receipt is sent again after this time.
     """
 
     def __init__(
@@ -102,7 +100,9 @@ class Device:
         tally: Tally,
         chance: random.Random,
         drifting: bool,
+        again_s: float,
     ) -> None:
+        self._again_s = again_s
         self.name = name
         self.boot = uuid.UUID(int=chance.getrandbits(128)).hex[:16]
         self.sequence = 0
@@ -116,7 +116,7 @@ class Device:
         self._answered = False
         self._window = 0
         self._verdicts = {"accept": 0, "review": 0, "invalid": 0}
-        self._event = self._event_pattern()
+        self._event = event_pattern(name, self.boot, chance)
 
     def event(self) -> None:
         """Flag a frame."""
@@ -144,23 +144,8 @@ class Device:
     def summary(self, seconds: float) -> None:
         """Sum up a window."""
         self.sequence += 1
-        frames = max(1, int(25 * seconds))
-        shift = _DRIFT_LEVELS if self._drifting else 0.0
-        light = Moments(frames, 118.0 + shift, 40.0 * frames, 104.0 + shift, 131.0 + shift)
-        summary = Summary(
-            **self._stamp(_wall()),
-            sequence=self.sequence,
-            stream=STREAM,
-            bundle=_BUNDLE,
-            window=self._window,
-            frames=frames,
-            verdicts={"accept": frames - 4, "review": 3, "invalid": 1},
-            labels={"ok": frames - 3, "scratch": 2},
-            reasons={"fused": 3, "gate.focus": 1},
-            statistics={"gate.mean": light, "gate.contrast": Moments(frames, 31.0, 9.0, 28, 36)},
-            dropped_at_capture={},
-            dropped_from_spool={},
-        )
+        now, shift = _wall(), _DRIFT_LEVELS if self._drifting else 0.0
+        summary = summary_of(self._event, self.sequence, self._window, now, seconds, shift)
         self._window += 1
         self._keep(self.topics.summary(STREAM), summary)
 
@@ -189,7 +174,7 @@ class Device:
             name=STREAM,
             state="running",
             cause="",
-            bundle=_BUNDLE,
+            bundle=BUNDLE,
             last_frame_wall_time=_wall(),
             frames=self.sequence * 25,
             frames_per_second=25.0,
@@ -219,7 +204,7 @@ class Device:
     def _send_again(self, wire: Wire, now: float) -> None:
         most = MOST_IN_FLIGHT if self._answered else MOST_AGAIN_UNANSWERED
         again = 0
-        while self._flight and self._flight[0][0] <= now - AGAIN_S:
+        while self._flight and self._flight[0][0] <= now - self._again_s:
             _, sequence = self._flight.popleft()
             row = self.pending[sequence]
             if again < most:
@@ -266,32 +251,6 @@ class Device:
             "monotonic_ns": time.monotonic_ns(),
             "clock_synchronised": True,
         }
-
-    def _event_pattern(self) -> Event:
-        words = "The frame looks unlike every reference image."
-        heat = HeatGrid(16, 12, bytes(self._chance.randrange(90) for _ in range(192)), _AREA)
-        return Event(
-            **self._stamp(_wall()),
-            event_id="",
-            sequence=0,
-            stream=STREAM,
-            frame_sequence=0,
-            captured_wall_time="",
-            source="rtsp://camera.fleet.example/1",
-            verdict=Verdict.REVIEW,
-            label="ok",
-            confidence=None,
-            p_value=None,
-            scores={"fused": 4.2, "nearest": 0.31, "energy": -3.5},
-            reasons=(Reason("fused", words, 4.2, (None, 3.1), (160, 80, 240, 200)),),
-            timing_us=Timing(210.0, 640.0, 11_800.0, 190.0),
-            bundle=_BUNDLE,
-            image=None,
-            heatmap=heat,
-        )
-
-
-_AREA = (0.0, 0.0, float(WIDTH_PX), float(HEIGHT_PX))
 
 
 def _in_gap(sequence: int, boot: BootReceipt) -> bool:

@@ -37,6 +37,8 @@ class Load:
         Shares of the devices that lose the broker once, and whose light changes.
     outage_s : float
         How long each outage lasts.
+    again_s : float
+        What brought no receipt is sent again after this time.
     """
 
     devices: int = 1000
@@ -47,6 +49,7 @@ class Load:
     outages: float = 0.05
     outage_s: float = 20.0
     drifting: float = 0.05
+    again_s: float = 10.0
     seed: int = 1
 
 
@@ -88,7 +91,8 @@ class Fleet:
         for n in range(load.devices):
             at = n % load.connections
             drifts = chance.random() < load.drifting
-            device = Device(f"cam-{n:04d}", lines[at], pictures, self.tally, chance, drifts)
+            name, line = f"cam-{n:04d}", lines[at]
+            device = Device(name, line, pictures, self.tally, chance, drifts, load.again_s)
             self.devices.append(device)
             self._of[at].append(device)
             self._by_topic[device.topics.receipt()] = device
@@ -104,7 +108,7 @@ class Fleet:
         for at, devices in enumerate(self._of):
             for device in devices:
                 self._plan(device, self._wires[at], begun, seconds)
-            self._every(begun + _PING_S, _PING_S, lambda _now, wire=self._wires[at]: wire.ping())
+            self._every(begun + _PING_S, _PING_S, _pinging(self._wires[at]))
         self._work(lambda now: now >= begun + seconds, each_second)
         self._due.clear()
 
@@ -119,7 +123,7 @@ class Fleet:
             return now >= deadline or self.tally.receipted == begun
 
         for wire in self._wires:
-            self._every(time.monotonic() + _PING_S, _PING_S, lambda _now, wire=wire: wire.ping())
+            self._every(time.monotonic() + _PING_S, _PING_S, _pinging(wire))
         self._work(ended, each_second)
         return self.tally.receipted == begun
 
@@ -173,7 +177,9 @@ class Fleet:
             now = time.monotonic()
             for topic, payload in wire.read():
                 device = self._by_topic[topic]
-                for boot in decode(payload, Receipt).boots:
+                receipt = decode(payload, Receipt)
+                self.tally.receipts[receipt.collector] += 1
+                for boot in receipt.boots:
                     device.receipt(boot, now)
             wire.write()
 
@@ -186,6 +192,10 @@ class Fleet:
             self._every(first + period, period, act)
 
         self._once(first, again)
+
+
+def _pinging(wire: Wire) -> Callable[[float], None]:
+    return lambda _now: wire.ping()
 
 
 def _connect(device: Device, wire: Wire, connected: bool) -> None:

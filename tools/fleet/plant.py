@@ -25,6 +25,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _DEPLOYED = _ROOT / "deploy" / "mosquitto.conf"
 _QUEUES = re.compile(r"^(max_\w+|set_tcp_nodelay) .*$", re.MULTILINE)
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+_NEW = ("--username=edge", "--auth=trust", "--no-sync")
 START_S = 60.0
 
 
@@ -131,8 +132,8 @@ def mosquitto(folder: Path, port: int) -> Process:
     return Process("mosquitto", [program, "-c", str(config)], folder, lambda: _listens(port))
 
 
-def postgresql(folder: Path) -> tuple[Process, str]:
-    """Return a PostgreSQL that writes as in production, and the URL of its database."""
+def postgresql(folder: Path) -> tuple[Process, str, Path]:
+    """Return a PostgreSQL that writes as in production, the URL of its database, its folder."""
     home = Path(tempfile.mkdtemp(prefix="fleet-pg-"))  # sockets have short names
     settings: dict[str, Any] = {"cwd": home}
     if os.geteuid() == 0:  # it refuses to run as root
@@ -140,7 +141,13 @@ def postgresql(folder: Path) -> tuple[Process, str]:
         shutil.chown(home, user.pw_uid, user.pw_gid)
         settings |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     subprocess.run(
-        [_program("initdb"), f"--pgdata={home / 'data'}", "--username=edge", "--auth=trust"],
+        [
+            _program("initdb"),
+            f"--pgdata={home / 'data'}",
+            "--username=edge",
+            "--auth=trust",
+            "--no-sync",
+        ],
         check=True,
         capture_output=True,
         **settings,
@@ -148,7 +155,7 @@ def postgresql(folder: Path) -> tuple[Process, str]:
     options = ["-clisten_addresses=", f"-cunix_socket_directories={home}"]
     command = [_program("postgres"), "-D", str(home / "data"), *options]
     url = f"postgresql+psycopg://edge@/postgres?host={home}"
-    return Process("postgresql", command, folder, lambda: _takes(url), **settings), url
+    return Process("postgresql", command, folder, lambda: _takes(url), **settings), url, home
 
 
 def collector(folder: Path, name: str, broker: int, url: str, group: str | None) -> Process:
