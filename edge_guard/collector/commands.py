@@ -143,7 +143,10 @@ class Commands:
             "expires_ms": issued_ms + int(valid_s * 1000),
             "body": encode(command).decode(),
         }
-        connection.execute(insertion(connection, commands), row)
+        if connection.execute(insertion(connection, commands), row).rowcount:
+            said = {"stream": action.stream, "command": command.id}
+            kind = f"command.{action.__struct_config__.tag}"
+            self._trail.note(by, kind, f"device {name}", said, connection)
         stored = _one(connection, command.id)
         wanted = (device, by, action)
         if (stored.device_id, stored.command.by, stored.command.action) != wanted:

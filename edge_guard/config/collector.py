@@ -107,7 +107,7 @@ class WebTable(Table, frozen=True):
         ),
     ] = "auto"
     idle_minutes: Annotated[
-        float, Meta(gt=0, le=525_600, description="Who does nothing for so long is signed out.")
+        float, Meta(ge=5, le=525_600, description="Who does nothing for so long is signed out.")
     ] = 480
     session_hours: Annotated[
         float, Meta(gt=0, le=8760, description="After so long everybody signs in again.")

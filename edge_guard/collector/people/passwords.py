@@ -29,7 +29,8 @@ def hashed(password: str) -> str:
         Compared by what people see: in Unicode's form NFKC.
     """
     salt = os.urandom(16)
-    said = (base64.b64encode(part).decode() for part in (salt, _derive(password, salt)))
+    derived = _derive(password, salt, _COST, _BLOCK, _LANES)
+    said = (base64.b64encode(part).decode() for part in (salt, derived))
     return "$".join((f"scrypt${_COST}${_BLOCK}${_LANES}", *said))
 
 
@@ -62,9 +63,7 @@ def weakness(password: str, name: str) -> str:
     return ""
 
 
-def _derive(
-    password: str, salt: bytes, cost: int = _COST, block: int = _BLOCK, lanes: int = _LANES
-) -> bytes:
+def _derive(password: str, salt: bytes, cost: int, block: int, lanes: int) -> bytes:
     seen = unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")
     memory = 128 * block * (2**cost + lanes + 2) + 2**20
     with _AT_ONCE:

@@ -62,7 +62,7 @@ class WebServer:
         host = f"[{config.host}]" if ":" in config.host else config.host
         scheme = "https" if config.certificate_file else "http"
         self.url = f"{scheme}://{host}:{self._socket.getsockname()[1]}"
-        app = FastAPI(title=f"{config.title} collector", docs_url=None, redoc_url=None)
+        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         app.include_router(doors(site))
         app.mount(PLACE, interface(site))
         app.add_middleware(Gate, visits=site.people.visits)

@@ -50,7 +50,10 @@ def add(api: FastAPI, site: Site) -> None:
     @api.post("/bundles", responses=problems(408, 409, 413, 422, 507), openapi_extra=_BODY)
     async def upload(who: Engineer, request: Request) -> UploadedBundle:
         """Store a bundle; the same one again changes nothing."""
-        return await _upload(site, request)
+        uploaded = await _upload(site, request)
+        said = {"sha256": uploaded.sha256, "size_bytes": uploaded.size_bytes}
+        await asyncio.to_thread(site.trail.note, who, "bundle.upload", uploaded.bundle, said)
+        return uploaded
 
     @api.get("/bundles/{digest}", response_class=Response, responses=_CONTENT | problems(404))
     def bundle(
