@@ -87,6 +87,7 @@ def _upload_part(site: Site) -> None:
         ui.upload(
             label="Upload a bundle",
             on_upload=take,
+            on_rejected=lambda: said.set_text("Only .guard files of at most 1 GiB are taken."),
             auto_upload=True,
             max_file_size=MOST_BUNDLE_BYTES,
         ).props("accept=.guard flat bordered").classes("bundle-upload")

@@ -25,6 +25,7 @@ from edge_guard.collector.web.words import count, moment, percent
 
 LOOK_S = 1.0
 MOST_SHOWN = 300
+NOT_REACHED = "not reached"
 _BUTTONS: tuple[tuple[Act, str, tuple[str, ...]], ...] = (
     ("pause", "Pause", ("running",)),
     ("resume", "Resume", ("paused",)),
@@ -137,14 +138,20 @@ def _button(words: str, act: Act, do: object) -> None:
 
 def _stages(rollout: Rollout) -> None:
     for position, stage in enumerate(rollout.plan.stages):
-        word = "passed" if position < rollout.stage or rollout.status == "done" else "waiting"
-        if position == rollout.stage and rollout.active:
-            word = "soaking" if rollout.status == "running" else rollout.status
+        word = _stage_word(rollout, position)
         with box("rollout-stage"):
             Mark(word)
             reach = count(wanted(rollout, position))
             ui.label(f"{stage.name}: {reach}").classes("rollout-stage-name")
             ui.label(f"{stage.soak_s:g} s and {count(stage.frames)} frames each").classes("quiet")
+
+
+def _stage_word(rollout: Rollout, position: int) -> str:
+    if position < rollout.stage or rollout.status == "done":
+        return "passed"
+    if position > rollout.stage:
+        return "waiting" if rollout.active else NOT_REACHED
+    return "soaking" if rollout.status == "running" else rollout.status
 
 
 class _Row:
@@ -172,8 +179,10 @@ class _Row:
         self._rates.set_text(_rates(target))
 
     def tick(self, rollout: Rollout) -> None:
-        """Say what is missing until it has passed."""
+        """Say what is missing until it has passed, and what no longer comes."""
         words = ""
+        if self._target.progress == "waiting" and not rollout.active:
+            self._mark.show(NOT_REACHED)
         if self._target.progress == "soaking":
             stage = rollout.plan.stages[rollout.stage]
             left_s = stage.soak_s - (time.time() - self._target.since_ms / 1000)

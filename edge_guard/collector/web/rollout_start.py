@@ -91,7 +91,9 @@ class _Form:
         with box("card"):
             ui.label("Pace").classes("card-title")
             self._pace()
-        ui.button("Start the rollout", on_click=self._start).props("no-caps").classes("answer")
+        ui.button("Start the rollout", on_click=self._start).props("no-caps").classes(
+            "rollout-start"
+        )
         self._said = ui.label().classes("ordering-said").props("role=alert")
 
     async def _differences(self, usual: str) -> None:
