@@ -43,7 +43,7 @@ def no_complaints(plant: Plant) -> Iterator[None]:
     plant.browser.complaints.clear()
     yield
     assert plant.browser.evaluate("document.title") != "owned"
-    assert plant.browser.complaints == []
+    assert plant.browser.complaints == [], plant.browser.complaints
 
 
 def flag(plant: Plant, device: Reporter, n: int, **changes: Any) -> None:

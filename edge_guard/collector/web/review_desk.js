@@ -1,7 +1,7 @@
 // The review page: a few frames ahead, answers written behind the reviewer's back, none lost.
 // What is not saved yet is kept under the reviewer's name in the browser, and sent when it can be.
 // Words of devices and people are only ever interpolated as text; the heat layer is numbers.
-const AHEAD = 4, RENEW_MS = 45000, IDLE_MS = 3000, SLOWEST_MS = 10000, OUTBOX = "edge-guard-review/";
+const COUNTED = new Set(["answers", "undo"]), AHEAD = 4, RENEW_MS = 45000, IDLE_MS = 3000, SLOWEST_MS = 10000, OUTBOX = "edge-guard-review/";
 
 function key() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -218,7 +218,7 @@ export default {
       this.taking = true;
       this.takenAt = Date.now();
       const holder = this.holder, keep = [...this.queue, ...this.past.slice(-1).map((p) => p.item)].map((i) => i.item);
-      const ahead = new Set(this.queue.map((i) => i.item)), written = this.outbox.length ? -1 : this.written;
+      const ahead = new Set(this.queue.map((i) => i.item)), written = this.outbox.some((o) => COUNTED.has(o.path)) ? -1 : this.written;
       try {
         const answer = await this.post("take", { holder, keep, most: Math.max(0, AHEAD - this.queue.length), part: this.part });
         if (!answer.ok) throw new Error(await this.reason(answer));
@@ -240,7 +240,7 @@ export default {
     },
     write(path, body) {
       this.outbox.push({ path, body });
-      this.written += 1;
+      if (COUNTED.has(path)) this.written += 1;
       this.remember();
       this.flush();
     },
