@@ -29,6 +29,8 @@ _PRAGMAS = (
 
 _PICTURES = 0x7069637475726573
 """Names the lock that batches share and deletions have alone."""
+_TURN = 0x6564676567756172
+"""Names the lock that all who write anything but batches have alone."""
 _POSTGRES = "postgresql+psycopg"
 _PATIENCE = {"connect_timeout": 10, "tcp_user_timeout": 20_000, "keepalives_idle": 30}
 """Of libpq: a server that vanished from the network is given up after so many s, ms and s."""
@@ -77,8 +79,8 @@ class Store:
         sqlalchemy.exc.DBAPIError, OSError
             The database or the picture folder fails; nothing of the batch is stored.
         """
-        with self.writing() as connection:
-            _hold_pictures(connection, "pg_advisory_xact_lock_shared")
+        with self._transaction() as connection:
+            _lock(connection, "pg_advisory_xact_lock_shared", _PICTURES)
             now = time.time_ns() // 1_000_000
             return Transaction(connection, self.pictures, now, self.outbox).apply(batch)
 
@@ -88,23 +90,34 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Give a transaction that may write; it is committed at the end, or undone as a whole."""
-        # SQLite must take its write lock first: a reader that turns into a writer can only fail.
-        with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
+        """Give a transaction that may write; it is committed at the end, or undone as a whole.
+
+        What it reads stays as it is until then, but for what batches of messages change: of all
+        collectors on one database, one after the other writes by this.
+        """
+        with self._transaction() as connection:
+            _lock(connection, "pg_advisory_xact_lock", _TURN)
             yield connection
 
     @contextmanager
     def deleting(self) -> Iterator[Connection]:
         """Give a transaction as ``writing``; no collector stores or deletes anything meanwhile."""
         with self.writing() as connection:
-            _hold_pictures(connection, "pg_advisory_xact_lock")
+            # A batch may refer to a picture that it has seen, which must not go before its commit.
+            _lock(connection, "pg_advisory_xact_lock", _PICTURES)
+            yield connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        # SQLite must take its write lock first: a reader that turns into a writer can only fail.
+        with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
             yield connection
 
 
-def _hold_pictures(connection: Connection, lock: str) -> None:
-    # A batch may refer to a picture that it has seen: it must not go before the batch is committed.
+def _lock(connection: Connection, function: str, name: int) -> None:
+    """Take a lock until the end of the transaction."""
     if connection.dialect.name == "postgresql":  # SQLite's writers take turns anyway
-        connection.exec_driver_sql(f"SELECT {lock}({_PICTURES})")
+        connection.exec_driver_sql(f"SELECT {function}({name})")
 
 
 _REMEDIES = {

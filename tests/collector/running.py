@@ -23,17 +23,22 @@ class Running:
     folder : Path
         For its configuration, database, pictures and log.
     broker_port : int
+    store_url : str
+        Left out: SQLite in the folder.
+    more : str
+        Further tables of the configuration.
     """
 
-    def __init__(self, folder: Path, broker_port: int) -> None:
+    def __init__(self, folder: Path, broker_port: int, store_url: str = "", more: str = "") -> None:
         self.folder = folder
         self.url = f"http://127.0.0.1:{free_port()}"
         self.config = folder / "collector.toml"
         self.config.write_text(
             f'[mqtt]\nhost = "127.0.0.1"\nport = {broker_port}\n'
-            f'[store]\nurl = "sqlite:///{folder / "c.sqlite"}"\nframes = "{folder / "frames"}"\n'
+            f'[store]\nurl = "{store_url or f"sqlite:///{folder}/c.sqlite"}"\n'
+            f'frames = "{folder / "frames"}"\n'
             f'[web]\nport = {self.url.rpartition(":")[2]}\ntitle = "Plant North"\n'
-            'allowed_hosts = ["proxy.example"]\n'
+            'allowed_hosts = ["proxy.example"]\n' + more
         )
         self._process: subprocess.Popen[bytes] | None = None
 

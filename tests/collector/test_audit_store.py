@@ -89,8 +89,7 @@ def test_counts_that_do_not_fit_are_refused(accuracy: AccuracyCounts) -> None:
         parse(*Reporter().summary(accuracy=accuracy), "edge-guard/v1")
 
 
-def test_the_same_word_at_once_is_stored_once(tmp_path: Path) -> None:
-    store = open_store(tmp_path)
+def test_the_same_word_at_once_is_stored_once(store: Store) -> None:
     put(store, audited(Reporter()))
     judgements = Judgements(store)
     threads = [threading.Thread(target=judgements.add, args=(1, "right", "Anna")) for _ in range(8)]
@@ -103,11 +102,10 @@ def test_the_same_word_at_once_is_stored_once(tmp_path: Path) -> None:
     judgements.add(1, "right", "Anna")
     assert [one.answer for one in judgements.of(1)] == ["right", "wrong", "right"]
     assert judgements.add(2, "right") is None
-    store.close()
 
 
-def test_only_the_newest_bundle_counts(tmp_path: Path) -> None:
-    store, device = open_store(tmp_path), Reporter()
+def test_only_the_newest_bundle_counts(store: Store) -> None:
+    device = Reporter()
     counts = AccuracyCounts((100, 900), BASIS)
     verdicts = {"accept": 1000}
     for window in range(2):
@@ -129,4 +127,3 @@ def test_only_the_newest_bundle_counts(tmp_path: Path) -> None:
     hidden = accuracy_of([without[0].body], frames, "")  # type: ignore[list-item]
     assert "labelled references" in hidden.hidden
     assert asdict(hidden)["estimate"] is None
-    store.close()

@@ -238,6 +238,20 @@ def test_a_sweep_while_frames_are_stored_loses_no_picture(shelf: Shelf) -> None:
         assert shelf.store.pictures.get(row.event.image.sha256) is not None
 
 
+def test_collectors_that_sweep_together_delete_and_count_once(shelf: Shelf) -> None:
+    for seed in range(40):
+        shelf.frame(seed, Verdict.INVALID, label=None)
+    sweeps = [shelf.retention(11.0, days=10) for _ in range(3)]
+    threads = [threading.Thread(target=one.sweep) for one in sweeps]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    gone = deletion.deleted(shelf.store)
+    assert (gone["frames (age)"], gone["pictures (age)"]) == (40, 40)
+    assert (shelf.count(events), shelf.count(discarded)) == (0, 0)
+
+
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_what_is_old_is_found_by_an_index(shelf: Shelf) -> None:
     asked: list[tuple[str, object]] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, func, inspect, select, text
+from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select, text
 
 from edge_guard.collector.schema.columns import metadata
 from edge_guard.collector.schema.datasets import create_datasets
@@ -19,9 +19,6 @@ from edge_guard.collector.schema.rollouts import create_rollouts
 from edge_guard.errors import StoreError
 
 applied = Table("migrations", MetaData(), Column("name", String(64), primary_key=True))
-
-_TURN = 0x6564676567756172
-"""Names the lock that collectors which start together hold one after the other."""
 
 
 def _add_audits(connection: Connection) -> None:
@@ -89,8 +86,6 @@ def migrate(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS
     StoreError
         The database was written by a newer edge-guard.
     """
-    if connection.dialect.name == "postgresql":  # SQLite's writers take turns anyway
-        connection.execute(select(func.pg_advisory_xact_lock(_TURN)))
     new = not inspect(connection).has_table(applied.name)
     if new:
         applied.create(connection)
