@@ -71,6 +71,13 @@ def test_everything_flagged_is_found_at_once() -> None:
     assert not has_risen(before, 10, 0, 0.5)
 
 
+def test_a_rise_that_is_meant_is_none() -> None:
+    before = Before(10_000, 100)
+    assert has_risen(before, 5000, 150, LEVEL)
+    assert not has_risen(before, 5000, 150, LEVEL, rise=3.0)
+    assert has_risen(before, 5000, 300, LEVEL, rise=3.0)
+
+
 def test_without_a_past_most_frames_flagged_is_found() -> None:
     assert upper_limit(Before(), LEVEL) == MOST_FLAGGED
     assert has_risen(Before(), 40, 40, 0.01)

@@ -172,7 +172,7 @@ def _trouble(rollout: Rollout, target: Target, seen: Seen, now_ms: int) -> str:
     for name, message in seen.alarms:
         if name in rule.alarms:
             return f"alarm {name}: {message}"
-    if has_risen(target.before, seen.frames, seen.flagged, rollout.level):
+    if has_risen(target.before, seen.frames, seen.flagged, rollout.level, rule.rise):
         return (
             f"{seen.flagged} of {seen.frames} frames are flagged, "
             f"{target.before.flagged} of {target.before.frames} were before"

@@ -30,6 +30,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     false_stop: Annotated[float, Meta(ge=1e-6, le=0.5)] = 0.01
     """Bound on the probability that the whole rollout is stopped by flags that have not risen."""
+    rise: Annotated[float, Meta(ge=1, le=1000)] = 1.0
+    """How many times the share of flags before is no reason to return; for bundles meant to flag
+    more."""
     silence_s: Annotated[float, Meta(ge=1, le=86_400)] = 300.0
     """How long a device may say nothing while it has to prove the bundle."""
     alarms: tuple[Annotated[str, Meta(min_length=1, max_length=128)], ...] = (

@@ -74,7 +74,7 @@ def counted(windows: Sequence[tuple[int, int]]) -> Before:
 
 
 @lru_cache(maxsize=8192)  # asked for again with every count
-def upper_limit(before: Before, level: float) -> float:
+def upper_limit(before: Before, level: float, rise: float = 1.0) -> float:
     """Return the rate that counts as not risen: U above, and never beyond half the frames.
 
     Parameters
@@ -82,13 +82,15 @@ def upper_limit(before: Before, level: float) -> float:
     before : Before
     level : float
         Probability of a false alarm in all; half of it is spent here.
+    rise : float
+        ≥ 1, how many times the rate before may be reached.
     """
     frames, flagged = before.frames / before.scatter, before.flagged / before.scatter
     limit = beta_quantile(1.0 - 0.5 * level, flagged + 1.0, frames - flagged)
-    return min(limit, max(MOST_FLAGGED, before.rate))
+    return min(limit * rise, max(MOST_FLAGGED, before.rate * rise), 1.0)
 
 
-def has_risen(before: Before, frames: int, flagged: int, level: float) -> bool:
+def has_risen(before: Before, frames: int, flagged: int, level: float, rise: float = 1.0) -> bool:
     """Return whether so many flagged frames since prove a higher rate than before.
 
     Parameters
@@ -98,16 +100,20 @@ def has_risen(before: Before, frames: int, flagged: int, level: float) -> bool:
         Since the new bundle is in use; call again with every new count.
     level : float
         Probability, over all calls together, of a wrong True.
+    rise : float
+        ≥ 1, how many times the rate before may be reached.
     """
-    return log_evidence(before, frames, flagged, level) >= log(2.0 / level)
+    return log_evidence(before, frames, flagged, level, rise) >= log(2.0 / level)
 
 
-def log_evidence(before: Before, frames: int, flagged: int, level: float) -> float:
+def log_evidence(
+    before: Before, frames: int, flagged: int, level: float, rise: float = 1.0
+) -> float:
     """Return log E of the module's formula; 0 = none, where every rate would be as before."""
-    limit = upper_limit(before, level)
+    limit = upper_limit(before, level, rise)
     if limit >= 1.0:
         return 0.0
-    rates = [limit * rise for rise in _RISES if limit * rise < 1.0] or [0.5 * (1.0 + limit)]
+    rates = [limit * times for times in _RISES if limit * times < 1.0] or [0.5 * (1.0 + limit)]
     hits, misses = flagged / before.scatter, (frames - flagged) / before.scatter
     logs = [hits * log(rate / limit) + misses * (log1p(-rate) - log1p(-limit)) for rate in rates]
     top = max(logs)

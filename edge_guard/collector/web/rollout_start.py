@@ -10,7 +10,7 @@ from nicegui import ui
 
 from edge_guard.bundle import read_bundle
 from edge_guard.collector.bundles import Held
-from edge_guard.collector.rollouts import ConflictError, Order, Place, Plan, Stage, StreamName
+from edge_guard.collector.rollouts import ConflictError, Order, Place, Plan, Rule, Stage, StreamName
 from edge_guard.collector.web.access import allowed, person
 from edge_guard.collector.web.frame import Frame
 from edge_guard.collector.web.marks import box, link
@@ -147,6 +147,9 @@ class _Form:
             self._share = ui.number(
                 "second stage, % of the streams", value=100 * usual.stages[1].share, min=1, max=99
             ).props(letters)
+            self._rise = ui.number(
+                "times as many flags allowed", value=usual.rule.rise, min=1, step=0.5
+            ).props(letters)
             self._other = ui.checkbox("may be for another model")
         ui.label(
             "First one stream, then the share, then all. A refusal, a failed self-test, a new "
@@ -168,7 +171,7 @@ class _Form:
             streams=chosen if self._boxes else None,
             running=None if self._boxes else self._usual_running(),
             other_model=bool(self._other.value),
-            plan=Plan(stages=stages),
+            plan=Plan(stages=stages, rule=Rule(rise=float(self._rise.value or 1))),
         )
 
     def _usual_running(self) -> str:
