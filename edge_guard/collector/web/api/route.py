@@ -33,6 +33,7 @@ from edge_guard.publish.messages import MOST_COMMAND_BYTES
 T = TypeVar("T")
 MOST_ID = 2**63 - 1
 JSON = "application/json"
+_EXACT = 2.0**53
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 Id = Annotated[int, InPath(ge=1, le=MOST_ID)]
@@ -144,9 +145,21 @@ class Sent(Generic[T]):
             what = "no content type" if not sent else f"content type {sent[:100]!r}"
             raise RefusedRequest(415, f"the body has {what}", f"send {JSON}")
         try:
-            return msgspec.json.decode(await body_of(request, self.most_bytes), type=self.kind)
+            said = msgspec.json.decode(await body_of(request, self.most_bytes))
+            return msgspec.convert(_with_integers(said), self.kind)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise RefusedRequest(422, f"body: {error}", "see /api/openapi.json") from error
+
+
+def _with_integers(value: Any) -> Any:
+    """Return decoded JSON with 3.0 as the integer that it is in JSON Schema."""
+    if isinstance(value, float) and abs(value) <= _EXACT and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _with_integers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_integers(item) for item in value]
+    return value
 
 
 class Route(APIRoute):
