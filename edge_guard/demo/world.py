@@ -39,6 +39,8 @@ bundle = {bundle}
 frames_per_second = {frames_per_second}
 loop = true
 summary_seconds = {summary_seconds}
+audit_per_hour = 360
+diverse_per_hour = 120
 
 [spool]
 path = {spool}

@@ -58,7 +58,7 @@ def intervals(
     scale = f"<span>{_percent(begin)}</span>{said}<span>{_percent(begin + span)}</span>"
     return (
         f'<div class="intervals">{"".join(drawn)}'
-        f'<div></div><div class="interval-scale">{scale}</div><div></div></div>'
+        f'<div></div><div class="interval-scale">{scale}</div></div>'
     )
 
 
