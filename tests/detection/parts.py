@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -50,3 +51,17 @@ def scenes(n: int, seed: int, faint: float = 0.0) -> list[Scene]:
 def framed(image: np.ndarray) -> np.ndarray:
     """Return a picture as the camera gives it."""
     return cv2.resize(image, FRAME, interpolation=cv2.INTER_LINEAR)
+
+
+def save(folder: Path, n: int, seed: int, faint: float = 0.0) -> None:
+    """Write scenes as folders of images and labels, as YOLO's tools have them."""
+    for name in ("images", "labels"):
+        (folder / name).mkdir(parents=True)
+    for number, (image, parts) in enumerate(scenes(n, seed, faint)):
+        cv2.imwrite(str(folder / "images" / f"{number:04d}.png"), framed(image))
+        lines = [
+            f"{kind} {(left + SIZE / 2) / SIDE} {(top + SIZE / 2) / SIDE} {SIZE / SIDE} "
+            f"{SIZE / SIDE}\n"
+            for kind, left, top in parts
+        ]
+        (folder / "labels" / f"{number:04d}.txt").write_text("".join(lines))

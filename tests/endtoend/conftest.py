@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from realdata import data_dir
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "collector"))
+for folder in ("collector", "detection"):
+    sys.path.append(str(Path(__file__).resolve().parents[1] / folder))
 
-from bottle import Calibrated, calibrate
+from bottle import Calibrated, calibrate  # noqa: E402
 
 
 @pytest.fixture(scope="session")
