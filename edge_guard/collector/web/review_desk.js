@@ -38,7 +38,7 @@ export default {
     <div class="desk-see">
       <div class="desk-stage">
         <div v-if="!broken" class="picture-frame desk-frame" :style="now.size" :key="now.item">
-          <img :src="now.picture" @load="seen(now.item)" @error="unseen(now.item)" alt="frame to judge">
+          <img :src="now.picture" :data-of="now.item" @load="seen($event.target.dataset.of)" @error="unseen($event.target.dataset.of)" alt="frame to judge">
           <div v-if="marks && now.heat" class="heat"><div :style="now.heat.style" v-html="now.heat.svg"></div></div>
           <template v-if="marks" v-for="(r, i) in now.reasons" :key="i">
             <div v-if="r.box" class="outline" :class="{'is-leading': !i}" :style="r.box"><div class="outline-place">{{ i + 1 }}</div></div>
