@@ -57,7 +57,9 @@ class News:
     totals: Totals
     link: LinkStatus
     trouble: str
-    """The store's trouble, and that of what looks after it, in words; empty = none."""
+    """The store's trouble in words; empty = none."""
+    overfull: str
+    """Why it is older or larger than it may be; empty = it is not."""
 
 
 class Feed:
@@ -77,7 +79,8 @@ class Feed:
         self._lock = threading.Lock()
         self._version = 1
         self._link = link
-        self._trouble: dict[str, str] = {}
+        self._trouble = ""
+        self._overfull = ""
         self._devices: dict[int, tuple[int, DeviceRow]] = {}
         self._marks: dict[int, tuple[int, int]] = {}
         self._events: dict[int, tuple[int, EventRow]] = {}
@@ -120,12 +123,19 @@ class Feed:
             self._version += 1
             self._link = link
 
-    def trouble(self, words: str, of: str = "store") -> None:
-        """Take up a change of the health of the store, or of another part that has trouble."""
+    def trouble(self, words: str) -> None:
+        """Take up a change of the store's health."""
         with self._lock:
-            if words != self._trouble.get(of, ""):
+            if words != self._trouble:
                 self._version += 1
-                self._trouble[of] = words
+                self._trouble = words
+
+    def overfull(self, words: str) -> None:
+        """Take up why the store is older or larger than it may be; empty: it is not."""
+        with self._lock:
+            if words != self._overfull:
+                self._version += 1
+                self._overfull = words
 
     def since(self, version: int) -> News | None:
         """Return what changed after ``version`` (0 = everything), or None for nothing."""
@@ -141,7 +151,8 @@ class Feed:
                 replies=[one for _, (at, one) in sorted(self._replies.items()) if at > version],
                 totals=self._totals(),
                 link=self._link,
-                trouble="; ".join(words for words in self._trouble.values() if words),
+                trouble=self._trouble,
+                overfull=self._overfull,
             )
 
     def _be_watched(self) -> None:

@@ -56,6 +56,7 @@ def test_kills_lose_nothing_retention_deletes_and_a_backup_is_whole(
         health = collector.get("/api/health")
         assert collector.terminate() == 0
     assert (health["stored"], health["missing"]) == (UNFIT + FLAGGED, 0)
+    assert health["deleted"]["frames (age)"] == UNFIT
     assert "Traceback" not in collector.log()
     with closing(Store(url, PictureStore(tmp_path / "frames"))) as store:
         assert sequences(store) == set(flagged)

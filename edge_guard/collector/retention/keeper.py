@@ -34,7 +34,7 @@ class Retention:
     """Deletes what is older or larger than it may be, oldest first.
 
     Flagged frames that nobody has judged, and frames that somebody has, are kept; where the limits
-    cannot be kept for that, the feed shows it as trouble. Everything that is deleted is counted in
+    cannot be kept for that, the feed says so. Everything that is deleted is counted in
     the database, and each sweep that deleted something is noted in the trail.
 
     Parameters
@@ -42,7 +42,7 @@ class Retention:
     store : Store
     config : RetentionTable
     feed : Feed
-        Hears of trouble.
+        Hears why limits cannot be kept.
     now : callable, optional
         Returns s since the Unix epoch.
     """
@@ -98,7 +98,7 @@ class Retention:
                 trouble = f"old frames cannot be deleted ({getattr(error, 'orig', None) or error})"
             if trouble:
                 log.warning("%s", trouble)
-            self._feed.trouble(trouble, "retention")
+            self._feed.overfull(trouble)
             self._ending.wait(SWEEP_S)
 
     def _before(self, days: float | None) -> int | None:

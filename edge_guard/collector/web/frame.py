@@ -103,4 +103,4 @@ def _trouble(news: News) -> str:
             f"Broker unreachable at {news.link.address} ({news.link.detail}). Trying again for "
             "ever; what you see is the state before. Devices keep what they have."
         )
-    return ""
+    return f"Limits of the store: {news.overfull}." if news.overfull else ""

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from msgspec import UNSET, UnsetType
 
 from edge_guard.collector.link import LinkStatus
+from edge_guard.collector.retention.deletion import deleted
 from edge_guard.collector.web.access import visit_of
 from edge_guard.collector.web.site import Site
 from edge_guard.collector.webhooks.deliveries import Standing
@@ -20,10 +21,15 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     status : str
-        ``degraded`` without broker, with a failing store, or with webhooks that nobody took.
+        ``degraded`` without broker, with a failing or overfull store, or with webhooks that nobody
+        took.
     broker : LinkStatus
     store : str
         ``ok``, or its trouble in words.
+    retention : str
+        ``ok``, or why the store is older or larger than it may be.
+    deleted : dict
+        What retention has ever deleted, by kind and cause.
     devices, online, events : int
     stored, dropped, missing : int
         Messages of devices: here; given up by the device; not arrived yet.
@@ -37,6 +43,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["ok", "degraded"]
     broker: LinkStatus | UnsetType = UNSET
     store: str | UnsetType = UNSET
+    retention: str | UnsetType = UNSET
+    deleted: dict[str, int] | UnsetType = UNSET
     devices: int | UnsetType = UNSET
     online: int | UnsetType = UNSET
     events: int | UnsetType = UNSET
@@ -63,11 +71,14 @@ def _health(site: Site) -> Health:
     news = site.feed.since(0)
     assert news is not None  # every version is after 0
     webhooks = site.sender.standing()
-    well = news.link.state == "connected" and not news.trouble and not any(w.dead for w in webhooks)
+    troubled = news.trouble or news.overfull or any(w.dead for w in webhooks)
+    well = news.link.state == "connected" and not troubled
     return Health(
         status="ok" if well else "degraded",
         broker=news.link,
         store=news.trouble or "ok",
+        retention=news.overfull or "ok",
+        deleted=deleted(site.store),
         devices=news.totals.devices,
         online=news.totals.online,
         events=news.totals.events,
