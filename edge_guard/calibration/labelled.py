@@ -110,7 +110,8 @@ class Settled:
     said : tuple of str
         What people should know.
     chose : array of int
-        References whose labels chose the ranking: they say nothing about it any more.
+        References whose labels chose the ranking: they say nothing about it any more. None for
+        the largest softmax, which no label chooses.
     """
 
     confidence: ConfidenceSpec | None
@@ -147,7 +148,8 @@ def settle(all_seen: Evidence, wishes: Wishes, rng: np.random.Generator) -> Sett
         order = rng.permutation(len(seen.truth))
         first = int(CHOOSING_SHARE * len(order)) if len(order) >= RICH else 0
         settled = certified(seen.rows(order[:first]), seen.rows(order[first:]), wishes, rng)
-        return replace(settled, chose=known[order[:first]])
+        plain = settled.confidence is not None and settled.confidence.ranking == "msp"
+        return settled if plain else replace(settled, chose=known[order[:first]])
     return _calibrated(seen) if len(seen.truth) else Settled(None, None)
 
 

@@ -25,8 +25,8 @@ import numpy.typing as npt
 
 from edge_guard.types import Doubles
 
-_FRACTIONS = (1.0, 0.9, 0.75, 0.5, 0.25)
-_COINS = (0.3, 0.2, 0.2, 0.2, 0.1)
+_FRACTIONS = (1.0, 0.75, 0.5)
+_COINS = (0.25, 0.4, 0.35)
 """How the stake is split among the bets against "at least a"."""
 _UPWARD = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.004)
 """Bets against "at most a", as shares of the largest one that is allowed, with equal stakes."""
@@ -86,6 +86,31 @@ def log_wealth(seen: Draws, share: float) -> float:
     """Return ln W of the bets against "the share is at least ``share``", 0 < share < 1."""
     bets = np.array(_FRACTIONS)[:, None] / (1.0 - share) * seen.ratio
     return _total(1.0 + bets * share, 1.0 - bets * (1.0 - share), seen, _COINS)
+
+
+def highest_log_wealth(
+    probability: Doubles, y: npt.NDArray[np.bool_], share: float, least: float
+) -> float:
+    """Return ln of the most that W has been while these frames came in, one after the other.
+
+    Parameters
+    ----------
+    probability : Doubles
+        (N,) π, in an order that nobody chose for the answers' sake.
+    y : array of bool
+        (N,).
+    share : float
+        As for `log_wealth`.
+    least : float
+        π_min.
+    """
+    if not len(y):
+        return 0.0
+    bets = np.array(_FRACTIONS)[:, None] / (1.0 - share) * (least / probability)
+    with np.errstate(divide="ignore"):
+        steps = np.log(np.maximum(1.0 + bets * (share - y), 0.0))
+    paths = np.log(_COINS)[:, None] + np.cumsum(steps, axis=1)
+    return max(0.0, float(np.logaddexp.reduce(paths, axis=0).max()))
 
 
 def log_wealth_upward(seen: Draws, share: float) -> float:

@@ -1,10 +1,11 @@
 """Of what is accepted, at most α is wrong: the loosest threshold that labels certify.
 
 The first n₀ drawn frames fix a ladder of thresholds by their confidences alone, labels unread:
-coverages of 35 % to 100 % of those that the guards let pass, one rung every 2.5 %. Rungs are tested
+coverages of 40 % to 100 % of those that the guards let pass, one rung every 2.5 %. Rungs are tested
 from strict to loose (fixed-sequence testing, Angelopoulos et al. 2021, "Learn then test", §3) by
 bets against "α or more of what this rung accepts is wrong" (`edge_guard.retune.betting`), which may
-be looked at after every label. Two rungs start: 35 % with δ/3 and 60 % with 2δ/3; what a passed
+be looked at after every label, in the order of judging: a bet once won stays won, unless the labels
+since refute the promise itself. Two rungs start: 40 % with δ/10 and 60 % with 9δ/10; what a passed
 rung had goes on to the next one (Wiens 2003, the fallback procedure). The ladder never changes as
 labels come in, so that looking again, or retuning again, costs nothing and breaks nothing.
 
@@ -21,16 +22,25 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from edge_guard.retune.betting import Draws, at_most, draws, interval, log_wealth, more_needed
+from edge_guard.retune.betting import (
+    Draws,
+    at_most,
+    draws,
+    highest_log_wealth,
+    interval,
+    log_wealth,
+    log_wealth_upward,
+    more_needed,
+)
 from edge_guard.retune.frames import Frames
 from edge_guard.types import Doubles
 
 LOOKS = 0.05
 """An interval of 95 %."""
 
-_COVERAGES = np.linspace(0.35, 1.0, 27)
-_STARTS = {0: 1.0 / 3.0, 10: 2.0 / 3.0}
-"""Share of δ that a rung starts with: at 35 % and at 60 %."""
+_COVERAGES = np.linspace(0.4, 1.0, 25)
+_STARTS = {0: 0.1, 8: 0.9}
+"""Share of δ that a rung starts with: at 40 % and at 60 %."""
 _FARTHEST = 64.0
 """Times the labels so far beyond which nobody plans."""
 
@@ -105,7 +115,7 @@ def certify(frames: Frames, max_error: float, delta: float) -> Findings:
         missing = _missing(rungs, held, frames, max_error, delta)
         return Findings(max_error, delta, tuple(rungs), None, math.nan, missing)
     best = passed[-1]
-    bound = at_most(best.seen, held[rungs.index(best)])
+    bound = min(at_most(best.seen, held[rungs.index(best)]), max_error)
     return Findings(max_error, delta, tuple(rungs), best, bound, "")
 
 
@@ -137,13 +147,21 @@ def _walk(
     levels, defining = thresholds(frames.confidence[passing])
     counts = frames.drawn & frames.judged & frames.open
     least = float(frames.probability[frames.drawn].min())
+    in_turn = np.argsort(frames.turn, kind="stable")
     rungs, held, at_hand = [], [], 0.0
     for place, threshold in enumerate(levels):
         at_hand += _STARTS.get(place, 0.0) * delta
         inside = counts & (frames.confidence >= threshold)
         inside[passing[defining[place]]] = False
-        seen = draws(frames.probability[inside], frames.wrong[inside], least)
-        certified = at_hand > 0.0 and log_wealth(seen, max_error) >= -math.log(at_hand)
+        rows = in_turn[inside[in_turn]]
+        wrong, probability = frames.wrong[rows], frames.probability[rows]
+        seen = draws(probability, wrong, least)
+        won = highest_log_wealth(probability, wrong, max_error, least)
+        certified = (
+            at_hand > 0.0
+            and won >= -math.log(at_hand)
+            and log_wealth_upward(seen, max_error) < -math.log(delta)
+        )
         rungs.append(Rung(float(threshold), seen, certified))
         held.append(at_hand or _STARTS[0] * delta)
         if not certified:

@@ -18,7 +18,7 @@ from edge_guard.errors import ReferencesError
 from edge_guard.types import Doubles
 
 COLUMNS = ("event_id", "occurred_ms", "verdict", "reason", "confidence", "sampled", "answer")
-"""Of a file of labels; others are ignored."""
+"""Of a file of labels, whose lines stand in the order of judging; other columns are ignored."""
 
 Answer = Literal["right", "wrong", "unsure", ""]
 _ANSWERS = ("right", "wrong", "unsure", "")
@@ -68,6 +68,8 @@ class Frames:
         (N,).
     probability : Doubles
         (N,) of being drawn; NaN for those that were not.
+    turn : array of int
+        (N,) when each was judged, as a place in a row.
     first_ms, last_ms : int
         Of those that were judged; 0 of none.
     digest : str
@@ -81,6 +83,7 @@ class Frames:
     wrong: npt.NDArray[np.bool_]
     unsure: npt.NDArray[np.bool_]
     probability: Doubles
+    turn: npt.NDArray[np.intp]
     first_ms: int
     last_ms: int
     digest: str
@@ -107,8 +110,18 @@ def is_open(verdict: str, reason: str) -> bool:
 
 
 def gathered(frames: Iterable[Frame]) -> Frames:
-    """Return frames as columns; of one event, the last counts."""
-    by_id = {frame.event_id: frame for frame in frames}
+    """Return frames as columns.
+
+    Parameters
+    ----------
+    frames : iterable of Frame
+        In the order in which people judged them; of one event, the last counts.
+    """
+    by_id: dict[str, Frame] = {}
+    for frame in frames:
+        by_id.pop(frame.event_id, None)
+        by_id[frame.event_id] = frame
+    turns = {event: turn for turn, event in enumerate(by_id)}
     rows = sorted(by_id.values(), key=lambda frame: (frame.occurred_ms, frame.event_id))
     judged = [row for row in rows if row.answer]
     said = "\n".join(f"{row.event_id} {row.answer}" for row in judged)
@@ -122,6 +135,7 @@ def gathered(frames: Iterable[Frame]) -> Frames:
         probability=np.array(
             [math.nan if row.sampled is None else row.sampled for row in rows], np.float64
         ),
+        turn=np.array([turns[row.event_id] for row in rows], np.intp),
         first_ms=min((row.occurred_ms for row in judged), default=0),
         last_ms=max((row.occurred_ms for row in judged), default=0),
         digest=hashlib.sha256(said.encode()).hexdigest() if judged else "",

@@ -133,6 +133,7 @@ def _joined(parent: Bundle, production: Frames, delta: float) -> tuple[Frames, i
         wrong=np.append(~right, production.wrong),
         unsure=np.append(alike.unsure, production.unsure),
         probability=np.append(alike.probability, production.probability),
+        turn=np.append(alike.turn, n + production.turn),
         first_ms=production.first_ms,
         last_ms=production.last_ms,
         digest=production.digest,

@@ -37,9 +37,9 @@ class Wishes:
     @property
     def max_error(self) -> float:
         """α."""
-        return 1.0 - self.target
+        return round(1.0 - self.target, 12)
 
     @property
     def delta(self) -> float:
         """The promise may fail with this probability."""
-        return 1.0 - self.confidence
+        return round(1.0 - self.confidence, 12)

@@ -37,6 +37,7 @@ def line(
         wrong=wrong,
         unsure=np.zeros(n, bool),
         probability=np.broadcast_to(np.asarray(probability, float), (n,)).copy(),
+        turn=np.arange(n),
         first_ms=0,
         last_ms=1,
         digest="d",

@@ -14,6 +14,7 @@ from edge_guard.retune.betting import (
     at_least,
     at_most,
     draws,
+    highest_log_wealth,
     interval,
     log_wealth,
     log_wealth_upward,
@@ -25,7 +26,7 @@ def plain_wealth(probability: np.ndarray, y: np.ndarray, share: float) -> float:
     """The formula of the module, frame after frame in float64, without groups or logarithms."""
     r = probability.min() / probability
     total = 0.0
-    for f, c in ((1.0, 0.3), (0.9, 0.2), (0.75, 0.2), (0.5, 0.2), (0.25, 0.1)):
+    for f, c in ((1.0, 0.25), (0.75, 0.4), (0.5, 0.35)):
         one = c
         for ratio, event in zip(r, y, strict=True):
             one *= 1.0 + f / (1.0 - share) * ratio * (share - event)
@@ -45,6 +46,18 @@ def test_wealth_is_its_formula(rows: list[tuple[float, bool]], share: float) -> 
     assert math.exp(found) == pytest.approx(plain_wealth(probability, y, share), rel=1e-9)
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([0.1, 0.4, 1.0]), st.booleans()), min_size=1))
+def test_the_highest_wealth_is_that_of_some_beginning(rows: list[tuple[float, bool]]) -> None:
+    probability, y = np.array([p for p, _ in rows]), np.array([event for _, event in rows])
+    least = float(probability.min())
+    beginnings = [
+        log_wealth(draws(probability[:n], y[:n], least), 0.1) for n in range(1, len(y) + 1)
+    ]
+    found = highest_log_wealth(probability, y, 0.1, least)
+    assert found == pytest.approx(max(0.0, *beginnings), abs=1e-9)
+
+
 @pytest.mark.parametrize("wealth", [log_wealth, log_wealth_upward])
 def test_a_bet_is_fair_whatever_the_weights(wealth) -> None:
     """E W = 1 at the boundary, exactly: every outcome of a few frames, by their probability."""
@@ -59,18 +72,13 @@ def test_a_bet_is_fair_whatever_the_weights(wealth) -> None:
 
 
 def test_bounds_fail_no_more_often_than_promised_however_often_somebody_looks() -> None:
-    """Somebody looks after every 50 labels and stops at the first bound below the truth."""
+    """Somebody looks after every label and stops at the first bound below the truth."""
     rng = np.random.default_rng(1)
-    truth, delta, failed, runs = 0.03, 0.1, 0, 200
+    truth, delta, failed, runs = 0.03, 0.1, 0, 1500
     for _ in range(runs):
         y = rng.random(1500) < truth
-        looks = [at_least_wealth(y[:n], truth) for n in range(50, 1501, 50)]
-        failed += max(looks) >= -math.log(delta)
+        failed += highest_log_wealth(np.ones(1500), y, truth, 1.0) >= -math.log(delta)
     assert failed <= runs * delta + 3 * math.sqrt(runs * delta * (1 - delta))
-
-
-def at_least_wealth(y: np.ndarray, truth: float) -> float:
-    return log_wealth(draws(np.ones(len(y)), y), truth)
 
 
 def test_weighted_frames_are_bounded_for_all_frames_not_for_those_drawn() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Select, select
 from sqlalchemy.engine import Row
@@ -21,7 +22,8 @@ MOST_FRAMES = 50_000
 
 
 def frames_of(connection: Connection, device: int, stream: str, bundle: str) -> list[Frame]:
-    """Return a stream's drawn or judged frames under a bundle, with people's newest word.
+    """Return a stream's drawn or judged frames under a bundle, with people's newest word, in the
+    order of judging.
 
     Parameters
     ----------
@@ -31,7 +33,8 @@ def frames_of(connection: Connection, device: int, stream: str, bundle: str) -> 
     bundle : str
         Its id; frames of other bundles do not count.
     """
-    rows = connection.execute(_query(device, stream)).all()
+    found = connection.execute(_query(device, stream)).all()
+    rows = sorted(found, key=lambda row: (row.turn is None, row.turn or row.id))
     return [frame for row in rows if (frame := _frame(row, bundle)) is not None]
 
 
@@ -79,10 +82,16 @@ def bundle_of(connection: Connection, device: int, stream: str) -> str | None:
     return decode(body.encode(), Event).bundle if body else None
 
 
-def _query(device: int, stream: str) -> Select[tuple[str, int, str | None]]:
+def _query(device: int, stream: str) -> Select[Any]:
     answer = newest_word(judgements.c.answer)
     return (
-        select(events.c.body, events.c.occurred_ms, answer.label("answer"))
+        select(
+            events.c.id,
+            events.c.body,
+            events.c.occurred_ms,
+            answer.label("answer"),
+            newest_word(judgements.c.id).label("turn"),
+        )
         .where(events.c.device_id == device, events.c.stream == stream)
         .where(events.c.sampled.isnot(None) | answer.isnot(None))
         .order_by(events.c.id.desc())
@@ -90,7 +99,7 @@ def _query(device: int, stream: str) -> Select[tuple[str, int, str | None]]:
     )
 
 
-def _frame(row: Row[tuple[str, int, str | None]], bundle: str) -> Frame | None:
+def _frame(row: Row[Any], bundle: str) -> Frame | None:
     event = decode(row.body.encode(), Event)
     if event.bundle != bundle:
         return None
