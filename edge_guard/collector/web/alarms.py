@@ -71,7 +71,7 @@ class AlarmsPart:
             ui.label(f"since {moment_of(alarm.since_wall_time)}").classes("time")
             if said := standing_in_words(alarm):
                 ui.label(said).classes("alarm-said")
-            if alarm.isa_state is not None:  # older devices take no orders
+            if alarm.isa_state is not None and self._ordering.may:  # older devices take no orders
                 self._buttons(row)
 
     def _buttons(self, row: AlarmRow) -> None:

@@ -80,8 +80,9 @@ class _StreamPart:
                 self._last = fact("last new picture", "")
                 self._dropped = fact("skipped", "")
             self._bundle = ui.label().classes("stream-bundle")
-            order = partial(ordering.give, row.id, row.device, Capture(stream=stream.name))
-            ui.button("Picture now", on_click=order).props("no-caps outline dense")
+            if ordering.may:
+                order = partial(ordering.give, row.id, row.device, Capture(stream=stream.name))
+                ui.button("Picture now", on_click=order).props("no-caps outline dense")
 
     def show(self, stream: StreamState, present: bool) -> None:
         """Take up a change; what an absent device said last is dimmed."""

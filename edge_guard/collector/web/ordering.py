@@ -28,10 +28,16 @@ class Ordering:
     Parameters
     ----------
     site : Site
+
+    Attributes
+    ----------
+    may : bool
+        Whoever opened the page may give orders.
     """
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self.may = person().may("operator")
         self._mine: dict[str, tuple[str, str]] = {}  # device, and where its pictures are listed
         with box("ordering"):
             letters = f"maxlength={MOST_LETTERS} outlined dense"

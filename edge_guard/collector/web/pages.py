@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import Depends
-from nicegui import ui
+from fastapi import Depends, HTTPException, Request, Response
+from nicegui import app, ui
 
 from edge_guard.collector.queries import Kind
 from edge_guard.collector.review.queue import Only
@@ -23,6 +23,7 @@ from edge_guard.collector.web.review import review
 from edge_guard.collector.web.rollout import rollout_page
 from edge_guard.collector.web.rollout_start import rollout_start_page
 from edge_guard.collector.web.rollouts import rollouts_page
+from edge_guard.collector.web.sign_in import refusal
 from edge_guard.collector.web.site import Site
 from edge_guard.collector.web.stream import HOUR_MS, stream_page
 from edge_guard.collector.web.trail_page import trail_page
@@ -39,6 +40,10 @@ def register(site: Site) -> None:
     site : Site
     """
     ui.add_css(STYLE, shared=True)
+
+    @app.exception_handler(403)
+    def refused(_request: Request, error: HTTPException) -> Response:
+        return refusal(site, error)
 
     @ui.page("/")
     def plant() -> None:

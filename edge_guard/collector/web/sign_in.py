@@ -72,6 +72,12 @@ def doors(site: Site) -> APIRouter:
     return routes
 
 
+def refusal(site: Site, error: HTTPException) -> HTMLResponse:
+    """Return the page for a person whose role does not suffice."""
+    words = f"{error.detail[:1].upper()}{error.detail[1:]}. Ask an engineer for it."
+    return _page(site, '<a class="button" href="/">Back to the plant</a>', words, 403)
+
+
 async def _sign_in(site: Site, attempts: Attempts, request: Request) -> Response:
     said = await _form(request)
     name, address = said.get("name", "").strip(), address_of(request)

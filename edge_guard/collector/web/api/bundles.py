@@ -6,13 +6,15 @@ import asyncio
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse
 
 from edge_guard.collector.bundles import BusyError, TooLargeError
+from edge_guard.collector.people import Person
+from edge_guard.collector.web.access import at_least
 from edge_guard.collector.web.api.pictures import FOREVER
-from edge_guard.collector.web.api.route import Engineer, RefusedRequest, problems
+from edge_guard.collector.web.api.route import RefusedRequest, problems
 from edge_guard.collector.web.site import Site
 from edge_guard.errors import BundleError
 
@@ -23,6 +25,8 @@ _BODY = {"requestBody": {"required": True, "content": _BYTES}}
 _CONTENT: dict[int | str, dict[str, Any]] = {
     200: {"description": "The bundle's file.", "content": _BYTES}
 }
+
+Roller = Annotated[Person, Depends(at_least("engineer", "rollout"))]
 
 
 class UploadedBundle(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +52,7 @@ def add(api: FastAPI, site: Site) -> None:
     """Add the routes."""
 
     @api.post("/bundles", responses=problems(408, 409, 413, 422, 507), openapi_extra=_BODY)
-    async def upload(who: Engineer, request: Request) -> UploadedBundle:
+    async def upload(who: Roller, request: Request) -> UploadedBundle:
         """Store a bundle; the same one again changes nothing."""
         uploaded = await _upload(site, request)
         said = {"sha256": uploaded.sha256, "size_bytes": uploaded.size_bytes}

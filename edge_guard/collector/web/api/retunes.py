@@ -158,7 +158,7 @@ def add(api: FastAPI, site: Site) -> None:
 
     @api.post("/retunes", responses=problems(404))
     def retune(
-        wanted: Annotated[RetuneWanted, Depends(Sent(RetuneWanted))], who: Retuner
+        who: Retuner, wanted: Annotated[RetuneWanted, Depends(Sent(RetuneWanted))]
     ) -> Retune:
         """Begin a retune; ``/retunes/ID`` tells what comes of it."""
         digest, wishes = _start_from(site, wanted), wanted.wishes(who.name)
@@ -175,7 +175,7 @@ def add(api: FastAPI, site: Site) -> None:
 
     @api.post("/retunes/preview", responses=problems(404))
     def preview(
-        wanted: Annotated[RetuneWanted, Depends(Sent(RetuneWanted))], who: Retuner
+        who: Retuner, wanted: Annotated[RetuneWanted, Depends(Sent(RetuneWanted))]
     ) -> Preview:
         """Return what the labels so far would make of the bundle; nothing is written."""
         digest, wishes = _start_from(site, wanted), wanted.wishes(who.name)
