@@ -258,9 +258,12 @@ def test_the_agreement_page_asks_for_a_second_person(plant: Plant) -> None:
 
 
 def test_words_are_taken_back_on_the_event_page(plant: Plant) -> None:
+    flag(plant, Reporter("cam-8", boot="back"), 1)
     event = max(words(plant))
     plant.open(f"/event/{event}")
     plant.browser.wait("window.did_handshake === true")
+    plant.browser.evaluate("document.querySelector('.answer.is-right').click()")
+    plant.browser.wait("!!document.querySelector('.take-back')")
     plant.browser.evaluate("document.querySelector('.take-back').click()")
     plant.browser.wait("document.querySelector('.judgement-list').innerText.includes('taken back')")
-    assert [answer for answer, _ in words(plant)[event]][-1] == "withdrawn"
+    assert words(plant)[event] == [("right", None), ("withdrawn", None)]
