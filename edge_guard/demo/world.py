@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import socket
@@ -132,6 +133,7 @@ def build(folder: Path, assets: Assets, page_port: int | None) -> World:
         user=_USER,
         password_file=folder / "password",
     )
+    _hold(world, assets.bundle)
     world.device.write_text(_device(world, assets) + mqtt)
     world.collector.write_text(
         _toml(
@@ -144,6 +146,13 @@ def build(folder: Path, assets: Assets, page_port: int | None) -> World:
         + mqtt
     )
     return world
+
+
+def _hold(world: World, bundle: Path) -> None:
+    """Have the collector hold the bundle: it can be retuned, and returned to."""
+    content, folder = bundle.read_bytes(), world.frames / "bundles"
+    folder.mkdir(parents=True)
+    (folder / f"{hashlib.sha256(content).hexdigest()}.guard").write_bytes(content)
 
 
 def _device(world: World, assets: Assets) -> str:

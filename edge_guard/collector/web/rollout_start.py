@@ -150,6 +150,9 @@ class _Form:
             self._rise = ui.number(
                 "times as many flags allowed", value=usual.rule.rise, min=1, step=0.5
             ).props(letters)
+            self._alarms = ui.input(
+                "new alarms that count against it", value=", ".join(usual.rule.alarms)
+            ).props(letters)
             self._other = ui.checkbox("may be for another model")
         ui.label(
             "First one stream, then the share, then all. A refusal, a failed self-test, a new "
@@ -165,13 +168,15 @@ class _Form:
             for name, part in (("canary", 0.0), ("share", share), ("all", 1.0))
         )
         chosen = tuple(StreamName(*key) for key, one in self._boxes.items() if one.value)
+        alarms = tuple(name.strip() for name in (self._alarms.value or "").split(","))
+        rule = Rule(rise=float(self._rise.value or 1), alarms=tuple(filter(None, alarms)))
         return Order(
             id=self._name,
             sha256=self._new.sha256,
             streams=chosen if self._boxes else None,
             running=None if self._boxes else self._usual_running(),
             other_model=bool(self._other.value),
-            plan=Plan(stages=stages, rule=Rule(rise=float(self._rise.value or 1))),
+            plan=Plan(stages=stages, rule=rule),
         )
 
     def _usual_running(self) -> str:
