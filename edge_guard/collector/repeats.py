@@ -63,7 +63,8 @@ class Repeats:
         with self._store.writing() as connection:
             connection.execute(delete(answers).where(answers.c.begun_ms < now - KEPT_MS))
             known = _this(request)
-            if connection.execute(insertion(connection, answers), row).rowcount:
+            new = insertion(connection, answers).returning(answers.c.request)
+            if connection.scalar(new, row) is not None:
                 return None
             there = connection.execute(answers.select().where(known)).one()
             if there.body_sha256 != digest:

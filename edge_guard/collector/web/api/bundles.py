@@ -17,6 +17,7 @@ from edge_guard.collector.web.api.pictures import FOREVER
 from edge_guard.collector.web.api.route import RefusedRequest, problems
 from edge_guard.collector.web.site import Site
 from edge_guard.errors import BundleError
+from edge_guard.publish.messages import MOST_BUNDLE_BYTES
 
 LONGEST_UPLOAD_S = 600.0
 """No other upload is taken meanwhile."""
@@ -71,6 +72,9 @@ def add(api: FastAPI, site: Site) -> None:
 
 
 async def _upload(site: Site, request: Request) -> UploadedBundle:
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > MOST_BUNDLE_BYTES:
+        raise RefusedRequest(413, f"a bundle has at most {MOST_BUNDLE_BYTES} bytes")
     try:
         with site.bundles.receive() as received:
             async with asyncio.timeout(LONGEST_UPLOAD_S):

@@ -178,6 +178,8 @@ class Route(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         self.answer = get_type_hints(endpoint, include_extras=True)["return"]
         super().__init__(path, _encoded(endpoint), **options | {"response_model": None})
+        # Strangers learn nothing of what a route takes.
+        self.dependant.dependencies.sort(key=lambda one: not hasattr(one.call, "needs"))
         calls = [one.call for one in self.dependant.dependencies]
         self.sent = next((call for call in calls if isinstance(call, Sent)), None)
         needs = [getattr(call, "needs", None) for call in calls]
