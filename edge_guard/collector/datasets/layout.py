@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from edge_guard.collector.datasets.selection import Picked
+from edge_guard.types import Box
 
 UNLABELLED = "unlabelled"
 COLUMNS = (
@@ -68,22 +69,27 @@ def frames_csv(files: Sequence[Filed]) -> bytes:
 
 
 def coco(files: Sequence[Filed], split: str, boxed: Sequence[str]) -> bytes:
-    """Return the images of a part with their labels as COCO.
+    """Return the labelled images of a part as COCO; files are named as they are below its folder.
 
-    A label says what is in a picture, not where: annotations have no box but where the label is one
-    of ``boxed`` and the leading reason has a place. Every place is with its image as ``places``.
+    A frame has the boxes of a detector whose answer people have called right. What other models say
+    is no place: their frames' annotations have a box only where the label is one of ``boxed`` and
+    the leading reason has a place. Frames that nobody has labelled are left out, and so are those
+    where a detector was wrong: without their boxes they would teach that nothing is there.
     """
-    labels = sorted({one.frame.label for one in files if one.frame.label is not None})
+    marks = [(one, _marks(one.frame, boxed)) for one in files if one.file and _is_told(one.frame)]
+    labels = sorted({label for _, found in marks for label, _ in found})
     numbers = {label: number for number, label in enumerate(labels, 1)}
-    chosen = [one for one in files if one.split == split and one.file]
-    labelled = [one for one in chosen if one.frame.label is not None]
+    chosen = [(one, found) for one, found in marks if one.split == split]
+    annotations = [
+        {"image_id": one.frame.id, "category_id": numbers[label], **place}
+        for one, found in chosen
+        for label, place in found
+    ]
     return _json(
         {
             "categories": [{"id": number, "name": name} for name, number in numbers.items()],
-            "images": [_image(one) for one in chosen],
-            "annotations": [
-                _annotation(one.frame, numbers[one.frame.label or ""], boxed) for one in labelled
-            ],
+            "images": [_image(one) for one, _ in chosen],
+            "annotations": [one | {"id": n} for n, one in enumerate(annotations, 1)],
         }
     )
 
@@ -137,7 +143,7 @@ def _image(one: Filed) -> dict[str, Any]:
     event, size = one.frame.event, one.frame.event.image
     return {
         "id": one.frame.id,
-        "file_name": one.file,
+        "file_name": one.file.removeprefix(f"{one.split}/"),
         "width": size.width_px if size else 0,
         "height": size.height_px if size else 0,
         "date_captured": event.captured_wall_time,
@@ -149,14 +155,24 @@ def _image(one: Filed) -> dict[str, Any]:
     }
 
 
-def _annotation(frame: Picked, category: int, boxed: Sequence[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {"id": frame.id, "image_id": frame.id, "category_id": category}
-    box = frame.event.reasons[0].box if frame.event.reasons else None
-    if box is None or frame.label not in boxed:
-        return found
-    drawn = {"guard": frame.event.reasons[0].guard, "drawn_by": "guard"}
-    area = box[2] * box[3]
-    return found | {"bbox": list(box), "area": area, "iscrowd": 0, "attributes": drawn}
+def _is_told(frame: Picked) -> bool:
+    return frame.label is not None and (not frame.event.detections or frame.answer == "right")
+
+
+def _marks(frame: Picked, boxed: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
+    """Return what a labelled frame shows: labels, and where there is one, its box and whose."""
+    if frame.event.detections:
+        return [(one.label, _place(one.box, "model")) for one in frame.event.detections]
+    label, reasons = frame.label or "", frame.event.reasons
+    box = reasons[0].box if reasons else None
+    if box is None or label not in boxed:
+        return [(label, {})]
+    return [(label, _place(box, f"guard {reasons[0].guard}"))]
+
+
+def _place(box: Box, who: str) -> dict[str, Any]:
+    area, drawn = box[2] * box[3], {"drawn_by": who}
+    return {"bbox": list(box), "area": area, "iscrowd": 0, "attributes": drawn}
 
 
 def _escaped(letter: str) -> str:
