@@ -177,10 +177,12 @@ class Feed:
             standing = self._queries.standing_alarms() if alarm != self._newest_alarm else None
             # Of two that were numbered at once, the earlier may be committed later.
             last = max(self._replies, default=0) - NEWEST_REPLIES
-            replies = self._queries.replies_after(max(last, self._old_replies))
+            said = self._queries.replies_after(max(last, self._old_replies))
+            replies = [one for one in said if one[0] not in self._replies]
             refused = self._queries.refusals()
+            changed = moved or new or replies or refused != self._refused
             with self._lock:
-                self._version += 1
+                self._version += bool(changed or standing is not None)
                 self._marks, self._whole = marks, newest
                 self._newest_alarm, self._refused = alarm, refused
                 self._alarms = self._alarms if standing is None else standing
@@ -199,7 +201,7 @@ class Feed:
         for number in sorted(self._events)[:-NEWEST_EVENTS]:
             del self._events[number]
         for number, reply in replies:
-            self._replies.setdefault(number, (self._version, reply))
+            self._replies[number] = (self._version, reply)
         for number in sorted(self._replies)[:-NEWEST_REPLIES]:
             del self._replies[number]
 
