@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_guard.backends import onnx_graph, tflite_graph
-from edge_guard.backends.candidates import Head, find_head, map_candidates, shortlist
+from edge_guard.backends.candidates import (
+    MAX_MAP_CHANNELS,
+    MIN_MAP_SIDE,
+    Head,
+    find_head,
+    map_candidates,
+    shortlist,
+)
 from edge_guard.backends.check import check_card
 from edge_guard.backends.failures import model_errors
 from edge_guard.backends.graph import Graph
@@ -211,19 +218,31 @@ def _tensor(source: _Source, name: str, key: str) -> TensorSpec:
 
 
 def _choose_maps(source: _Source) -> list[TensorSpec]:
-    """One map of each third of the network."""
+    """One map of each third of the network; an anomaly model's own beside them."""
+    main = source.graph.tensors[source.graph.main]
+    own = [main] if source.card.output.task == "anomaly" and _is_map(main) else []
     candidates = shortlist(map_candidates(source.graph))
     costs = _costs(source, [candidate.spec for candidate in candidates])
     return [
         _cheapest([c.spec for c in candidates if c.band == band], costs)
         for band in sorted({candidate.band for candidate in candidates})
-    ]
+    ] + own
+
+
+def _is_map(spec: TensorSpec) -> bool:
+    """Large enough for guards, which average maps over blocks."""
+    return min(spec.height, spec.width) >= MIN_MAP_SIDE and spec.channels <= MAX_MAP_CHANNELS
 
 
 def _choose_features(source: _Source) -> list[TensorSpec]:
-    """The penultimate vector, in its cheapest form; none where the network has none."""
-    if source.card.output.task == "embed":
-        return [source.graph.tensors[source.graph.main]]
+    """The penultimate vector, in its cheapest form; none where the network has none.
+
+    An embedder's output is that vector. An anomaly model's is what it says of the frame: read like
+    one, its unusual scores are unusual features.
+    """
+    main = source.graph.tensors[source.graph.main]
+    if source.card.output.task in ("embed", "anomaly") and main.height * main.width == 1:
+        return [main]
     forms = list(source.head.features)
     return [_cheapest(forms, _costs(source, forms))] if forms else []
 
