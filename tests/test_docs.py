@@ -29,7 +29,7 @@ def test_generated_files_are_fresh_and_no_others_lie_beside_them():
     files = write_docs.files()
     stale = [path.name for path, content in files.items() if path.read_bytes() != content]
     assert not stale, "out of date: run 'make docs'"
-    assert set((ROOT / "docs" / "messages").iterdir()) == set(files)
+    assert set((ROOT / "docs" / "messages").iterdir()) <= set(files)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

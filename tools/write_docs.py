@@ -1,8 +1,8 @@
 """Writes the generated parts of the documentation: the tree, commands, configuration, messages.
 
-They stand between ``<!-- generated: NAME -->`` and ``<!-- end -->``, or are whole files below
-``docs/messages``; ``make docs`` writes them again and ``tests/test_docs.py`` fails when they are
-out of date.
+They stand between ``<!-- generated: NAME -->`` and ``<!-- end -->``, or are whole files:
+``docs/messages`` and ``docs/openapi.json``. ``make docs`` writes them again and
+``tests/test_docs.py`` fails when they are out of date.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from edge_guard import __version__
 from edge_guard.cli.main import COMMANDS, INTERRUPTED, READER_GONE, build_parser
 from edge_guard.config import CollectorConfig, DeviceConfig
 from edge_guard.errors import EdgeGuardError
-from edge_guard.publish.schemas import documents, topics_table
+from edge_guard.publish.schemas import documents, formatted, topics_table
 
 ROOT = Path(__file__).resolve().parents[1]
 TREE_FILES = ("edge_guard", "csrc", "tools", "deploy")
@@ -232,8 +232,13 @@ PARTS: dict[str, tuple[str, Callable[[], str]]] = {
 
 def files() -> dict[Path, bytes]:
     """Return the content of every file that is generated as a whole."""
-    folder = ROOT / "docs" / "messages"
-    return {folder / name: content for name, content in documents(__version__).items()}
+    from edge_guard.collector.web.api import description  # a second of imports
+
+    docs = ROOT / "docs"
+    messages = documents(__version__).items()
+    return {docs / "messages" / name: content for name, content in messages} | {
+        docs / "openapi.json": formatted(description())
+    }
 
 
 def written(text: str, name: str, content: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from fastapi import Depends, FastAPI
 
 from edge_guard import __version__
@@ -65,9 +67,14 @@ def interface(site: Site) -> FastAPI:
         dependencies=[Depends(of_this_site)],
     )
     api.router.route_class = Route
-    api.state.repeats = Once(site.repeats)
+    api.state.once = Once(site)
     answer_problems(api)
     for resource in RESOURCES:
         resource.add(api, site)
     describe(api)
     return api
+
+
+def description() -> dict[str, Any]:
+    """Return the OpenAPI document of any collector."""
+    return interface(cast(Site, None)).openapi()  # routes look at it when they answer

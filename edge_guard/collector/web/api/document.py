@@ -64,6 +64,7 @@ def document(api: FastAPI) -> dict[str, Any]:
             _complete(operation, route, found)
     described["components"] = {
         "schemas": {name: _tidied(part) for name, part in sorted(components.items())},
+        "responses": {str(status): _problem(status) for status in MEANINGS},
         "securitySchemes": _SECURITY,
     }
     described["webhooks"] = {kind: {"post": _told(kind)} for kind in KINDS}
@@ -107,10 +108,12 @@ def _complete(operation: dict[str, Any], route: Route, found: dict[str, dict[str
     also = (409,) if route.sent is not None else ()
     refused = {*_ALWAYS, *with_body, *also, *(int(n) for n in answers if int(n) >= 400)}
     for status in sorted(refused):
-        answers[str(status)] = {
-            "description": MEANINGS[status],
-            "content": _json({"$ref": _REF.format(name="Problem")}),
-        }
+        answers[str(status)] = {"$ref": f"#/components/responses/{status}"}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    schema = {"$ref": _REF.format(name="Problem")}
+    return {"description": MEANINGS[status], "content": _json(schema)}
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:

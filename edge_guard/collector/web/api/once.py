@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable
 from fastapi import Request, Response
 from starlette.types import Message
 
-from edge_guard.collector.repeats import Kept, OtherBodyError, Repeats, UnderWayError
+from edge_guard.collector.repeats import Kept, OtherBodyError, UnderWayError
 from edge_guard.collector.web.access import person
 from edge_guard.collector.web.admission import body_of
 from edge_guard.collector.web.api.route import JSON, RefusedRequest
+from edge_guard.collector.web.site import Site
 
 HEADER = "Idempotency-Key"
 KEY = r"^[\x21-\x7e]{1,128}$"
@@ -24,13 +25,13 @@ class Once:
 
     Parameters
     ----------
-    repeats : Repeats
+    site : Site
     """
 
-    def __init__(self, repeats: Repeats) -> None:
-        self._repeats = repeats
+    def __init__(self, site: Site) -> None:
+        self._site = site
 
-    async def once(self, request: Request, most_bytes: int, handle: Handler) -> Response:
+    async def answer(self, request: Request, most_bytes: int, handle: Handler) -> Response:
         """Return the answer of ``handle``, or the one that it gave to the same request before.
 
         Raises
@@ -54,7 +55,7 @@ class Once:
 
     def _begin(self, name: str, body: bytes) -> Kept | None:
         try:
-            return self._repeats.begin(name, body)
+            return self._site.repeats.begin(name, body)
         except OtherBodyError as error:
             raise RefusedRequest(422, f"{HEADER}: {error}", "take a new key") from error
         except UnderWayError as error:
@@ -65,9 +66,9 @@ class Once:
             response = await handle(request)
             content = bytes(response.body)
         except BaseException:
-            await asyncio.to_thread(self._repeats.forget, name)
+            await asyncio.to_thread(self._site.repeats.forget, name)
             raise
-        await asyncio.to_thread(self._repeats.keep, name, response.status_code, content)
+        await asyncio.to_thread(self._site.repeats.keep, name, response.status_code, content)
         return response
 
 

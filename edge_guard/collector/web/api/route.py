@@ -192,7 +192,7 @@ class Route(APIRoute):
         async def answer(request: Request) -> Response:
             if self.sent is None or request.method not in WRITES:
                 return await handle(request)
-            response: Response = await request.app.state.repeats.once(
+            response: Response = await request.app.state.once.answer(
                 request, self.sent.most_bytes, handle
             )
             return response
