@@ -9,11 +9,11 @@ kept out of both steps: it may be about to refer to a picture that it has seen.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     Table,
     and_,
     delete,
@@ -68,38 +68,56 @@ def forgettable(unreviewed_before_ms: int | None) -> ColumnElement[bool]:
     return and_(events.c.complete, or_(unflagged, *old), *(~one for one in needed))
 
 
-def oldest(store: Store, may_go: ColumnElement[bool], after: int) -> Sequence[Row[int, int]]:
-    """Return id and picture bytes of the oldest frames that may go, after an id."""
-    query = (
-        select(events.c.id, func.coalesce(pictures.c.size_bytes, 0).label("size"))
-        .outerjoin(pictures, pictures.c.sha256 == events.c.sha256)
-        .where(events.c.id > after, may_go)
-        .order_by(events.c.id)
-        .limit(BATCH)
-    )
+def oldest(
+    store: Store, may_go: ColumnElement[bool], verdicts: Sequence[Verdict], before_ms: int
+) -> list[tuple[int, int]]:
+    """Return id and picture bytes of the oldest frames that may go, of those before a time."""
+    found: list[tuple[int, int, int]] = []
     with store.engine.connect() as connection:
-        return connection.execute(query).all()
+        for verdict in verdicts:
+            query = (
+                select(events.c.received_ms, events.c.id, func.coalesce(pictures.c.size_bytes, 0))
+                .outerjoin(pictures, pictures.c.sha256 == events.c.sha256)
+                .where(events.c.verdict == verdict.value, events.c.received_ms < before_ms, may_go)
+                .order_by(events.c.received_ms, events.c.id)
+                .limit(BATCH)
+            )
+            found += [tuple(row) for row in connection.execute(query)]
+    return [(number, size) for _, number, size in sorted(found)[:BATCH]]
+
+
+class Deleted(NamedTuple):
+    """How much one transaction has deleted."""
+
+    frames: int
+    picture_bytes: int
 
 
 def delete_frames(
     store: Store, numbers: Sequence[int], may_go: ColumnElement[bool], why: str
-) -> int:
-    """Return the bytes that were freed; a frame goes with its picture where no other shows it."""
+) -> Deleted:
+    """Return what was deleted; a frame goes with its picture where no other shows it."""
     with store.deleting() as connection:
         gone = connection.scalars(
             delete(events).where(events.c.id.in_(numbers), may_go).returning(events.c.sha256)
         ).all()
         _count(connection, "frames", why, len(gone))
-        return _delete_pictures(connection, {one for one in gone if one is not None}, why)
+        size = _delete_pictures(connection, {one for one in gone if one is not None}, why)
+    return Deleted(len(gone), size)
 
 
-def unreviewed(store: Store, before_ms: int) -> int:
-    """Return how many flagged frames arrived before then and are kept as nobody has judged them."""
-    old = and_(events.c.received_ms < before_ms, events.c.complete)
-    flagged = events.c.verdict == Verdict.REVIEW.value
+def oldest_unreviewed_ms(store: Store) -> int | None:
+    """Return when the oldest flagged frame that nobody has judged arrived; None: there is none."""
     judged = exists().where(judgements.c.event_id == events.c.id)
+    query = (
+        select(events.c.received_ms)
+        .where(events.c.verdict == Verdict.REVIEW.value, ~judged)
+        .order_by(events.c.received_ms)
+        .limit(1)
+    )
     with store.engine.connect() as connection:
-        return connection.scalar(select(func.count()).where(old, flagged, ~judged)) or 0
+        found: int | None = connection.scalar(query)
+    return found
 
 
 def deleted(store: Store) -> dict[str, int]:

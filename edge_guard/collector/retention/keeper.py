@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from itertools import accumulate, islice
 
-from sqlalchemy import ColumnElement, and_, func, select, true
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from edge_guard.collector.feed import Feed
@@ -18,6 +18,7 @@ from edge_guard.collector.schema import events, pictures
 from edge_guard.collector.store import Store
 from edge_guard.collector.trail import Trail
 from edge_guard.config import RetentionTable
+from edge_guard.types import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,8 @@ PAUSE_S = 0.05
 """Between two transactions, so that ingest always gets its turn."""
 ORPHANED_S = 86_400.0
 """A picture without a frame is left alone so long, and so often they are looked for."""
-_DAY_MS = 86_400_000
+_DAY_S = 86_400
+_NEVER = 1 << 62
 
 
 class Retention:
@@ -102,7 +104,7 @@ class Retention:
             self._ending.wait(SWEEP_S)
 
     def _before(self, days: float | None) -> int | None:
-        return None if days is None else int(self._now() * 1000 - days * _DAY_MS)
+        return None if days is None else int((self._now() - days * _DAY_S) * 1000)
 
     def _repeat(self, step: Callable[[], int]) -> None:
         """Take steps, with pauses, until one finds nothing more to do."""
@@ -111,33 +113,25 @@ class Retention:
 
     def _sweep_old(self, before_ms: int) -> None:
         """Delete the frames that arrived before then, as far as they may go."""
-        arrived = events.c.received_ms
-        query = select(events.c.id).where(arrived >= before_ms).order_by(events.c.id).limit(1)
-        with self._store.engine.connect() as connection:
-            first_young = connection.scalar(query)
-        old = true() if first_young is None else events.c.id < first_young
-        may_go, last = and_(self._forgettable(), old, arrived < before_ms), 0
-        while not self._ending.is_set():
-            batch = deletion.oldest(self._store, may_go, last)
-            if not batch:
+        may_go = self._forgettable()
+        while batch := deletion.oldest(self._store, may_go, self._verdicts(), before_ms):
+            numbers = [number for number, _ in batch]
+            gone = deletion.delete_frames(self._store, numbers, may_go, "age")
+            if not gone.frames or self._ending.wait(PAUSE_S):
                 return
-            last = batch[-1].id
-            deletion.delete_frames(self._store, [row.id for row in batch], may_go, "age")
-            self._ending.wait(PAUSE_S)
 
     def _sweep_large(self, most_bytes: int) -> None:
         """Delete the oldest frames that may go, until pictures take no more than so many bytes."""
-        may_go, last, excess = self._forgettable(), 0, self._picture_bytes() - most_bytes
-        while excess > 0 and not self._ending.is_set():
-            batch = deletion.oldest(self._store, and_(may_go, events.c.sha256.isnot(None)), last)
-            if not batch:
-                return
-            sizes = accumulate(row.size for row in batch)
+        may_go = and_(self._forgettable(), events.c.sha256.isnot(None))
+        excess, verdicts = self._picture_bytes() - most_bytes, self._verdicts()
+        while excess > 0 and (batch := deletion.oldest(self._store, may_go, verdicts, _NEVER)):
+            sizes = accumulate(size for _, size in batch)
             enough = next((n for n, size in enumerate(sizes, 1) if size >= excess), len(batch))
-            last = batch[enough - 1].id
-            numbers = [row.id for row in batch[:enough]]
-            excess -= deletion.delete_frames(self._store, numbers, may_go, "size")
-            self._ending.wait(PAUSE_S)
+            numbers = [number for number, _ in batch[:enough]]
+            gone = deletion.delete_frames(self._store, numbers, may_go, "size")
+            excess -= gone.picture_bytes
+            if not gone.frames or self._ending.wait(PAUSE_S):
+                return
 
     def _sweep_orphans(self) -> None:
         """Discard pictures that no frame shows, and those that the database does not know."""
@@ -154,6 +148,11 @@ class Retention:
                 deletion.discard_orphans(self._store, orphans)
             if self._ending.is_set():
                 return
+
+    def _verdicts(self) -> list[Verdict]:
+        """Return the verdicts that frames which may go have."""
+        unflagged = [Verdict.ACCEPT, Verdict.INVALID]
+        return unflagged if self._config.unreviewed_days is None else [*unflagged, Verdict.REVIEW]
 
     def _forgettable(self) -> ColumnElement[bool]:
         return deletion.forgettable(self._before(self._config.unreviewed_days))
@@ -181,13 +180,13 @@ class Retention:
         )
 
     def _too_old(self) -> str:
-        if self._config.unreviewed_days is not None or (
-            (limit := self._before(self._config.days)) is None
-        ):
+        if (days := self._config.days) is None or self._config.unreviewed_days is not None:
             return ""
-        if not (waiting := deletion.unreviewed(self._store, limit)):
+        if (oldest_ms := deletion.oldest_unreviewed_ms(self._store)) is None:
+            return ""
+        if (age := self._now() - oldest_ms / 1000) <= days * _DAY_S:
             return ""
         return (
-            f"{waiting:,} flagged frames are older than [retention] days = {self._config.days:g} "
-            "and kept because nobody has judged them: review them, or set unreviewed_days"
+            f"flagged frames up to {age / _DAY_S:,.1f} days old are kept beyond [retention] days = "
+            f"{days:g} because nobody has judged them: review them, or set unreviewed_days"
         )

@@ -20,6 +20,7 @@ discarded = Table(  # pictures without a row of theirs, which wait for their own
 )
 
 _INDEXES = (
+    Index("events_by_arrival", events.c.verdict, events.c.received_ms, events.c.id),
     Index("events_by_picture", events.c.sha256),
     Index("summaries_by_time", summaries.c.occurred_ms),
     Index("alarms_by_time", alarms.c.occurred_ms),
