@@ -28,7 +28,7 @@ def with_evidence(bundle: Bundle, labelled: Labelled, length: float) -> Bundle:
     length : float
         How many neighbouring references say as much as one.
     """
-    kept = labelled[:: max(1, int(np.ceil(length - 1e-9)))]
+    kept = labelled[:: max(1, round(length))]
     if not kept or bundle.manifest.confidence is None:
         return bundle
     pipeline = Pipeline(bundle, live=False)

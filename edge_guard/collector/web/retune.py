@@ -46,7 +46,7 @@ async def retune_page(site: Site, device_id: int, stream: str) -> None:
         else:
             page = _Page(site, devices[0], stream, parent)
             page.build()
-            await page.refresh()
+            ui.timer(0.0, page.refresh, once=True)  # a page must be there before long work begins
             ui.timer(FOLLOW_S, page.follow)
     frame.follow()
 
@@ -56,7 +56,7 @@ class _Page:
 
     def __init__(self, site: Site, device: DeviceRow, stream: str, parent: Parent) -> None:
         self._site, self._device, self._stream, self._parent = site, device, stream, parent
-        self._listed: list[Retune] = []
+        self._listed: list[Retune] | None = None
         self._asked = 0
 
     def build(self) -> None:
