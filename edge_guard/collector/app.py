@@ -83,7 +83,7 @@ class Collector:
             queries=queries,
             feed=self.feed,
             pictures=pictures,
-            judgements=Judgements(self._store),
+            judgements=Judgements(self._store, config.review.second_share),
             commands=commands,
             datasets=Datasets(self._store, pictures, trail, name),
             bundles=bundles,
@@ -129,7 +129,7 @@ class Collector:
         self._ingest.start()
         self._retention.start()
         self._link.start(self._ingest.offer)
-        self._sender.start()
+        self._sender.start(self.feed.untold)
         self._conductor.start()
 
     def run_until(self, ended: Callable[[], bool]) -> None:

@@ -241,7 +241,7 @@ def _close(connection: Connection, event: int, look: int, now: int) -> Any | Non
     done = (
         update(review_items)
         .where(item.event_id == event, item.look == look, item.done_ms.is_(None))
-        .values(done_ms=now, holder="", lease_until_ms=0)
+        .values(done_ms=now, holder=None, lease_until_ms=0)
         .returning(review_items)
     )
     return connection.execute(done).one_or_none()
@@ -250,7 +250,7 @@ def _close(connection: Connection, event: int, look: int, now: int) -> Any | Non
 def _draw_second(connection: Connection, first: Any, who: str, now: int) -> None:
     """Queue the frame for a second look by somebody else."""
     row = dict(first._mapping) | {"look": 2, "not_who": who, "done_ms": None}
-    row |= {"rank": now - SECOND_HEAD_START_MS, "holder": "", "lease_until_ms": 0}
+    row |= {"rank": now - SECOND_HEAD_START_MS, "holder": None, "lease_until_ms": 0}
     del row["id"]
     connection.execute(insertion(connection, review_items), row)
 

@@ -127,6 +127,20 @@ class WebTable(Table, frozen=True):
     ] = ()
 
 
+class ReviewTable(Table, frozen=True):
+    """``[review]``: what people judge."""
+
+    second_share: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="Share of judged frames that a second person judges too, without seeing "
+            "the first answer.",
+        ),
+    ] = 0.05
+
+
 class CollectorTable(Table, frozen=True):
     """``[collector]``: who this collector is."""
 
@@ -150,4 +164,5 @@ class CollectorConfig(Table, frozen=True):
     store: StoreTable = StoreTable()
     retention: RetentionTable = RetentionTable()
     web: WebTable = WebTable()
+    review: ReviewTable = ReviewTable()
     webhook: tuple[WebhookTable, ...] = ()

@@ -341,9 +341,9 @@ def many(store: Store, n: int) -> None:
         connection.execute(
             text(
                 "INSERT INTO review_items (event_id, look, device_id, stream, line, reason, "
-                "crowd, place, rank, holder, lease_until_ms) "
+                "crowd, place, rank, lease_until_ms) "
                 "SELECT e.id, 1, e.device_id, 'top', 'plant/line-' || (e.id % 40), "
-                "'guard-' || (e.id % 20), 'c', 1, e.received_ms + e.id, '', 0 "
+                "'guard-' || (e.id % 20), 'c', 1, e.received_ms + e.id, 0 "
                 "FROM events e WHERE e.sequence > 1000"
             )
         )

@@ -62,7 +62,6 @@ class Intake:
                     "crowd": name,
                     "place": places[name],
                     "rank": at - head_start_ms(event, places[name]),
-                    "holder": "",
                     "lease_until_ms": 0,
                 }
             )

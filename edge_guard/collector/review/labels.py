@@ -11,7 +11,9 @@ from edge_guard.collector.store import Store
 from edge_guard.publish.messages import Summary, decode
 
 NEWEST = 20
-"""Summaries and labels of judgements that are looked at."""
+"""Summaries that are looked at."""
+MOST_JUDGEMENTS = 500
+"""Newest judgements, of all streams, whose labels are looked at."""
 MOST = 200
 
 
@@ -57,13 +59,14 @@ class Labels:
             .limit(NEWEST)
         )
         item = review_items.c
+        newest = (
+            select(judgements).order_by(judgements.c.id.desc()).limit(MOST_JUDGEMENTS).subquery()
+        )
         said = (
-            select(judgements.c.label)
-            .join(review_items, item.event_id == judgements.c.event_id)
-            .where(item.device_id == device, item.stream == stream)
-            .where(judgements.c.label.isnot(None))
-            .order_by(judgements.c.id.desc())
-            .limit(NEWEST)
+            select(newest.c.label)
+            .join(review_items, item.event_id == newest.c.event_id)
+            .where(item.device_id == device, item.stream == stream, newest.c.label.isnot(None))
+            .distinct()
         )
         with self._store.engine.connect() as connection:
             bodies = connection.scalars(reports).all()

@@ -163,7 +163,7 @@ class ReviewQueue:
         """Let a frame rest, then wait on without its head start; of the holder's only."""
         now = _now() if now is None else now
         last = func.max if self._store.engine.dialect.name == "sqlite" else func.greatest
-        resting = {"holder": "", "lease_until_ms": now + REST_MS, "rank": last(_item.rank, now)}
+        resting = {"holder": None, "lease_until_ms": now + REST_MS, "rank": last(_item.rank, now)}
         with self._store.writing() as connection:
             connection.execute(
                 update(review_items).where(_item.id == item, _held(holder)).values(**resting)
@@ -173,11 +173,11 @@ class ReviewQueue:
         """Lend a frame that rests since it was skipped to the holder again."""
         now = _now() if now is None else now
         with self._store.writing() as connection:
-            _lend(connection, [item], now + LEASE_MS, holder, _item.holder == "")
+            _lend(connection, [item], now + LEASE_MS, holder, _item.holder.is_(None))
 
     def give_back(self, holder: str) -> None:
         """End all leases of a holder."""
-        free = {"holder": "", "lease_until_ms": 0}
+        free = {"holder": None, "lease_until_ms": 0}
         with self._store.writing() as connection:
             connection.execute(update(review_items).where(_held(holder)).values(**free))
 
@@ -187,7 +187,7 @@ class ReviewQueue:
         """Return how far this part of the queue is."""
         now = _now() if now is None else now
         waiting = and_(_item.done_ms.is_(None), _for(who), *_conditions(only))
-        others = and_(waiting, _item.lease_until_ms > now, _item.holder.notin_(["", holder]))
+        others = and_(waiting, _item.lease_until_ms > now, _item.holder != holder)
         hour = (
             select(func.count())
             .select_from(judgements)
@@ -229,7 +229,7 @@ def _now() -> int:
 
 
 def _held(holder: str) -> ColumnElement[bool]:
-    return and_(_item.holder == holder, _item.holder != "", _item.done_ms.is_(None))
+    return and_(_item.holder == holder, _item.done_ms.is_(None))
 
 
 def _for(who: str) -> ColumnElement[bool]:

@@ -84,7 +84,7 @@ def seconds(store: Store) -> Seconds:
     store : Store
     """
     item = review_items.c
-    waiting = select(func.count()).where(item.look == 2, item.done_ms.is_(None))
+    waiting = select(func.count()).where(item.not_who.isnot(None), item.done_ms.is_(None))
     people = select(func.count(func.distinct(judgements.c.who)))
     with store.engine.connect() as connection:
         n_waiting, n_people = connection.scalar(waiting), connection.scalar(people)

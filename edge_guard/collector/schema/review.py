@@ -38,7 +38,7 @@ review_items = Table(
     Column("place", BigInteger, nullable=False),  # in its crowd, from 1
     Column("rank", BigInteger, nullable=False),  # low = next: arrival minus head start, in ms
     Column("not_who", String(128)),  # not for this person, who had the first look
-    Column("holder", String(64), nullable=False, default=""),
+    Column("holder", String(64)),  # None: lent to nobody
     Column("lease_until_ms", BigInteger, nullable=False, default=0),
     Column("done_ms", BigInteger),  # None: waits
     UniqueConstraint("event_id", "look"),
@@ -46,18 +46,28 @@ review_items = Table(
 )
 
 
-def _waiting(name: str, *columns: str) -> Index:
-    """Return an index of what waits, in the order of the queue."""
+def _waiting(name: str, *columns: str) -> None:
+    """Index what waits, in the order of the queue."""
     item = review_items.c
     open_ = item.done_ms.is_(None)
     keys = [item[column] for column in (*columns, "rank", "id")]
-    return Index(name, *keys, sqlite_where=open_, postgresql_where=open_)
+    Index(name, *keys, sqlite_where=open_, postgresql_where=open_)
 
 
 _waiting("review_next")
 _waiting("review_next_of_device", "device_id")
 _waiting("review_next_of_line", "line")
 _waiting("review_next_of_reason", "reason")
+
+
+def _given(name: str, column: str) -> None:
+    """Index the few rows that have a value here."""
+    has = review_items.c[column].isnot(None)
+    Index(name, review_items.c[column], sqlite_where=has, postgresql_where=has)
+
+
+_given("review_lent", "holder")
+_given("review_second", "not_who")
 
 _withdrawal = judgements.alias()
 _untaken = and_(
