@@ -20,7 +20,7 @@ from edge_guard.publish.outbox import Outbox
 from edge_guard.reporting import Reporter
 from edge_guard.selftest import SelfTest
 from edge_guard.signing import read_trusted
-from edge_guard.sources import Source, open_source
+from edge_guard.sources import Source, View, open_source
 from edge_guard.stream import Inspector, Stream
 from edge_guard.types import Result
 from edge_guard.worker import Worker
@@ -107,6 +107,7 @@ class Assembly:
             frames_per_second=table.frames_per_second,
             loop=table.loop,
             patient=True,
+            view=View(table.region, table.rotate, table.flip),
         )
         try:
             inspector = self.open_guard(table, source)

@@ -266,4 +266,5 @@ class Reloader:
 
 def _source(table: StreamTable) -> tuple[object, ...]:
     """Return what a source is opened with."""
-    return table.source, table.watch, table.frames_per_second, table.loop
+    view = table.region, table.rotate, table.flip
+    return table.source, table.watch, table.frames_per_second, table.loop, view

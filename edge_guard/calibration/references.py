@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,11 +15,12 @@ from edge_guard.backends.preprocess import Preprocess, decode_image
 from edge_guard.backends.spec import Backend
 from edge_guard.confidence import real_logits
 from edge_guard.drift.channels import sample
-from edge_guard.errors import EdgeGuardError, ReferencesError
+from edge_guard.errors import ConfigError, EdgeGuardError, ReferencesError
 from edge_guard.gate.alignment import reduce
 from edge_guard.gate.gate import MIN_SIDE_PX, STATISTICS, Meter
 from edge_guard.manifest import PatchSpec, ViewSpec
 from edge_guard.scoring import embedder
+from edge_guard.sources import View
 from edge_guard.types import Array, Floats, Image
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
@@ -77,6 +79,31 @@ def find_references(folder: Path) -> list[Reference]:
         known = ", ".join(sorted(SUFFIXES))
         raise ReferencesError(f"{folder} holds no images", f"put images there ({known})")
     return found
+
+
+def viewed(references: Sequence[Reference], view: View) -> list[Reference]:
+    """Return the references as a view of their pictures.
+
+    Raises
+    ------
+    ReferencesError
+        People drew boxes in the whole pictures.
+    """
+    if not view:
+        return list(references)
+    if any(mark.corners for one in references for mark in one.marks or ()):
+        raise ReferencesError(
+            "boxes are drawn in whole pictures, and --region, --rotate or --flip changes these",
+            "export the labels for the pictures as the model sees them",
+        )
+
+    def load(reference: Reference) -> Image:
+        try:
+            return view.of(reference.load())
+        except ConfigError as error:
+            raise ReferencesError(f"{reference.name}: {error.problem}", error.remedy) from None
+
+    return [replace(one, load=partial(load, one)) for one in references]
 
 
 def relative_name(name: str, label: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_guard.cli.output import Output, add_json_argument
+from edge_guard.cli.view import add_view_arguments, view_of
 from edge_guard.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write a guard without a promise where the references support none",
     )
     _add_report(parser)
+    add_view_arguments(parser)
     parser.add_argument("--seed", type=int, default=0, help="makes runs repeatable (default 0)")
     parser.add_argument("--threads", type=int, default=1, help="threads of the model's runtime")
     add_json_argument(parser)
@@ -129,13 +131,13 @@ def run(args: argparse.Namespace) -> int:
     _check_report(args.report, args.held_out)
     from edge_guard.backends.infer import load_card
     from edge_guard.calibration.calibrate import calibrate
-    from edge_guard.calibration.references import find_references
+    from edge_guard.calibration.references import find_references, viewed
 
     output = Output(args.json)
-    references = _references(args, output)
-    held_out = find_references(args.held_out) if args.held_out else []
+    view = view_of(args)
     loaded = load_card(args.model, args.card)
-    references = _annotated(args, references, loaded)
+    references = viewed(_annotated(args, _references(args, output), loaded), view)
+    held_out = viewed(find_references(args.held_out), view) if args.held_out else []
     for sentence in loaded.said:
         output.record({"type": "notice", "message": sentence})
         output.text(f"note: {sentence}", color="yellow")

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from edge_guard.cli.output import Output, add_json_argument
 from edge_guard.cli.replay import Replay
+from edge_guard.cli.view import add_view_arguments, view_of
 from edge_guard.errors import ConfigError
 
 if TYPE_CHECKING:
     from edge_guard.bundle import Bundle
+    from edge_guard.sources import View
     from edge_guard.types import Frame, Result, Verdict
 
 _COLORS = {"accept": "green", "review": "yellow", "invalid": "red"}
@@ -42,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="take the frames as one recording in order, and say when and how it drifts",
     )
+    add_view_arguments(parser)
     add_json_argument(parser)
 
 
@@ -55,8 +58,9 @@ def run(args: argparse.Namespace) -> int:
     heatmaps = Heatmaps(args.heatmaps) if args.heatmaps else None
     verdicts: Counter[Verdict] = Counter()
     replay = Replay(bundle, output) if args.monitor else None
+    view = view_of(args)
     for address in args.sources:
-        verdicts += _inspect(bundle, address, args.threads, output, heatmaps, replay)
+        verdicts += _inspect(bundle, address, view, args.threads, output, heatmaps, replay)
     counts = ", ".join(f"{verdicts[v]} {v}" for v in Verdict)
     output.text(f"{verdicts.total()} frames: {counts}", color="bold")
     if heatmaps:
@@ -69,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
 def _inspect(
     bundle: Bundle,
     address: str,
+    view: View,
     threads: int,
     output: Output,
     heatmaps: Heatmaps | None,
@@ -81,7 +86,7 @@ def _inspect(
     from edge_guard.types import Reason, Result, Verdict
 
     verdicts: Counter[Verdict] = Counter()
-    source = open_source(address, stream="inspect")
+    source = open_source(address, stream="inspect", view=view)
     pipeline = Pipeline(bundle, threads=threads, live=_is_stream(address))
     try:
         while not source.finished:

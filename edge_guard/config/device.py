@@ -11,6 +11,9 @@ from edge_guard.config.mqtt import MqttTable
 from edge_guard.config.sparkplug import SparkplugTable
 from edge_guard.config.values import FilePath, Level, Seconds, Table
 
+Pixels = Annotated[int, Meta(ge=0, le=32768)]
+Extent = Annotated[int, Meta(ge=16, le=32768)]
+
 
 class DeviceTable(Table, frozen=True):
     """``[device]``: who this device is."""
@@ -52,6 +55,20 @@ class StreamTable(Table, frozen=True):
         Meta(description="File or folder only: pace. Left out: as fast as it is read."),
     ] = None
     loop: Annotated[bool, Meta(description="File or folder only: start again at its end.")] = False
+    region: Annotated[
+        tuple[Pixels, Pixels, Extent, Extent] | None,
+        Meta(
+            description="Region of interest: x, y, width, height in px of the camera's picture. "
+            "Left out: all of it."
+        ),
+    ] = None
+    rotate: Annotated[
+        Literal[0, 90, 180, 270], Meta(description="Turn of the region, degrees clockwise.")
+    ] = 0
+    flip: Annotated[
+        Literal["none", "horizontal", "vertical"],
+        Meta(description="Reflection after the turn: left and right, or top and bottom."),
+    ] = "none"
     threads: Annotated[int, Meta(ge=1, le=256, description="Threads of the model's runtime.")] = 1
     summary_seconds: Annotated[Seconds, Meta(description="Length of a summary's window.")] = 60.0
     model_timeout_seconds: Annotated[

@@ -18,7 +18,7 @@ from edge_guard.doctor.light import check_light
 from edge_guard.errors import EdgeGuardError
 from edge_guard.pipeline import Pipeline
 from edge_guard.signing import read_trusted
-from edge_guard.sources import Damaged, Source, open_source
+from edge_guard.sources import Damaged, Source, View, open_source
 from edge_guard.types import Doubles, Exposure, Frame, Result, Verdict
 
 FRAMES = 60
@@ -131,7 +131,8 @@ def check_stream(table: StreamTable, bundle: Bundle | EdgeGuardError) -> Iterato
 
 def _check_source(table: StreamTable, bundle: Bundle, pipeline: Pipeline) -> Iterator[Finding]:
     try:
-        source = open_source(table.source, stream=table.name)
+        view = View(table.region, table.rotate, table.flip)
+        source = open_source(table.source, stream=table.name, view=view)
     except EdgeGuardError as error:
         yield from_error(Area.CAMERA, error)
         return

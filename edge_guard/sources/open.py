@@ -13,6 +13,7 @@ from edge_guard.sources.live import LiveSource
 from edge_guard.sources.reel import Reel
 from edge_guard.sources.stored import StoredSource
 from edge_guard.sources.video import VideoFile
+from edge_guard.sources.view import View, ViewedSource
 
 _OPENERS = {Kind.CAMERA: open_camera, Kind.URL: open_url}
 
@@ -25,6 +26,7 @@ def open_source(
     frames_per_second: float | None = None,
     loop: bool = False,
     patient: bool = False,
+    view: View = View(),  # noqa: B008  never changed
 ) -> Source:
     """Return the opened source; cameras and network streams start capturing at once.
 
@@ -43,6 +45,8 @@ def open_source(
         File or folder only, not watched: start again at the end.
     patient : bool
         Camera or network stream only: wait for one that is not there at first.
+    view : View
+        Which part of each picture, and which way up.
 
     Raises
     ------
@@ -54,11 +58,14 @@ def open_source(
     kind = kind_of(address)
     shown = masked(address)
     _refuse_unfit(kind, shown, watch=watch, frames_per_second=frames_per_second, loop=loop)
+    source: Source
     if kind in _OPENERS:
         opener = _OPENERS[kind]
-        return LiveSource(shown, stream, lambda: opener(address), patient=patient)
-    reel = _open_reel(kind, Path(address), watch=watch)
-    return StoredSource(shown, stream, reel, frames_per_second=frames_per_second, loop=loop)
+        source = LiveSource(shown, stream, lambda: opener(address), patient=patient)
+    else:
+        reel = _open_reel(kind, Path(address), watch=watch)
+        source = StoredSource(shown, stream, reel, frames_per_second=frames_per_second, loop=loop)
+    return ViewedSource(source, view) if view else source
 
 
 def _open_reel(kind: Kind, path: Path, *, watch: bool) -> Reel:
