@@ -45,7 +45,9 @@ class StoreTable(Table, frozen=True):
         FilePath | None,
         Meta(description="Folder for offered bundles; left out: bundles, in the folder frames."),
     ] = None
-    s3: S3Table | None = None
+    s3: Annotated[
+        S3Table | None, Meta(description="Where the bucket is, when frames names one.")
+    ] = None
 
     @property
     def bundle_folder(self) -> str:
