@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 from brokers import Mosquitto, free_port
@@ -126,6 +127,8 @@ def test_a_page_on_the_network_without_people_is_exit_code_2(tmp_path: Path) -> 
 def test_a_page_open_to_the_network_is_said_aloud(tmp_path: Path) -> None:
     with on_the_network(tmp_path, "off") as collector:
         assert "everybody who reaches http://0.0.0.0" in collector.log()
+        with urllib.request.urlopen(collector.url, timeout=10) as page:
+            assert b"Nobody signs in here" in page.read()
 
 
 def test_help_imports_nothing_heavy() -> None:

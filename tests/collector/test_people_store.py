@@ -93,6 +93,12 @@ def test_names_with_markup_and_quotes_are_stored_as_they_are(roster: Roster) -> 
     assert len(roster.members()) == 4
 
 
+def test_the_first_person_is_an_engineer(roster: Roster) -> None:
+    with pytest.raises(ConfigError, match="no engineer yet"):
+        add(roster, "Bob", "viewer")
+    assert roster.empty()
+
+
 def test_one_engineer_is_left_to_look_after_the_others(roster: Roster) -> None:
     add(roster, "Ada")
     add(roster, "Bob", "viewer")

@@ -105,7 +105,7 @@ def address(route: str) -> tuple[str, str]:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     found = Running(tmp_path_factory.mktemp("routes"), free_port())
-    for role in ROLES:
+    for role in reversed(ROLES):
         people(found.config, "add", str(found.config), f"the {role}", "--role", role)
     with found:
         yield found

@@ -101,6 +101,9 @@ class Roster:
             if (there := _find(connection, name)) is not None:
                 remedy = "choose another name, or change the role or password of this one"
                 raise ConfigError(f"there is {there.name} already", remedy)
+            if role != "engineer" and not _engineers(connection):
+                problem = f"there is no engineer yet: nobody could look after {name}"
+                raise ConfigError(problem, "add an engineer first")
             connection.execute(people.insert().values(row | {"added_ms": _now()}))
             self._trail.note(by, "person.add", name, {"role": role}, connection)
 
@@ -194,13 +197,16 @@ def _known(connection: Connection, name: str) -> Row[Any]:
 
 
 def _leave_an_engineer(connection: Connection, row: Row[Any]) -> None:
-    others = select(people.c.role).where(people.c.id != row.id)
-    left = list(connection.scalars(others))
-    if row.role == "engineer" and left and "engineer" not in left:
+    alone = connection.scalar(select(people.c.id).where(people.c.id != row.id).limit(1)) is None
+    if not alone and _engineers(connection) == [row.id]:
         raise ConfigError(
             f"{row.name} is the only engineer: nobody could look after the others",
             "make somebody else an engineer first",
         )
+
+
+def _engineers(connection: Connection) -> list[int]:
+    return list(connection.scalars(select(people.c.id).where(people.c.role == "engineer")))
 
 
 def _check(name: str, role: str) -> None:

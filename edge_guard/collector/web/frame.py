@@ -46,9 +46,8 @@ class Frame:
                 link("Review", "/review", "menu is-here" if page == "review" else "menu")
                 link("Rollouts", "/rollouts", "menu is-here" if page == "rollouts" else "menu")
                 link("Flagged frames", "/events", "menu is-here" if page == "frames" else "menu")
-                if who.signed_in and who.may("engineer"):
-                    link("People", "/people", "menu is-here" if page == "people" else "menu")
                 if who.may("engineer"):
+                    link("People", "/people", "menu is-here" if page == "people" else "menu")
                     link("Datasets", "/datasets", "menu is-here" if page == "datasets" else "menu")
                     link("Trail", "/trail", "menu is-here" if page == "trail" else "menu")
             with box("head-link"):
