@@ -91,7 +91,7 @@ class Spans:
                 .where(events.c.device_id == device, events.c.incident.in_(ids))
                 .group_by(events.c.incident)
             )
-            frames = dict(connection.execute(counted).tuples().all())
+            frames: dict[str, int] = dict(connection.execute(counted).tuples().all())
         return [
             Incident(
                 one.incident, one.alarms, one.words, one.state, one.first_ms, one.last_ms,

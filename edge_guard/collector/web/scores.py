@@ -97,4 +97,5 @@ def _references(name: str, told: dict[str, Counts], bins: int) -> Counts | None:
     if name == _EVEN:
         return (1000,) * bins
     counts = told.get(name, ())
-    return counts if len(counts) == bins and min(counts) >= 0 and sum(counts) else None
+    usable = len(counts) == bins and min(counts) >= 0 and max(counts) > 0
+    return counts if usable else None
