@@ -19,6 +19,7 @@ from resender import wait_until
 from running import Running
 
 from edge_guard.bundle import read_bundle
+from edge_guard.cli.main import main
 from edge_guard.types import Verdict
 
 PARENT = Path(__file__).parents[2] / "models" / "demo_line.guard"
@@ -88,7 +89,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
 def test_what_is_missing_is_told_before_anything_is_made(plant: Plant) -> None:
     wanted = {"device_id": 1, "stream": "top"}
     code, words = plant.refusal("/api/retunes", wanted)
-    assert (code, "not in this collector's store" in words) == (422, True)
+    assert (code, "not in this collector's store" in words) == (409, True)
     plant.browser.open(f"{plant.collector.url}/retune/1/top")
     plant.browser.wait("document.body.innerText.includes('upload that file first')")
     stored = plant.post(
@@ -104,7 +105,7 @@ def test_what_is_missing_is_told_before_anything_is_made(plant: Plant) -> None:
     assert "more labelled" in failed["told"]
     assert failed["bundle"] == ""
     assert plant.refusal("/api/retunes", wanted | {"device_id": 9})[0] == 404
-    assert plant.refusal("/api/retunes", wanted | {"bundle": "0" * 64})[0] == 422
+    assert plant.refusal("/api/retunes", wanted | {"bundle": "0" * 64})[0] == 409
     assert plant.refusal("/api/retunes", wanted | {"target": 2})[0] == 422
     assert plant.refusal("/api/retunes", wanted | {"stream": EVIL, "newest": 0})[0] == 404
 
@@ -151,3 +152,15 @@ def test_whoever_comes_second_is_told_and_a_repeated_request_is_one(plant: Plant
     assert plant.ended(first["id"])["state"] == "done"
     assert plant.refusal("/api/retunes", wanted)[0] == 409
     assert len(plant.collector.get("/api/retunes?stream=top")) == 3
+
+
+def test_the_command_reads_the_collectors_database(
+    plant: Plant, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ["--collector", str(plant.collector.config), "--stream", "top"]
+    given = ["retune", str(PARENT), *place, "--json", "--device"]
+    assert main([*given, "cam-retune"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["labels"], told["audited"], told["certified"]) == (FRAMES, FRAMES, True)
+    assert main([*given, "cam-9"]) == 2
+    assert "0 devices in this database are called 'cam-9'" in capsys.readouterr().err
