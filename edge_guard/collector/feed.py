@@ -60,6 +60,8 @@ class News:
     """The store's trouble in words; empty = none."""
     overfull: str
     """Why it is older or larger than it may be; empty = it is not."""
+    untold: str
+    """Which webhooks have not been told what they should know, in words; empty = all have."""
 
 
 class Feed:
@@ -81,6 +83,7 @@ class Feed:
         self._link = link
         self._trouble = ""
         self._overfull = ""
+        self._untold = ""
         self._devices: dict[int, tuple[int, DeviceRow]] = {}
         self._marks: dict[int, tuple[int, int]] = {}
         self._events: dict[int, tuple[int, EventRow]] = {}
@@ -137,6 +140,13 @@ class Feed:
                 self._version += 1
                 self._overfull = words
 
+    def untold(self, words: str) -> None:
+        """Take up which webhooks take no notices; empty: all do."""
+        with self._lock:
+            if words != self._untold:
+                self._version += 1
+                self._untold = words
+
     def since(self, version: int) -> News | None:
         """Return what changed after ``version`` (0 = everything), or None for nothing."""
         self._be_watched()
@@ -153,6 +163,7 @@ class Feed:
                 link=self._link,
                 trouble=self._trouble,
                 overfull=self._overfull,
+                untold=self._untold,
             )
 
     def _be_watched(self) -> None:

@@ -141,9 +141,10 @@ def test_a_receiver_that_fails_hangs_and_recovers_misses_nothing(
     device = Reporter()
     receiver.status = 500
     wired.put(device.alarm("raised"), device.alarm("cleared"))
-    wired.sender.start()
+    said: list[str] = []
+    wired.sender.start(said.append)
     wait_until(lambda: len(receiver.got) == 1)
-    wait_until(lambda: wired.sender.standing()[0].trouble == "answered 500")
+    wait_until(lambda: said == [f"{receiver.url} takes none (answered 500), 2 notices wait"])
     receiver.hang.clear()
     receiver.status = 204
     wait_until(lambda: "no answer" in wired.sender.standing()[0].trouble)
@@ -153,6 +154,7 @@ def test_a_receiver_that_fails_hangs_and_recovers_misses_nothing(
     assert len(ids) == 2
     assert receiver.ids()[-1] == ids[1]  # nothing passed the first one
     assert wired.sender.standing()[0].trouble == ""
+    wait_until(lambda: said[-1] == "")
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
@@ -168,20 +170,41 @@ def test_one_notice_that_is_refused_holds_up_no_other(wired: Wired, receiver: Re
     wait_until(lambda: wired.waiting() == 0)
 
 
-def test_what_nobody_takes_is_given_up_and_stays_to_be_seen(wired: Wired) -> None:
-    device = Reporter()
+def test_what_nobody_takes_is_given_up_and_stays_to_be_seen(
+    wired: Wired, receiver: Receiver
+) -> None:
+    device, url = Reporter(), wired.webhooks[0].url
     wired.put(device.alarm("raised"))
-    with wired.store.writing() as connection:
-        connection.execute(update(outbox).values(told_ms=outbox.c.told_ms - 25 * 3_600_000))
+    older(wired, 25)
     wired.put(device.alarm("cleared"))
     assert wired.deliveries.tidy() == 1
-    known = wired.deliveries.standing(wired.webhooks[0].url)
+    known = wired.deliveries.standing(url)
     assert (known.waiting, known.dead) == (1, 1)
-    with wired.store.writing() as connection:
-        connection.execute(update(outbox).values(told_ms=outbox.c.told_ms - 31 * 86_400_000))
+    said: list[str] = []
+    wired.sender.start(said.append)
+    wait_until(lambda: receiver.kinds() == ["alarm.cleared"])
+    wait_until(lambda: said == [f"1 notices for {url} were given up"])
+    assert wired.sender.again() == 1
+    wait_until(lambda: receiver.kinds() == ["alarm.cleared", "alarm.raised"])
+    assert wired.sender.forget() == 0
+
+
+def test_what_was_given_up_is_kept_for_a_month(wired: Wired) -> None:
+    device, url = Reporter(), wired.webhooks[0].url
+    wired.put(device.alarm("raised"))
+    older(wired, 25)
+    assert wired.deliveries.tidy() == 1
+    older(wired, 28 * 24)
+    assert wired.deliveries.tidy() == 0
+    assert wired.deliveries.standing(url).dead == 1
+    older(wired, 2 * 24)
     wired.deliveries.tidy()
-    known = wired.deliveries.standing(wired.webhooks[0].url)
-    assert (known.waiting, known.dead) == (0, 1)
+    assert wired.deliveries.standing(url).dead == 0
+
+
+def older(wired: Wired, hours: int) -> None:
+    with wired.store.writing() as connection:
+        connection.execute(update(outbox).values(told_ms=outbox.c.told_ms - hours * 3_600_000))
 
 
 def test_of_too_many_the_oldest_are_given_up(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,7 @@ from edge_guard.collector.rollouts.state import RETURNABLE, Rollout, Target
 from edge_guard.collector.schema import rollout_targets, rollouts
 from edge_guard.collector.store import Store
 from edge_guard.collector.trail import Trail
+from edge_guard.collector.webhooks.notices import Subject
 from edge_guard.errors import BundleError
 from edge_guard.publish.messages import OfferBundle
 
@@ -237,12 +238,12 @@ class Rollouts:
         self._commands.add(connection, target.device_id, rollout.who, action, name, valid_s)
 
     def _note(
-        self, connection: Connection, old: Rollout, new: Rollout, told: Iterable[Target]
+        self, connection: Connection, old: Rollout, new: Rollout, targets: Iterable[Target]
     ) -> None:
         """Write into the trail and the log what has become of the rollout."""
         who = subject = f"rollout {new.id}"
         notes: list[tuple[str, str, Mapping[str, Any]]] = []
-        for target in told:
+        for target in targets:
             said = {"stream": target.place, "why": target.why}
             notes.append((f"rollout.{target.progress}", subject, said))
         if old.status != new.status:
@@ -252,6 +253,10 @@ class Rollouts:
         for action, about, details in notes:
             log.info("%s: %s %s", about, action, dict(details))
             self._trail.note(who, action, about, details, connection)
+        if old.active and not new.active:
+            message = f"rollout {new.id} of bundle {new.new.bundle} has ended: {new.status}"
+            told = Subject(state=new.status, message=message, cause=new.why, by=new.who)
+            self._store.outbox.tell(connection, "rollout.finished", told)
 
 
 def _by_name(connection: Connection, name: str) -> Rollout | None:

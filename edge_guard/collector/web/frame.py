@@ -102,4 +102,6 @@ def _trouble(news: News) -> str:
             f"Broker unreachable at {news.link.address} ({news.link.detail}). Trying again for "
             "ever; what you see is the state before. Devices keep what they have."
         )
-    return f"Limits of the store: {news.overfull}." if news.overfull else ""
+    if news.overfull:
+        return f"Limits of the store: {news.overfull}."
+    return f"Webhooks: {news.untold}." if news.untold else ""

@@ -115,6 +115,19 @@ class Deliveries:
                 update(outbox).where(waits, old | _beyond(connection)).values(due_ms=None)
             ).rowcount
 
+    def revive(self, url: str) -> int:
+        """Send what was given up once more, as if it had just happened; return how many."""
+        dead = (outbox.c.url == url) & outbox.c.due_ms.is_(None)
+        with self._store.writing() as connection:
+            values = {"due_ms": _now(), "told_ms": _now(), "claimed": None}
+            return connection.execute(update(outbox).where(dead).values(values)).rowcount
+
+    def forget(self, url: str) -> int:
+        """Forget what was given up; return how many."""
+        dead = (outbox.c.url == url) & outbox.c.due_ms.is_(None)
+        with self._store.writing() as connection:
+            return connection.execute(delete(outbox).where(dead)).rowcount
+
     def standing(self, url: str) -> Standing:
         """Return how it stands with one webhook."""
         waiting = func.count(outbox.c.due_ms)

@@ -6,6 +6,7 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -50,19 +51,30 @@ class Sender:
             _Courier(deliveries, webhook.url, read_key(webhook.secret_file), timeout_s)
             for webhook in webhooks
         ]
-        self._threads = [
+
+    def start(self, hear: Callable[[str], None] = lambda words: None) -> None:
+        """Start delivering.
+
+        Parameters
+        ----------
+        hear : callable
+            Gets in words which webhooks take no notices, whenever that changes; empty: all do.
+        """
+        if self._couriers:
+            self._deliveries.begin()
+        for courier in self._couriers:
+            courier.changed = lambda: hear(self._words())
             threading.Thread(
                 target=courier.run, args=(self._ending,), name="collector-webhook", daemon=True
-            )
-            for courier in self._couriers
-        ]
+            ).start()
 
-    def start(self) -> None:
-        """Start delivering."""
-        if self._threads:
-            self._deliveries.begin()
-        for thread in self._threads:
-            thread.start()
+    def again(self) -> int:
+        """Have what was given up delivered after all; return how many notices."""
+        return sum(self._deliveries.revive(courier.url) for courier in self._couriers)
+
+    def forget(self) -> int:
+        """Forget what was given up; return how many notices."""
+        return sum(self._deliveries.forget(courier.url) for courier in self._couriers)
 
     def stop(self) -> None:
         """Deliver nothing more; what is under way is sent again by the next run."""
@@ -71,6 +83,9 @@ class Sender:
     def standing(self) -> list[Standing]:
         """Return how it stands with each webhook."""
         return [self._deliveries.standing(courier.url) for courier in self._couriers]
+
+    def _words(self) -> str:
+        return "; ".join(courier.words for courier in self._couriers if courier.words)
 
 
 class _Courier:
@@ -83,6 +98,8 @@ class _Courier:
         self._timeout_s = timeout_s
         self._failures = 0
         self._tidy = 0.0
+        self.words = ""
+        self.changed: Callable[[], None] = lambda: None
 
     def run(self, ending: threading.Event) -> None:
         """Deliver until ``ending``; the store's trouble is waited out."""
@@ -100,6 +117,7 @@ class _Courier:
             self._tidy = time.monotonic() + TIDY_S
             if given_up := self._deliveries.tidy():
                 log.error("%d notices were taken by no webhook in a day: given up", given_up)
+            self._tell()
         notice = self._deliveries.claim(self.url)
         if notice is None:
             return LOOK_S
@@ -107,8 +125,10 @@ class _Courier:
         if reached.taken:
             if self._failures:
                 log.info("webhook %s takes notices again", self.url)
-            self._failures = 0
             self._deliveries.delivered(notice)
+            if self._failures:
+                self._failures = 0
+                self._tell()
             return 0.0
         return self._put_off(notice, reached)
 
@@ -118,6 +138,16 @@ class _Courier:
         headers |= signed(self._key, notice.message, int(time.time()), body)
         return post(self.url, body, headers, self._timeout_s)
 
+    def _tell(self) -> None:
+        """Say in words how it stands, where that has changed."""
+        known = self._deliveries.standing(self.url)
+        words = f"{known.dead} notices for {self.url} were given up" if known.dead else ""
+        if self._failures:
+            words = f"{self.url} takes none ({known.trouble}), {known.waiting} notices wait"
+        if words != self.words:
+            self.words = words
+            self.changed()
+
     def _put_off(self, notice: Claimed, reached: Reached) -> float:
         """Wait with this notice, and with all others where the receiver does not work."""
         if self._failures == 0:
@@ -126,6 +156,7 @@ class _Courier:
         attempts = notice.attempts if reached.alive else self._failures
         wait = max(wait_s(attempts), reached.retry_after_s)
         self._deliveries.failed(notice, reached.trouble, wait)
+        self._tell()
         return 0.0 if reached.alive else wait
 
 

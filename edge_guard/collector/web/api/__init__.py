@@ -24,6 +24,7 @@ from edge_guard.collector.web.api import (
     reviews,
     rollouts,
     summaries,
+    webhooks,
 )
 from edge_guard.collector.web.api.document import describe
 from edge_guard.collector.web.api.once import Once
@@ -48,6 +49,7 @@ RESOURCES = (
     reviews,
     rollouts,
     people,
+    webhooks,
 )
 
 
