@@ -110,12 +110,12 @@ def certify(frames: Frames, max_error: float, delta: float) -> Findings:
         missing = _too_few(len(drawn), judged, first, max_error, delta)
         return Findings(max_error, delta, (), None, math.nan, missing)
     rungs, held = _walk(frames, drawn[:first], max_error, delta)
-    passed = [rung for rung in rungs if rung.certified]
+    passed = [place for place, rung in enumerate(rungs) if rung.certified]
     if not passed:
         missing = _missing(rungs, held, frames, max_error, delta)
         return Findings(max_error, delta, tuple(rungs), None, math.nan, missing)
-    best = passed[-1]
-    bound = min(at_most(best.seen, held[rungs.index(best)]), max_error)
+    best = rungs[passed[-1]]
+    bound = min(at_most(best.seen, held[passed[-1]]), max_error)
     return Findings(max_error, delta, tuple(rungs), best, bound, "")
 
 
