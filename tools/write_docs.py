@@ -139,6 +139,8 @@ def _type(kind: Any) -> str:
         return "table"
     if str(get_origin(kind)) == "typing.Literal":
         return " or ".join(f"`{_toml(value)}`" for value in get_args(kind))
+    if get_origin(kind) is tuple and Ellipsis not in get_args(kind):
+        return f"{len(get_args(kind))} × {_type(get_args(kind)[-1])}"
     inner = _type(next(part for part in get_args(kind) if part is not type(None)))
     bounds = [_bounds(meta) for meta in getattr(kind, "__metadata__", ())]
     return ", ".join(filter(None, [inner, *bounds]))

@@ -37,6 +37,7 @@ COMMANDS = {
     "calibrate": "fit a guard to a model from reference images",
     "inspect": "judge images, folders or video",
     "evaluate": "measure a bundle on images it has not seen",
+    "compare": "two versions of a model or bundle on the same images",
     "parity": "how production images differ from the references",
     "run": "guard streams on a device, unattended",
     "collect": "receive, store and show what devices report",
