@@ -186,8 +186,10 @@ class ReviewQueue:
     ) -> Progress:
         """Return how far this part of the queue is."""
         now = _now() if now is None else now
-        waiting = and_(_item.done_ms.is_(None), _for(who), *_conditions(only))
-        others = and_(waiting, _item.lease_until_ms > now, _item.holder != holder)
+        waiting = and_(_item.done_ms.is_(None), *_conditions(only))  # told by an index alone
+        own = and_(waiting, _item.not_who == who)
+        lent = and_(_item.holder > "", _item.holder != holder)  # the former for the index
+        others = and_(waiting, _item.lease_until_ms > now, lent)
         hour = (
             select(func.count())
             .select_from(judgements)
@@ -196,7 +198,7 @@ class ReviewQueue:
         )
         with self._store.engine.connect() as connection:
             return Progress(
-                left=_count(connection, waiting),
+                left=_count(connection, waiting) - _count(connection, own),
                 lent=_count(connection, others),
                 hour=connection.scalar(hour) or 0,
             )

@@ -50,7 +50,7 @@ def _waiting(name: str, *columns: str) -> None:
     """Index what waits, in the order of the queue."""
     item = review_items.c
     open_ = item.done_ms.is_(None)
-    keys = [item[column] for column in (*columns, "rank", "id")]
+    keys = [item[column] for column in (*columns, "rank", "id", "done_ms")]
     Index(name, *keys, sqlite_where=open_, postgresql_where=open_)
 
 
