@@ -87,11 +87,11 @@ class Spans:
             found = _incidents([(r.occurred_ms, decode(r.body.encode(), Alarm)) for r in rows])
             ids = [one.incident for one in found if one.incident]
             counted = (
-                select(events.c.incident, func.count())
+                select(events.c.incident, func.count().label("n"))
                 .where(events.c.device_id == device, events.c.incident.in_(ids))
                 .group_by(events.c.incident)
             )
-            frames: dict[str, int] = dict(connection.execute(counted).tuples().all())
+            frames = {row.incident: int(row.n) for row in connection.execute(counted)}
         return [
             Incident(
                 one.incident, one.alarms, one.words, one.state, one.first_ms, one.last_ms,

@@ -76,6 +76,7 @@ def test_a_new_lamp_is_an_alarm_at_the_broker_and_its_state_is_kept(
     assert (alarm.state, alarm.cause) == ("raised", "illumination")
     assert alarm.drift is not None and abs((alarm.drift.size or 0) - 3) < 1
     assert sum(summary.histograms["drift.light"]) == summary.frames == 60
+    assert sum(summary.references["drift.light"]) == 150
     assert summary.statistics["drift.light"].maximum > 3
     assert daemon.streams["s"].snapshot().monitors == "a change lasts"
     assert (tmp_path / "spool" / "drift-s.npz").exists()
