@@ -67,7 +67,7 @@ def _facts(measured: Agreement) -> None:
         fact("judged twice", count(measured.n))
         fact("same answer", f"{share} ({low} to {high})", "with its 95 % interval")
         if measured.kappa is not None:
-            kappa, low, high = (f"{value:.2f}" for value in measured.kappa)
+            kappa, low, high = (f"{value:.2f}".replace("-", "−") for value in measured.kappa)
             fact("Cohen’s κ", f"{kappa} ({low} to {high})", "1 = always, 0 = as by chance")
         else:
             fact("Cohen’s κ", "–", "everybody gave one and the same answer")
@@ -101,7 +101,7 @@ class Disagreement:
     def _choices(self) -> None:
         with box("desk-controls"):
             for word in (self._pair.first, self._pair.second):
-                settle = ui.button(_said(word), on_click=partial(self._settle, word))
+                settle = ui.button(_said(word), on_click=partial(self._settle, word), color=None)
                 settle.classes("desk-key").props('flat no-caps :ripple="false"')
 
     async def _settle(self, word: Word) -> None:

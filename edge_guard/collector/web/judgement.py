@@ -92,5 +92,5 @@ class JudgementPart:
             ui.label(f"{one.answer}{label}").classes("line-name")
             ui.label(f"{one.who or 'somebody'}, {', '.join(notes)}").classes("line-value")
             if not taken and who.may("operator") and (one.who == who.name or not who.signed_in):
-                back = ui.button("take back", on_click=partial(self._take_back, one))
+                back = ui.button("take back", on_click=partial(self._take_back, one), color=None)
                 back.classes("take-back").props('flat dense no-caps :ripple="false"')
