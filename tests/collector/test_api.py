@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import sqlite3
 import threading
 import uuid
 from collections.abc import Iterator
@@ -153,6 +154,15 @@ def test_many_labels_are_answered_one_by_one(collector: SignedIn) -> None:
     assert collector.ask("POST", "/api/labels", forged, scope="label").status == 403
     many = {"labels": sent[:1] * 501}
     assert collector.ask("POST", "/api/labels", many).status == 422
+
+
+def test_a_key_names_its_command_even_where_no_answer_was_kept(collector: SignedIn) -> None:
+    key = {"Idempotency-Key": uuid.uuid4().hex}
+    order = {"device_id": 1, "action": {"kind": "capture", "stream": "top"}}
+    first = collector.ask("POST", "/api/commands", order, key)
+    with sqlite3.connect(collector.folder / "c.sqlite") as database:  # as if killed in between
+        database.execute("UPDATE answers SET status = NULL, begun_ms = begun_ms - 61000")
+    assert collector.ask("POST", "/api/commands", order, key).said == first.said
 
 
 def test_a_write_with_a_key_is_done_once(collector: SignedIn) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Annotated
 
 import msgspec
@@ -18,6 +19,7 @@ from edge_guard.collector.commands import (
     UnknownDeviceError,
 )
 from edge_guard.collector.web.api.labels import name_of
+from edge_guard.collector.web.api.once import HEADER
 from edge_guard.collector.web.api.route import (
     MOST_ID,
     Commander,
@@ -73,12 +75,14 @@ def add(api: FastAPI, site: Site) -> None:
     """Add the routes."""
 
     @api.post("/commands", responses=problems(404))
-    def issue(who: Commander, order: Annotated[Order, Depends(Sent(Order))]) -> ListedCommand:
+    def issue(
+        who: Commander, request: Request, order: Annotated[Order, Depends(Sent(Order))]
+    ) -> ListedCommand:
         """Tell a device to do something."""
         by = name_of(who, order.by or "")
         if not by:
             raise RefusedRequest(422, "body: nobody gives the command", "say who does: by")
-        return _issue(site, order, by)
+        return _issue(site, order, by, order.id or _keyed(by, request.headers.get(HEADER)))
 
     @api.get("/commands")
     def commands(
@@ -104,9 +108,14 @@ def add(api: FastAPI, site: Site) -> None:
         return _listed(row)
 
 
-def _issue(site: Site, order: Order, by: str) -> ListedCommand:
+def _keyed(by: str, key: str | None) -> str | None:
+    """Return the id of a request's key: one command, even if no answer to it could be kept."""
+    return key and "key-" + sha256(f"{by} {key}".encode()).hexdigest()[:40]
+
+
+def _issue(site: Site, order: Order, by: str, name: str | None) -> ListedCommand:
     try:
-        row = site.commands.issue(order.device_id, by, order.action, order.id, order.valid_seconds)
+        row = site.commands.issue(order.device_id, by, order.action, name, order.valid_seconds)
     except UnknownDeviceError as error:
         raise RefusedRequest(404, str(error), "GET /api/devices lists them") from error
     except ConflictError as error:
