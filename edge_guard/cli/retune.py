@@ -60,7 +60,7 @@ def _add_wishes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--frames-per-shift", type=float, default=10_000, metavar="N", help="default 10000"
     )
-    parser.add_argument("--who", default="", metavar="NAME", help="who retunes, for the record")
+    parser.add_argument("--who", metavar="NAME", help="who retunes, for the record")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -115,7 +115,7 @@ def _wishes(args: argparse.Namespace) -> Wishes:
         cost_escape=args.cost_escape,
         cost_look=args.cost_look,
         review_budget=args.review_budget,
-        who=args.who,
+        who=args.who or "",
     )
 
 

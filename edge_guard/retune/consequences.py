@@ -130,16 +130,6 @@ def in_words(found: Shift) -> str:
     return words if found.cost is None else f"{words}; together they cost {_range(found.cost)}"
 
 
-def cheapest(points: list[Point], cost_escape: float, cost_look: float) -> Point | None:
-    """Return the point whose looks and escapes cost least by estimate; None without labels."""
-    known = [point for point in points if not math.isnan(point.escapes.share)]
-    price = {
-        point.threshold: cost_look * (1 - point.coverage.share) + cost_escape * point.escapes.share
-        for point in known
-    }
-    return min(known, key=lambda point: price[point.threshold], default=None)
-
-
 def _values(found: Estimate) -> tuple[float, float, float]:
     return found.share, found.low, found.high
 
