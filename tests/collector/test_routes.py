@@ -87,6 +87,8 @@ NEEDS: dict[str, str | tuple[str, str | None]] = {
     "GET /api/rollouts/{number}": READ,
     "POST /api/rollouts": ROLLOUT,
     "POST /api/rollouts/{number}/{wanted}": ROLLOUT,
+    "GET /api/webhooks": READ,
+    "POST /api/webhooks/dead/{wanted}": ADMIN,
     "GET /api/me": READ,
     "GET /api/people": ADMIN,
     "GET /api/trail": ADMIN,
@@ -99,6 +101,7 @@ VALUES = {"digest": "0" * 64, "name": "x", "stream": "s", "wanted": "pause"}
 def address(route: str) -> tuple[str, str]:
     """Method, and a path in which every parameter has a value."""
     method, path = route.split(" ")
+    path = path.replace("dead/{wanted}", "dead/again")
     return method, re.sub(r"\{(\w+)(:\w+)?\}", lambda m: VALUES.get(m.group(1), "999999"), path)
 
 
