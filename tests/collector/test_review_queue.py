@@ -220,7 +220,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=STEPS)
 def test_nothing_is_lent_twice_at_once_and_everything_is_offered(
     store: Store, steps: list[tuple[str, int]]
