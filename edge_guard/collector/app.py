@@ -70,8 +70,11 @@ class Collector:
         status = LinkStatus("connecting", f"{mqtt.host}:{mqtt.port}")
         self.feed = Feed(queries, status, shared=group is not None)
         self._link = Link(mqtt, f"edge-guard-collector-{name}", self.feed.status, group)
-        receipts = Receipts(mqtt.prefix, name, self._link.publish)
-        commands = Commands(self._store, mqtt.prefix, self._link.publish)
+        self._voice = Link(
+            mqtt, f"edge-guard-collector-{name}-voice", lambda _: None, listens=False
+        )
+        receipts = Receipts(mqtt.prefix, name, self._voice.publish)
+        commands = Commands(self._store, mqtt.prefix, self._voice.publish)
         self._retention = Retention(self._store, config.retention, self.feed)
         self._ingest = Ingest(self._store, self.feed, receipts, mqtt.prefix, commands)
         bundles = BundleStore(Path(config.store.bundle_folder))
@@ -128,6 +131,7 @@ class Collector:
         self._web.start()
         self._ingest.start()
         self._retention.start()
+        self._voice.start()
         self._link.start(self._ingest.offer)
         self._sender.start(self.feed.untold)
         self._conductor.start()
@@ -156,5 +160,6 @@ class Collector:
         self._retunes.stop()
         self._ingest.stop()
         self._link.stop()
+        self._voice.stop()
         self._web.stop()
         self._store.close()

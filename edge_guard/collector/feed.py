@@ -149,7 +149,7 @@ class Feed:
 
     def since(self, version: int) -> News | None:
         """Return what changed after ``version`` (0 = everything), or None for nothing."""
-        self._be_watched()
+        self._be_watched(version)
         with self._lock:
             if version >= self._version:
                 return None
@@ -166,11 +166,11 @@ class Feed:
                 untold=self._untold,
             )
 
-    def _be_watched(self) -> None:
-        """Catch up where nobody has looked for a while."""
+    def _be_watched(self, version: int) -> None:
+        """Catch up for whoever asks for everything, and where nobody has looked for a while."""
         now = time.monotonic()
         asleep, self._asked = now - self._asked >= WATCHED_S, now
-        if asleep and (self._dirty or self._shared) and not self._trouble:
+        if (asleep or version == 0) and (self._dirty or self._shared) and not self._trouble:
             with suppress(SQLAlchemyError):  # the next refresh says it
                 self._look()
 

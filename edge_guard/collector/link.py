@@ -76,6 +76,10 @@ class Link:
         Collectors of one group share the messages; each message goes to one of them. The broker
         then keeps no session: what was on its way to a collector that vanished would wait for its
         return, but a device sends again what brought no receipt, and another collector takes it.
+    listens : bool
+        False: only ``publish``. A collector that is behind speaks over a connection of its own:
+        the broker's confirmations would wait behind all that it has to hand over (Mosquitto 2.0.11
+        hands over everything, whatever window was agreed on).
 
     Raises
     ------
@@ -89,9 +93,13 @@ class Link:
         client_id: str,
         on_status: Callable[[LinkStatus], None],
         group: str | None = None,
+        *,
+        listens: bool = True,
     ) -> None:
         self._config = config
         self._group = group
+        self._listens = listens
+        self._stays = listens and group is None
         self._client_id = client_id
         self._on_message: Callable[[Delivery], None] = _nobody
         self._on_status = on_status
@@ -106,15 +114,16 @@ class Link:
         self._end = Trouble("", "")
         self._thread = threading.Thread(target=self._run, name="collector-link", daemon=True)
 
-    def start(self, on_message: Callable[[Delivery], None]) -> None:
+    def start(self, on_message: Callable[[Delivery], None] | None = None) -> None:
         """Start connecting.
 
         Parameters
         ----------
         on_message : callable
             Gets each ``Delivery`` in the link's thread; may block, which slows the broker down.
+            Not needed where nothing is listened to.
         """
-        self._on_message = on_message
+        self._on_message = on_message or _nobody
         self._thread.start()
 
     def stop(self) -> None:
@@ -154,7 +163,7 @@ class Link:
                 self._config.host,
                 self._config.port,
                 int(self._config.keepalive_seconds * KEEPALIVE_SHARE),
-                clean_start=self._group is not None
+                clean_start=not self._stays
                 if self._versions[0] == _V5
                 else mqtt.MQTT_CLEAN_START_FIRST_ONLY,
                 properties=self._session_properties() if self._versions[0] == _V5 else None,
@@ -181,9 +190,9 @@ class Link:
         raise BrokerError(*self._end) if self._end.problem else BrokerError("no answer to CONNECT")
 
     def _serve(self, client: mqtt.Client) -> None:
-        shared = f"$share/{self._group}/" if self._group else ""
-        filters = f"{shared}{self._config.prefix}/+/+/+/#"
-        client.subscribe(filters, qos=1)
+        if self._listens:
+            shared = f"$share/{self._group}/" if self._group else ""
+            client.subscribe(f"{shared}{self._config.prefix}/+/+/+/#", qos=1)
         self._connected = client
         self._failures = 0
         while not self._ending.is_set():
@@ -211,7 +220,7 @@ class Link:
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,
-            clean_session=self._group is not None if version == _V311 else None,
+            clean_session=not self._stays if version == _V311 else None,
             protocol=version,
             reconnect_on_failure=False,
             manual_ack=True,
@@ -274,14 +283,14 @@ class Link:
 
     def _session_properties(self) -> Properties:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = 0 if self._group else SESSION_S
+        properties.SessionExpiryInterval = SESSION_S if self._stays else 0
         properties.ReceiveMaximum = MOST_IN_FLIGHT
         return properties
 
     def _report(self, trouble: Trouble) -> None:
         if self._ending.is_set():
             return
-        if self._failures == 0:
+        if self._failures == 0 and self._listens:
             log.warning(
                 "broker %s cannot be reached (%s): trying again for ever; %s",
                 self._address,

@@ -7,9 +7,10 @@ import socket
 import threading
 from pathlib import Path
 
+import msgspec
 import paho.mqtt.client as mqtt
 import pytest
-from brokers import Mosquitto
+from brokers import Listener, Mosquitto
 from certificates import write_certificates, write_expired
 from resender import wait_until
 
@@ -99,3 +100,24 @@ def test_a_second_collector_of_one_name_is_said(tmp_path: Path) -> None:
         wait_until(lambda: any("another collector" in status.detail for status in statuses))
         link.stop()
         thread.join(10)
+
+
+def test_who_only_speaks_is_not_held_up_by_what_waits(tmp_path: Path) -> None:
+    """The ear acknowledges nothing, so that the broker's window is full; the voice still speaks."""
+    config = MqttTable(host="127.0.0.1")
+    with Mosquitto(tmp_path) as broker, Listener(broker.port, "edge-guard/v1/#") as listener:
+        config = msgspec.structs.replace(config, port=broker.port)
+        arrived: queue.Queue[Delivery] = queue.Queue()
+        statuses: list[LinkStatus] = []
+        ear = Link(config, "ear", statuses.append)
+        voice = Link(config, "voice", lambda _: None, listens=False)
+        ear.start(arrived.put)
+        voice.start()
+        wait_until(lambda: statuses[-1:] and statuses[-1].state == "connected")
+        for number in range(3 * MESSAGES):  # more than the broker takes unconfirmed
+            message = ("edge-guard/v1/s/l/d/receipt", str(number).encode())
+            wait_until(lambda: voice.publish(*message))  # noqa: B023
+        listener.wait(lambda heard: len(heard) >= 3 * MESSAGES)
+        assert arrived.get(timeout=15).payload == b"0"
+        voice.stop()
+        ear.stop()
