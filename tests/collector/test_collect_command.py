@@ -41,6 +41,7 @@ def test_kill_9_in_mid_ingest_loses_and_doubles_nothing(tmp_path: Path, broker: 
             collector.kill()
         with collector:
             assert resender.done.wait(60), f"{len(resender.pending)} never confirmed"
+            wait_until(lambda: collector.get("/api/health")["stored"] == 360)  # it follows receipts
             health = collector.get("/api/health")
             assert collector.terminate() == 0
     assert (health["stored"], health["events"], health["missing"]) == (360, 300, 0)
