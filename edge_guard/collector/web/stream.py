@@ -15,6 +15,7 @@ from edge_guard.collector.accuracy import StreamAccuracy
 from edge_guard.collector.queries import MOST_SUMMARIES, DeviceRow
 from edge_guard.collector.spans import Spans
 from edge_guard.collector.web import charts
+from edge_guard.collector.web.access import person
 from edge_guard.collector.web.accuracy import AccuracyPart, stream_accuracy
 from edge_guard.collector.web.drift import DriftPart
 from edge_guard.collector.web.frame import Frame
@@ -27,7 +28,8 @@ from edge_guard.collector.web.words import count, moment, percent
 SPANS = (1, 8, 24)
 """Hours that can be shown."""
 HOUR_MS = 3_600_000
-REFRESH_S = 5.0
+REFRESH_S = {1: 5.0, 8: 30.0, 24: 60.0}
+"""Longer times change less, and cost more to read."""
 FIRST_STATISTICS = ("score.fused", "confidence", "image.mean", "image.focus")
 """Shown unless somebody chooses others."""
 
@@ -68,7 +70,7 @@ async def stream_page(
             page.build()
             await page.refresh()
             if until_ms is None:
-                ui.timer(REFRESH_S, page.refresh, immediate=False)
+                ui.timer(REFRESH_S[hours], page.refresh, immediate=False)
     frame.follow()
 
 
@@ -89,6 +91,9 @@ def _title(device: DeviceRow, stream: str, hours: int, until_ms: int | None) -> 
                 chosen = f"device={device.id}&stream={quote(stream, safe='')}"
                 link("flagged frames", f"/events?{chosen}")
                 link("review them", f"/review?{chosen}")
+                if person().may("engineer"):
+                    link("retune", place.replace("/stream/", "/retune/", 1))
+                    link("datasets", f"/datasets?{chosen}")
         _times(place, hours, until_ms)
 
 
