@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import re
 import sqlite3
+import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Iterator
@@ -311,3 +315,33 @@ def stall(collector: SignedIn, begun: threading.Event, statuses: list[int]) -> N
     begun.set()
     statuses.append(connection.getresponse().status)
     connection.close()
+
+
+def test_the_examples_of_the_documentation_run(collector: SignedIn) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text("utf-8")
+    lines = re.findall(r"^\$ (.*)$", page, re.MULTILINE)
+    examples = [line for line in lines if line.startswith("curl ")]
+    assert len(examples) >= 6
+    (token,) = [line for line in lines if "token create" in line]
+    made = shell(collector, token.replace("edge-guard", f"{sys.executable} -m edge_guard.cli.main"))
+    secret = made.stdout.split()[-1]
+    for example in examples:
+        done = shell(collector, example.replace("http://collector:8080", collector.url), secret)
+        assert done.returncode == 0, (example, done.stderr)
+        assert done.stdout.startswith(("{", "[")), example
+    said = collector.get("/api/events/1/judgements")
+    assert ("wrong", "mes") in [(one["answer"], one["who"]) for one in said]
+
+
+def shell(collector: SignedIn, command: str, token: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a line as a reader of the documentation would."""
+    return subprocess.run(
+        command,
+        shell=True,
+        cwd=collector.folder,
+        env=os.environ | {"TOKEN": token},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

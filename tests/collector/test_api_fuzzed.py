@@ -13,8 +13,8 @@ from pathlib import Path
 from brokers import Listener, Mosquitto
 from signed_in import SignedIn, fill
 
-SECONDS = int(os.environ.get("EDGE_GUARD_FUZZ_SECONDS", "10"))
-PHASES = "fuzzing" if SECONDS <= 10 else "coverage,fuzzing,stateful"
+SECONDS = int(os.environ.get("EDGE_GUARD_FUZZ_SECONDS", "8"))
+PHASES = "fuzzing" if SECONDS <= 8 else "coverage,fuzzing,stateful"
 # What no schema can say: what is a bundle's file, that a rollout's stages grow.
 CONFIG = f"""
 hooks = "{Path(__file__).with_name("fuzz_hooks.py")}"

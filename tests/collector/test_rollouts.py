@@ -29,6 +29,9 @@ from edge_guard.collector.rollouts import (
 from edge_guard.collector.schema import commands, rollout_targets, rollouts
 from edge_guard.collector.store import Store
 from edge_guard.collector.trail import Trail
+from edge_guard.collector.webhooks.deliveries import Deliveries
+from edge_guard.collector.webhooks.outbox import Outbox
+from edge_guard.config import WebhookTable
 from edge_guard.errors import BundleError, ConfigError
 from edge_guard.publish.messages import PREFIX, Command, OfferBundle, decode
 
@@ -327,6 +330,24 @@ def test_a_device_that_is_away_is_waited_for_and_then_left_behind(
     done = book.get(rollout.id)
     assert (done.status, progress(done)) == ("done", ["passed", "passed", "absent"])
     assert done.why == "2 of 3 streams run it"
+
+
+def test_webhooks_are_told_once_that_a_rollout_has_ended(
+    store: Store, book: Rollouts, made: dict[str, Made]
+) -> None:
+    url = "http://mes.example/"
+    store.outbox = Outbox([WebhookTable(url=url, events=("rollout.finished",), secret_file="k")])
+    fleet(store, made, 1)
+    rollout = book.start(order(made), ADA, "http://collector/")
+    told = Deliveries(store, "one")
+    assert told.claim(url) is None
+    book.act(rollout.id, "abort", BOB)
+    book.act(rollout.id, "abort", BOB)
+    notice = told.claim(url)
+    assert notice is not None
+    assert '"state":"aborted"' in notice.body
+    assert '"by":"Ada"' in notice.body
+    assert told.claim(url) is None
 
 
 def test_people_pause_resume_and_abort(store: Store, book: Rollouts, made: dict[str, Made]) -> None:
