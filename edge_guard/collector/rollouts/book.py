@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -29,7 +28,7 @@ from edge_guard.collector.rollouts.choice import (
     refuse_taken,
     ways_back,
 )
-from edge_guard.collector.rollouts.facts import command_id, mark, see
+from edge_guard.collector.rollouts.facts import command_id, marked, see
 from edge_guard.collector.rollouts.machine import Act, act, advance
 from edge_guard.collector.rollouts.plan import LONGEST_ANSWER_S
 from edge_guard.collector.rollouts.rows import (
@@ -164,9 +163,10 @@ class Rollouts:
     def advance(self) -> None:
         """Take every active rollout one step on."""
         with self._store.engine.connect() as connection:
-            steps = [(one, see(connection, one)) for one in active(connection)]
-        for old, seen in steps:
-            new = advance(old, seen, _now_ms())
+            found = active(connection)
+        for old in found:
+            with self._store.engine.connect() as connection:
+                new = marked(connection, old, advance(old, see(connection, old), _now_ms()))
             if new != old:
                 try:
                     with self._store.writing() as connection:
@@ -194,13 +194,6 @@ class Rollouts:
 
     def _write(self, connection: Connection, old: Rollout, new: Rollout) -> None:
         """Store a step with the commands it leads to, and note it."""
-        pairs = list(zip(old.targets, new.targets, strict=True))
-        fresh = {
-            after.id: mark(connection, after)
-            for before, after in pairs
-            if before.progress == "waiting" and after.progress == "offered"
-        }
-        new = replace(new, targets=tuple(fresh.get(one.id, one) for one in new.targets))
         save(connection, old, new)
         told = [
             after

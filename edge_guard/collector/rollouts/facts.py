@@ -15,8 +15,8 @@ from edge_guard.collector.schema import alarms, devices, replies, summaries
 from edge_guard.publish.messages import Alarm, Reply, State, StreamState, decode
 from edge_guard.types import Verdict
 
-MOST_WINDOWS = 1440
-"""Windows that a stream's rate before is taken from, the newest: a day of minutes."""
+MOST_WINDOWS = 480
+"""Windows that a stream's rate before is taken from, the newest: a shift of minutes."""
 _WATCHED = ("soaking", "passed")
 
 
@@ -54,8 +54,18 @@ def see(connection: Connection, rollout: Rollout) -> dict[int, Seen]:
     }
 
 
-def mark(connection: Connection, target: Target) -> Target:
-    """Return the target with what it is like before the bundle comes."""
+def marked(connection: Connection, old: Rollout, new: Rollout) -> Rollout:
+    """Return the new state with what each stream is like that is now offered the bundle."""
+    targets = tuple(
+        _mark(connection, after)
+        if before.progress == "waiting" and after.progress == "offered"
+        else after
+        for before, after in zip(old.targets, new.targets, strict=True)
+    )
+    return replace(new, targets=targets)
+
+
+def _mark(connection: Connection, target: Target) -> Target:
     of_stream = (alarms.c.device_id == target.device_id, alarms.c.stream == target.stream)
     newest = select(func.max(alarms.c.id)).where(*of_stream).group_by(alarms.c.alarm)
     raised = select(alarms.c.alarm, alarms.c.body).where(alarms.c.id.in_(newest))

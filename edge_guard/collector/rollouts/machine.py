@@ -20,6 +20,8 @@ from edge_guard.collector.rollouts.state import ON_NEW, Progress, Rollout, Seen,
 
 RETRY_MS = 30_000
 """From a return that did not succeed to the next try."""
+MOST_OFFERS = 20
+"""New ones in one step: what each stream was like before is read for it."""
 GRACE_MS = 60_000
 """So long a device may still say that the bundle before is in use."""
 _NOT_FETCHED = ("cannot be fetched", "ends too early", "comes too slowly")
@@ -265,7 +267,7 @@ def _fill(rollout: Rollout, seen: Mapping[int, Seen], now_ms: int) -> Rollout:
     busy = sum(one.progress in ("offered", "soaking", "passed") for one in rollout.targets)
     waiting = [one for one in rollout.targets if one.progress == "waiting"]
     waiting.sort(key=lambda one: (seen[one.id].offline, one.position))
-    turn = {one.id for one in waiting[: max(0, wanted(rollout) - busy)]}
+    turn = {one.id for one in waiting[: min(MOST_OFFERS, max(0, wanted(rollout) - busy))]}
 
     def offered(target: Target) -> Target:
         if target.id not in turn:
