@@ -28,6 +28,8 @@ from edge_guard.types import Doubles
 _FRACTIONS = (1.0, 0.75, 0.5)
 _COINS = (0.25, 0.4, 0.35)
 """How the stake is split among the bets against "at least a"."""
+_FINE = (1.0, 0.5, 0.25, 0.12, 0.06, 0.03)
+"""Bets that describe a share of any size instead of promising a small one; with equal stakes."""
 _UPWARD = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.004)
 """Bets against "at most a", as shares of the largest one that is allowed, with equal stakes."""
 _STEPS = 36
@@ -84,8 +86,7 @@ def draws(probability: Doubles, y: npt.NDArray[np.bool_], least: float | None = 
 
 def log_wealth(seen: Draws, share: float) -> float:
     """Return ln W of the bets against "the share is at least ``share``", 0 < share < 1."""
-    bets = np.array(_FRACTIONS)[:, None] / (1.0 - share) * seen.ratio
-    return _total(1.0 + bets * share, 1.0 - bets * (1.0 - share), seen, _COINS)
+    return _against(seen, share, _FRACTIONS, _COINS)
 
 
 def highest_log_wealth(
@@ -132,8 +133,10 @@ def at_least(seen: Draws, delta: float) -> float:
 
 
 def interval(seen: Draws, delta: float) -> tuple[float, float]:
-    """Return both, with δ/2 each; (0, 1) of no frames."""
-    return at_least(seen, delta / 2), at_most(seen, delta / 2)
+    """Return where the share lies, in the same sense; (0, 1) of no frames."""
+    stakes, goal = (1.0 / len(_FINE),) * len(_FINE), -math.log(delta / 2)
+    high = _edge(lambda share: _against(seen, share, _FINE, stakes) >= goal, refuted=1.0)
+    return at_least(seen, delta / 2), high
 
 
 def more_needed(seen: Draws, share: float, delta: float) -> int:
@@ -163,6 +166,13 @@ def more_needed(seen: Draws, share: float, delta: float) -> int:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
     return high
+
+
+def _against(
+    seen: Draws, share: float, fractions: tuple[float, ...], stakes: tuple[float, ...]
+) -> float:
+    bets = np.array(fractions)[:, None] / (1.0 - share) * seen.ratio
+    return _total(1.0 + bets * share, 1.0 - bets * (1.0 - share), seen, stakes)
 
 
 def _total(no: Doubles, yes: Doubles, seen: Draws, stakes: tuple[float, ...]) -> float:

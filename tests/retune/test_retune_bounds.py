@@ -122,6 +122,17 @@ def test_more_needed_is_the_fewest(wrong: int, right: int, share: float) -> None
         assert enough == (extra >= more)
 
 
+@pytest.mark.parametrize("share", [0.01, 0.2, 0.5, 0.88, 0.99])
+def test_intervals_hold_shares_of_any_size_and_are_not_wide(share: float) -> None:
+    rng, inside, widest = np.random.default_rng(11), 0, 0.0
+    for _ in range(60):
+        low, high = interval(draws(np.ones(1500), rng.random(1500) < share), 0.05)
+        inside += low <= share <= high
+        widest = max(widest, high - low)
+    assert inside >= 60 * 0.95 - 3 * math.sqrt(60 * 0.05 * 0.95)
+    assert widest < 3.0 * 2 * 1.96 * math.sqrt(share * (1 - share) / 1500)
+
+
 def test_no_frames_say_nothing() -> None:
     nothing = draws(np.zeros(0), np.zeros(0, bool))
     assert math.isnan(nothing.share)
