@@ -28,7 +28,7 @@ from edge_guard.collector.web.words import count, moment, percent
 SPANS = (1, 8, 24)
 """Hours that can be shown."""
 HOUR_MS = 3_600_000
-REFRESH_S = {1: 5.0, 8: 30.0, 24: 60.0}
+REFRESH_S = {1: 5.0, 8: 5.0, 24: 30.0}
 """Longer times change less, and cost more to read."""
 FIRST_STATISTICS = ("score.fused", "confidence", "image.mean", "image.focus")
 """Shown unless somebody chooses others."""
