@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,16 +11,20 @@ from pathlib import Path
 import pytest
 from brokers import Listener, Mosquitto, free_port
 from core import Core
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from reports import Reporter, picture, reference
 from resender import wait_until
 from s3_server import S3Server
 
-from edge_guard.collector.archive import back_up, restore
+from edge_guard.cli.main import main
+from edge_guard.collector.archive import restore
 from edge_guard.collector.parse import parse
 from edge_guard.collector.pictures import Pictures, PictureStore, open_pictures
 from edge_guard.collector.queries import Queries
 from edge_guard.collector.store import Store
-from edge_guard.config import MqttTable, S3Table, StoreTable
+from edge_guard.collector.web.api.refusals import answer_problems
+from edge_guard.config import MqttTable, S3Table, StoreTable, load_collector_config
 from edge_guard.errors import ConfigError, StoreError
 
 
@@ -146,6 +151,11 @@ def test_frames_wait_at_the_broker_while_the_store_is_away(
                 wire.publish(*one)
             wait_until(lambda: "pictures in s3://" in core.trouble(), 30)
             assert core.stored() == 1
+            api = FastAPI()
+            answer_problems(api)
+            api.get("/")(lambda: pictures.get("0" * 64))
+            asked = TestClient(api, raise_server_exceptions=False).get("/")
+            assert (asked.status_code, "pictures in s3://" in asked.text) == (503, True)
     # Nothing was acknowledged: another collector, with a store that works, gets it.
     second = S3Server(tmp_path)
     pictures = open_pictures(settings(second))
@@ -156,7 +166,9 @@ def test_frames_wait_at_the_broker_while_the_store_is_away(
     second.stop()
 
 
-def test_a_backup_takes_pictures_out_of_the_bucket(s3: S3Server, tmp_path: Path) -> None:
+def test_a_backup_takes_pictures_out_of_the_bucket(
+    s3: S3Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     url = f"sqlite:///{tmp_path}/c.sqlite"
     pictures = open_pictures(settings(s3, f"s3://{s3.bucket}/backed-up"))
     with closing(Store(url, pictures)) as store:
@@ -166,8 +178,16 @@ def test_a_backup_takes_pictures_out_of_the_bucket(s3: S3Server, tmp_path: Path)
             assert message is not None
             store.apply([message])
         assert Queries(store.engine).events(1)[0].has_picture
-    made = back_up(url, pictures, tmp_path / "b", tmp_path / "backup")
-    assert (made.pictures, made.missing) == (1, 0)
+    config = tmp_path / "collector.toml"
+    (tmp_path / "key").write_text(s3.secret_file.read_text())
+    config.write_text(
+        f'[store]\nurl = "{url}"\nframes = "s3://{s3.bucket}/backed-up"\n[store.s3]\n'
+        f'endpoint = "{s3.endpoint}"\naccess_key = "{s3.access_key}"\nsecret_key_file = "key"\n'
+    )
+    assert load_collector_config(config).store.bundle_folder == str(tmp_path / "bundles")
+    assert main(["store", "backup", str(config), str(tmp_path / "backup"), "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["pictures"], made["missing"]) == (1, 0)
     elsewhere = PictureStore(tmp_path / "frames")
     restore(tmp_path / "backup", f"sqlite:///{tmp_path}/d.sqlite", elsewhere, tmp_path / "b")
     assert elsewhere.get(reference(picture(7)).sha256) == picture(7)

@@ -29,6 +29,7 @@ def answer_problems(api: FastAPI) -> None:
     api.add_exception_handler(HTTPException, _refused)
     api.add_exception_handler(RequestValidationError, _unfit)
     api.add_exception_handler(SQLAlchemyError, _store_fails)
+    api.add_exception_handler(OSError, _store_fails)  # of the picture store
     api.add_exception_handler(Exception, _bug)
 
 
