@@ -183,6 +183,11 @@ def test_a_running_collector_is_asked_with_a_token(
     assert edge_guard("export", *access) == 0
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert [(row["label"], row["who"]) for row in rows] == [("scratch", "lab")] * 3
+    made = ["token", "create", str(running.config), "--name", "eyes", "--scope", "read"]
+    assert main(["people", *made, "--json"]) == 0
+    token.write_text(json.loads(capsys.readouterr().out)["token"])
+    assert edge_guard("import", str(file), *access) == 2
+    assert "lacks the scope label" in capsys.readouterr().err
     token.write_text("not-a-token")
     assert edge_guard("export", *access) == 2
     assert "edge-guard people token create" in capsys.readouterr().err

@@ -23,7 +23,8 @@ NEEDS: dict[Scope, Role] = {
 }
 """The role that a person needs for what a token needs the scope for."""
 
-_USUAL: dict[Role, Scope] = {"viewer": "read", "operator": "label", "engineer": "admin"}
+USUAL: dict[Role, Scope] = {"viewer": "read", "operator": "label", "engineer": "admin"}
+"""The scope that a token needs where a role is needed, unless another is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Person:
             Default: ``read`` for viewers, ``label`` for operators, ``admin`` for engineers.
         """
         if self.scopes is not None:
-            return bool(self.scopes & {scope or _USUAL[role], "admin"})
+            return bool(self.scopes & {scope or USUAL[role], "admin"})
         return ROLES.index(self.role) >= ROLES.index(role)
 
 

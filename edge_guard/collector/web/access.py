@@ -20,6 +20,7 @@ from fastapi import HTTPException, Request
 from nicegui import context, ui
 
 from edge_guard.collector.people import Person, Role, Scope
+from edge_guard.collector.people.person import USUAL
 from edge_guard.collector.people.visits import Visit
 from edge_guard.collector.web.gate import VISIT
 
@@ -99,5 +100,5 @@ def allowed(role: Role) -> Person | None:
 
 def _refusal(who: Person, role: Role, scope: Scope | None) -> str:
     if who.scopes is not None:
-        return f"the token {who.name} lacks the scope {scope or role}"
+        return f"the token {who.name} lacks the scope {scope or USUAL[role]}"
     return f"this needs the role {role}; {who.name} is {who.role}"
