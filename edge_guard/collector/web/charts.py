@@ -120,7 +120,7 @@ def histogram(
     names = [f"< {edges[0]:g}", *(f"{edge:g}" for edge in edges)]
     drawn = chart([_bars("now", [], colour)], 0)
     drawn["series"][0] |= {"data": _shares(counts), "barCategoryGap": "8%", "barMaxWidth": 60}
-    if references is not None and sum(references):
+    if references is not None and any(references):
         steps = _line("references", [], "#D55E00") | {"step": "middle", "showSymbol": False}
         drawn["series"].append(steps | {"data": _shares(references)})
     axis = {"type": "category", "data": names, "axisLabel": drawn["xAxis"]["axisLabel"]}
