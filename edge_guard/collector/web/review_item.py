@@ -13,10 +13,10 @@ import msgspec
 from edge_guard.collector.pictures import media_type
 from edge_guard.collector.queries import EventRow
 from edge_guard.collector.review.queue import Lent
-from edge_guard.collector.web.places import outline
 from edge_guard.collector.web.event_card import incident_address
 from edge_guard.collector.web.heat import heat_layer, heat_place
 from edge_guard.collector.web.marks import picture_address
+from edge_guard.collector.web.places import outline
 from edge_guard.collector.web.reason import side
 from edge_guard.collector.web.words import expected, moment_of, number, percent
 from edge_guard.publish.messages import Event, ImageReference, Resembled
