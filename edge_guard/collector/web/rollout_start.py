@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections import Counter
 
+import msgspec
 from nicegui import ui
 
 from edge_guard.bundle import read_bundle
@@ -185,10 +186,11 @@ class _Form:
     async def _start(self) -> None:
         if (who := allowed("engineer")) is None:
             return
-        begin, order = self._site.rollouts.start, self._order()
+        begin = self._site.rollouts.start
         try:
+            order = msgspec.convert(msgspec.to_builtins(self._order()), Order)  # within its limits
             rollout = await asyncio.to_thread(begin, order, who, f"{self._base_url}api/")
-        except (BundleError, ConfigError, ConflictError) as error:
+        except (BundleError, ConfigError, ConflictError, msgspec.ValidationError) as error:
             self._name = uuid.uuid4().hex
             self._said.set_text(f"It is not started: {error}.")
             return
