@@ -121,7 +121,7 @@ def scanned(engine: Engine, statement: str, values: Any) -> list[str]:
         step
         for step in steps
         if step.startswith("SCAN") and step.split()[1] in BIG
-        if not (bounded and "TEMP B-TREE" not in " ".join(steps))
+        if not (bounded and "TEMP B-TREE FOR ORDER BY" not in " ".join(steps))
     ]
 
 
