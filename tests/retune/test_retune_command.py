@@ -152,7 +152,6 @@ def test_what_is_missing_is_said_and_nothing_is_written(
         (("--cost-look", "1"), {}, 2, "one cost says nothing"),
         (("--cost-look", "3", "--cost-escape", "2"), {}, 2, "nothing to weigh"),
         (("--review-budget", "0.0001"), {}, 7, "contradicts the promise"),
-        (("--references",), {}, 4, "holds no labelled references"),
         ((), {"answer": "yes"}, 4, "l.csv:2: answer 'yes' is none"),
         ((), {"sampled": "1.5"}, 4, "l.csv:2: sampled 1.5 is no probability"),
         ((), {"confidence": "high"}, 4, "l.csv:2: confidence 'high' is no number"),
@@ -183,6 +182,18 @@ def test_an_output_that_is_there_is_never_overwritten(
     assert main(given) == 2
     assert "is there already" in capsys.readouterr().err
     assert out.read_bytes() == PARENT.read_bytes()
+
+
+def test_a_bundle_of_earlier_versions_has_no_references_to_count(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = read_bundle(PARENT)
+    kept = {name: array for name, array in old.arrays.items() if not name.startswith("evidence.")}
+    parent = tmp_path / "p.guard"
+    write_bundle(replace(old, arrays=kept), parent)
+    few = labels(tmp_path / "l.csv", 600)
+    assert main(["retune", str(parent), "--labels", str(few), "--references"]) == 4
+    assert "holds no labelled references" in capsys.readouterr().err
 
 
 def test_labelled_references_count_where_production_is_like_them(
