@@ -39,6 +39,8 @@ class OutputCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     labels: tuple[str, ...] | str = ()
     """The labels in index order, or the path of a text file with one a line."""
     decoder: str | None = None
+    coordinates: Literal["auto", "pixels", "shares"] = "auto"
+    """Of a detector's boxes: px or shares of the model's input."""
     threshold: float = 0.25
     """Score from which on a detector's box is its answer."""
 

@@ -26,7 +26,7 @@ from edge_guard.card import Card
 from edge_guard.confidence import IDENTITY, to_confidence
 from edge_guard.detection.decode import intersection_over_union
 from edge_guard.detection.detector import Detector, Seen, log_odds, real_answers
-from edge_guard.detection.form import find_form, with_units
+from edge_guard.detection.form import find_form, refuse_coarse, with_units
 from edge_guard.detection.spec import DetectionSpec
 from edge_guard.errors import ConfigError, ReferencesError
 from edge_guard.manifest import ConfidenceSpec
@@ -94,7 +94,8 @@ def look(
     """
     output = msgspec.structs.replace(card.output, labels=labels)
     form = find_form(output, backend.plan, name)
-    spec = with_units(form, _runs(backend, preprocess, references[:_LOOKED_AT]), name)
+    refuse_coarse(backend.plan, form.threshold, name)
+    spec = with_units(form, output, _runs(backend, preprocess, references[:_LOOKED_AT]), name)
     detector = Detector(spec, backend.plan, labels, card.input.resize)
     seen: list[Seen | None] = []
     verdicts: list[tuple[bool, list[bool]] | None] = []

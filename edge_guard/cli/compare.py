@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_guard.cli.output import Output, add_json_argument
+from edge_guard.cli.view import add_view_arguments, view_of
 
 if TYPE_CHECKING:
     from edge_guard.evaluation.versions import Comparison
@@ -31,16 +32,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="images, or one folder a label: then accuracies are compared too",
     )
     parser.add_argument("--threads", type=int, default=1, help="threads of the model's runtime")
+    add_view_arguments(parser)
     add_json_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from edge_guard.calibration.references import find_references
+    from edge_guard.calibration.references import find_references, viewed
     from edge_guard.evaluation.versions import ask, compare
 
     output = Output(args.json)
-    images = find_references(args.reference)
+    images = viewed(find_references(args.reference), view_of(args))
     old, new = (ask(path, images, args.threads, output.progress) for path in (args.old, args.new))
     found = compare(images, old, new)
     output.record(_record(found))

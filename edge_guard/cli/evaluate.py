@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_guard.cli.output import Output, add_json_argument
+from edge_guard.cli.view import add_view_arguments, view_of
 from edge_guard.errors import ConfigError
 
 
@@ -43,20 +44,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--report", type=Path, metavar="F.html", help="also write curves and pictures into one file"
     )
     parser.add_argument("--threads", type=int, default=1, help="threads of the model's runtime")
+    add_view_arguments(parser)
     add_json_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from edge_guard.bundle import read_bundle
-    from edge_guard.calibration.references import find_references
+    from edge_guard.calibration.references import find_references, viewed
     from edge_guard.evaluation.judge import judge
     from edge_guard.evaluation.record import answers, inside_record, outside_record, truth
     from edge_guard.pipeline import Pipeline
 
     output = Output(args.json)
-    folders = {name: find_references(folder) for name, folder in map(_named_folder, args.ood)}
-    images = find_references(args.inside)
+    view = view_of(args)
+    folders = {
+        name: viewed(find_references(folder), view) for name, folder in map(_named_folder, args.ood)
+    }
+    images = viewed(find_references(args.inside), view)
     bundle = read_bundle(args.bundle)
     known = truth(bundle.manifest, images if args.labels == "auto" else ())
     pipeline = Pipeline(bundle, threads=args.threads, live=False)

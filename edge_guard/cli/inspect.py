@@ -191,7 +191,7 @@ def record(source: str, sequence: int, result: Result) -> dict[str, Any]:
             {"name": like.name, "entry": like.entry, "view": like.view} for like in result.nearest
         ],
         "timing_us": result.timing_us,
-    } | ({"detections": result.detections} if result.detections else {})
+    } | ({} if result.detections is None else {"detections": result.detections})
 
 
 def _print(output: Output, frame: Any, result: Result, *, fully: bool) -> None:
@@ -207,7 +207,7 @@ def _print(output: Output, frame: Any, result: Result, *, fully: bool) -> None:
         return
     for reason in result.reasons[1:]:
         output.text(f"{'':<8}{reason.message}")
-    for found in result.detections:
+    for found in result.detections or ():
         x, y, width, height = found.box
         sure = f"score {found.score:.2f}" if found.confidence is None else f"{found.confidence:.0%}"
         output.text(f"{'':<8}{found.label}, {sure}, {width}×{height} px at {x}, {y}")

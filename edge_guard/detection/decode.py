@@ -16,9 +16,11 @@ from edge_guard.detection.spec import DetectionSpec
 from edge_guard.types import Doubles, Floats
 
 FLOOR = 0.05
-"""Candidates below this score are forgotten."""
+"""Candidates below this score, or half the threshold, are forgotten."""
 MOST = 300
 """Candidates that are kept, the best."""
+_MOST_LOOKED_AT = 3000
+"""The best that are looked at for overlaps: a part has tens of them."""
 OVERLAP = 0.45
 """Of two boxes of a class that overlap more (intersection over union), the better one stays."""
 _SUPPRESSED = ("yolo10", "ssd")
@@ -59,13 +61,19 @@ def decode(
     if not all(np.isfinite(answer).all() for answer in answers):
         return None
     found = _read(spec, answers)
-    kept = np.flatnonzero(found.scores >= FLOOR)
-    kept = kept[np.argsort(-found.scores[kept], kind="stable")][:MOST]
+    kept = np.flatnonzero(found.scores >= floor_of(spec.threshold))
+    kept = kept[np.argsort(-found.scores[kept], kind="stable")][:_MOST_LOOKED_AT]
     corners = found.corners[kept]
     if spec.shares:
         corners = corners * [width, height, width, height]
     best = Candidates(corners, found.scores[kept], found.classes[kept])
-    return best if spec.form in _SUPPRESSED else suppress(best)
+    best = best if spec.form in _SUPPRESSED else suppress(best)
+    return Candidates(best.corners[:MOST], best.scores[:MOST], best.classes[:MOST])
+
+
+def floor_of(threshold: float) -> float:
+    """Return the score below which candidates are forgotten."""
+    return min(FLOOR, threshold / 2)
 
 
 def _read(spec: DetectionSpec, answers: Sequence[Floats]) -> Candidates:

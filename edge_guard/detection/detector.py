@@ -20,7 +20,7 @@ import numpy as np
 from edge_guard.backends.geometry import Mode, covered
 from edge_guard.backends.spec import TapPlan, TensorSpec
 from edge_guard.confidence import LIMIT, to_confidence
-from edge_guard.detection.decode import FLOOR, Candidates, decode
+from edge_guard.detection.decode import Candidates, decode, floor_of
 from edge_guard.detection.spec import DetectionSpec
 from edge_guard.manifest import ConfidenceSpec, answer_in_words
 from edge_guard.types import Array, Box, Detection, Doubles, Floats, Outputs
@@ -75,20 +75,24 @@ class Detector:
         if found is None:
             return None
         area = covered(self._mode, frame, target.height, target.width)
-        corners = _in_frame(found.corners, area, target, frame)
+        corners = _in_frame(found.corners, area, target)
         sure = np.flatnonzero(found.scores >= self._spec.threshold)
-        boxes = [self._detection(found, corners, int(row)) for row in sure]
-        boxes = [box for box in boxes if box.box[2] > 0 and box.box[3] > 0]
-        return Seen(tuple(boxes), clearance(found.scores, self._spec.threshold))
+        inside = [row for row in sure if _overlaps(corners[row], frame)]
+        boxes = tuple(self._detection(found, corners, int(row), frame) for row in inside)
+        # A sure box beside the frame is no box: nothing that such an answer says is sure.
+        clear = clearance(found.scores, self._spec.threshold) if len(inside) == len(sure) else 0.0
+        return Seen(boxes, clear)
 
-    def _detection(self, found: Candidates, corners: Doubles, row: int) -> Detection:
+    def _detection(
+        self, found: Candidates, corners: Doubles, row: int, frame: tuple[int, int]
+    ) -> Detection:
         score, index = float(found.scores[row]), int(found.classes[row])
         confidence = None
         if self._spec.box_knots:
             odds = np.array([log_odds(score)])
             confidence = float(to_confidence(odds, self._spec.box_knots)[0])
         label = answer_in_words(self._labels, index)
-        return Detection(label, index, score, confidence, _box(corners[row]))
+        return Detection(label, index, score, confidence, _box(corners[row], frame))
 
 
 def real_answers(outputs: Outputs, plan: TapPlan) -> list[Floats]:
@@ -106,7 +110,7 @@ def clearance(scores: Doubles, threshold: float) -> float:
     """Return how far the nearest candidate is from the threshold, in ln of the odds."""
     limit = log_odds(threshold)
     distances = [abs(log_odds(float(score)) - limit) for score in scores]
-    return min([*distances, limit - log_odds(FLOOR)] if limit > log_odds(FLOOR) else distances)
+    return min([*distances, limit - log_odds(floor_of(threshold))])
 
 
 def log_odds(score: float) -> float:
@@ -123,18 +127,23 @@ def _real(array: Array, spec: TensorSpec) -> Floats:
 
 
 def _in_frame(
-    corners: Doubles,
-    area: tuple[float, float, float, float],
-    target: TensorSpec,
-    frame: tuple[int, int],
+    corners: Doubles, area: tuple[float, float, float, float], target: TensorSpec
 ) -> Doubles:
-    """Return the corners in px of the frame, inside of it."""
+    """Return the corners in px of the frame, those beyond it too."""
     x, y, width, height = area
     across, down = width / target.width, height / target.height
-    moved = corners * [across, down, across, down] + [x, y, x, y]
-    return np.clip(moved, 0, [frame[1], frame[0], frame[1], frame[0]])
+    return np.asarray(corners * [across, down, across, down] + [x, y, x, y])
 
 
-def _box(corners: Doubles) -> Box:
-    left, top, right, bottom = (round(float(value)) for value in corners)
+def _overlaps(corners: Doubles, frame: tuple[int, int]) -> bool:
+    left, top, right, bottom = corners
+    return bool(max(left, 0) < min(right, frame[1]) and max(top, 0) < min(bottom, frame[0]))
+
+
+def _box(corners: Doubles, frame: tuple[int, int]) -> Box:
+    """Return the px that a box touches: however small, it does not round away."""
+    rows, columns = frame
+    left, top = (max(0, math.floor(value)) for value in corners[:2])
+    right = min(columns, max(left + 1, math.ceil(corners[2])))
+    bottom = min(rows, max(top + 1, math.ceil(corners[3])))
     return left, top, right - left, bottom - top

@@ -8,13 +8,13 @@ import numpy as np
 
 from edge_guard.backends.spec import TapPlan
 from edge_guard.card import OutputCard
-from edge_guard.detection.decode import FLOOR
 from edge_guard.detection.spec import DetectionSpec, Form
 from edge_guard.errors import CardError
-from edge_guard.types import Floats
+from edge_guard.types import Doubles, Floats
 
 _SHARES_UP_TO = 2.0
-"""Coordinates that are px of the input go beyond this; shares of it do not."""
+"""Places that are px of the input go beyond this; shares of it do not."""
+_SLACK = 0.02
 _YOLO: tuple[Form, ...] = ("yolo5", "yolo8", "yolo10")
 KNOWN = ("yolo", *_YOLO, "ssd")
 
@@ -65,36 +65,87 @@ def find_form(output: OutputCard, plan: TapPlan, name: str) -> DetectionSpec:
     )
 
 
-def with_units(spec: DetectionSpec, runs: Iterable[Sequence[Floats]], name: str) -> DetectionSpec:
-    """Return the same, with the unit of coordinates that the outputs of some runs show.
+def with_units(
+    spec: DetectionSpec, output: OutputCard, runs: Iterable[Sequence[Floats]], name: str
+) -> DetectionSpec:
+    """Return the same, with the unit of coordinates; what some runs give out is looked through.
+
+    Parameters
+    ----------
+    spec : DetectionSpec
+    output : OutputCard
+    runs : iterable of sequences of Floats
+        The outputs for some pictures, as real numbers.
+    name : str
+        What errors call the model.
 
     Raises
     ------
     CardError
-        The scores are no probabilities.
+        The outputs are not what the decoder reads, or the unit cannot be told.
     """
     if spec.form == "ssd":
+        for corners, classes, scores, *_ in runs:
+            _check_ssd(corners, classes, scores, name)
         return spec
-    largest = 0.0
+    farthest = most = 0.0
     for answers in runs:
         rows = np.asarray(answers[0], np.float64).squeeze()
         rows = np.atleast_2d(rows.T if spec.columns_first else rows)
-        scores = rows[:, 4:5] if spec.form == "yolo10" else rows[:, 4:]
-        if scores.size and not (scores.min() >= -0.02 and scores.max() <= 1.02):
-            raise CardError(
-                f"{name}: the scores of its boxes range from {scores.min():.3g} to "
-                f"{scores.max():.3g}: no probabilities",
-                "export the model with its final sigmoid, or write the right decoder and labels",
-            )
-        sure = rows[scores.max(1) >= FLOOR] if len(rows) else rows
-        if sure.size:
-            largest = max(largest, float(np.abs(sure[:, :4]).max()))
-    return DetectionSpec(
-        spec.form,
-        spec.columns_first,
-        0.0 < largest <= _SHARES_UP_TO,
-        spec.threshold,
-    )
+        told = rows[:, 4:5] if spec.form == "yolo10" else rows[:, 4:]
+        _check_scores(told, name)
+        most = max(most, float(told.max(initial=0.0)))
+        farthest = max(farthest, float(np.abs(rows[:, :2]).max(initial=0.0)))
+    if most == 0.0:
+        raise CardError(
+            f"{name}: the score of every box is exactly 0 for every picture: quantization has "
+            "swallowed it",
+            "export boxes and scores as outputs of their own, or the output as float32",
+        )
+    if farthest == 0.0 and output.coordinates == "auto":
+        raise CardError(
+            f"{name}: all boxes lie at 0, 0: px or shares of the input cannot be told apart",
+            'write coordinates = "pixels" or "shares" under [output]',
+        )
+    shares = output.coordinates == "shares"
+    if output.coordinates == "auto":
+        shares = farthest <= _SHARES_UP_TO
+    return DetectionSpec(spec.form, spec.columns_first, shares, spec.threshold)
+
+
+def refuse_coarse(plan: TapPlan, threshold: float, name: str) -> None:
+    """Raise CardError where one step of a quantized output is no score.
+
+    Boxes in px and scores in one int8 tensor have px for a step: each score becomes 0.
+    """
+    step = plan.main.scale
+    if plan.main.dtype != "float32" and step > threshold / 4:
+        raise CardError(
+            f"{name}: one step of the quantized output {plan.main.name!r} is {step:.3g}, and "
+            f"scores from {threshold:g} up have to be told apart",
+            "export boxes and scores as outputs of their own, or the output as float32",
+        )
+
+
+def _check_scores(scores: Doubles, name: str) -> None:
+    if scores.size and not (scores.min() >= -_SLACK and scores.max() <= 1 + _SLACK):
+        raise CardError(
+            f"{name}: the scores of its boxes range from {scores.min():.3g} to "
+            f"{scores.max():.3g}: no probabilities",
+            "export the model with its final sigmoid, or write the right decoder and labels",
+        )
+
+
+def _check_ssd(corners: Floats, classes: Floats, scores: Floats, name: str) -> None:
+    """Refuse outputs in another order or unit: every box would be nothing, or anything."""
+    _check_scores(np.asarray(scores, np.float64), name)
+    told = np.asarray(classes, np.float64)[np.asarray(scores) > 0]
+    whole = bool(np.all((told == np.rint(told)) & (told >= 0)))
+    if not whole or np.abs(corners).max(initial=0.0) > _SHARES_UP_TO:
+        raise CardError(
+            f"{name}: its outputs are not boxes in shares of the input, classes from 0, scores",
+            "export it with TensorFlow's detection post-processing, or give its outputs this order",
+        )
 
 
 def _is_ssd(plan: TapPlan) -> bool:

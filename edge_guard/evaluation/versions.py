@@ -19,7 +19,7 @@ from edge_guard.calibration.references import Progress, Reference
 from edge_guard.errors import ConfigError, EdgeGuardError
 from edge_guard.manifest import answer_in_words
 from edge_guard.pipeline import Pipeline
-from edge_guard.types import Doubles, Frame, Verdict
+from edge_guard.types import Doubles, Frame, Result, Verdict
 
 BUNDLE_SUFFIX = ".guard"
 
@@ -100,10 +100,18 @@ def _ask_bundle(
             found.append(Said("", None, Verdict.INVALID.value, type(error).__name__))
             continue
         reason = result.reasons[0].guard if result.reasons else ""
-        found.append(Said(result.label or "", result.confidence, result.verdict.value, reason))
+        found.append(Said(_answer(result), result.confidence, result.verdict.value, reason))
     pipeline.close()
     progress(path.name, len(images), len(images))
     return found
+
+
+def _answer(result: Result) -> str:
+    """Return the model's answer in words; a detector's is all that it has found."""
+    if not result.detections:
+        return result.label or ""
+    counts = Counter(one.label for one in result.detections)
+    return ", ".join(f"{n} × {label}" for label, n in sorted(counts.items()))
 
 
 def _ask_model(
@@ -120,7 +128,11 @@ def _ask_model(
     found = []
     for i, reference in enumerate(images):
         progress(path.name, i, len(images))
-        preprocess(reference.load(), backend.tensor)
+        try:
+            preprocess(reference.load(), backend.tensor)
+        except EdgeGuardError:
+            found.append(Said(""))
+            continue
         stored = backend.run().main.reshape(-1).astype(np.float64)
         values = (stored - main.zero_point) * main.scale
         share = _probabilities(values, card.output.activation)

@@ -14,10 +14,11 @@ from edge_guard.detection.decode import (
     intersection_over_union,
     suppress,
 )
-from edge_guard.detection.detector import clearance, log_odds
-from edge_guard.detection.form import find_form, with_units
+from edge_guard.detection.detector import Detector, Seen, clearance, log_odds
+from edge_guard.detection.form import find_form, refuse_coarse, with_units
 from edge_guard.detection.spec import DetectionSpec
 from edge_guard.errors import CardError
+from edge_guard.types import Outputs
 
 PICTURE = TensorSpec("x", "float32", 64, 64, 3)
 BOX = [[10.0, 20.0, 30.0, 50.0]]
@@ -149,13 +150,89 @@ def test_what_cannot_be_told_is_asked_for(
         find_form(output, plan(*shapes), "m.onnx")
 
 
-def test_units_are_seen_and_logits_refused() -> None:
+YOLO = OutputCard(task="detect", labels=("a",))
+
+
+def test_units_are_seen_even_where_nothing_is_found() -> None:
     spec = DetectionSpec("yolo8")
-    small = np.array([[0.5, 0.5, 0.2, 0.2, 0.9]], np.float32)
-    assert with_units(spec, [[small]], "m").shares
-    assert not with_units(spec, [[small * [64, 64, 64, 64, 1]]], "m").shares
-    with pytest.raises(CardError, match="no probabilities"):
-        with_units(spec, [[small * [1, 1, 1, 1, 7]]], "m")
+    small = np.array([[0.5, 0.5, 0.2, 0.2, 0.001], [0.9, 0.9, 0.1, 0.1, 0.002]], np.float32)
+    assert with_units(spec, YOLO, [[small]], "m").shares
+    assert not with_units(spec, YOLO, [[small * [64, 64, 64, 64, 1]]], "m").shares
+    said = OutputCard(task="detect", labels=("a",), coordinates="shares")
+    assert with_units(spec, said, [[small * [64, 64, 64, 64, 1]]], "m").shares
+
+
+@pytest.mark.parametrize(
+    ("factors", "words"),
+    [
+        ([1, 1, 1, 1, 700], "no probabilities"),
+        ([1, 1, 1, 1, 0], "quantization has swallowed it"),
+        ([0, 0, 1, 1, 1], 'write coordinates = "pixels"'),
+    ],
+)
+def test_outputs_that_are_none_are_refused(factors: list[float], words: str) -> None:
+    rows = np.array([[0.5, 0.5, 0.2, 0.2, 0.01]], np.float32)
+    with pytest.raises(CardError, match=words):
+        with_units(DetectionSpec("yolo8"), YOLO, [[rows * factors]], "m")
+
+
+def test_quantization_that_swallows_scores_is_refused() -> None:
+    coarse = TensorSpec("y", "int8", 1, 84, 8400, scale=2.56)
+    with pytest.raises(CardError, match="one step of the quantized output"):
+        refuse_coarse(TapPlan(PICTURE, coarse, None, False, ()), 0.25, "m")
+    fine = TensorSpec("y", "int8", 1, 84, 8400, scale=1 / 256)
+    refuse_coarse(TapPlan(PICTURE, fine, None, False, ()), 0.25, "m")
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [[[200.0, 100, 500, 300]], [1.0], [0.6]],  # px
+        [[[0.2, 0.1, 0.5, 0.3]], [0.6], [1.0]],  # scores before classes
+        [[[0.2, 0.1, 0.5, 0.3]], [-1.0], [0.6]],
+        [[[0.2, 0.1, 0.5, 0.3]], [1.0], [6.0]],
+    ],
+)
+def test_an_ssd_in_another_order_or_unit_is_refused(answers: list[list[float]]) -> None:
+    run = [np.array(answer, np.float32) for answer in answers]
+    with pytest.raises(CardError):
+        with_units(DetectionSpec("ssd", shares=True), YOLO, [run], "m")
+
+
+def read(rows: list[list[float]], frame: tuple[int, int], threshold: float = 0.25) -> Seen | None:
+    shape = TensorSpec("y", "float32", 1, len(rows), len(rows[0]))
+    layout = TapPlan(TensorSpec("x", "float32", 640, 640, 3), shape, None, False, ())
+    detector = Detector(DetectionSpec("yolo8", threshold=threshold), layout, ("a",), "stretch")
+    outputs = Outputs(np.array([rows], np.float32), None, ())
+    return detector.read(outputs, frame)
+
+
+def test_a_small_box_does_not_round_away() -> None:
+    seen = read([[320.0, 320, 3, 3, 0.95]], (100, 100))
+    assert [box.box for box in seen.boxes] == [(49, 49, 2, 2)]
+
+
+def test_a_sure_box_beside_the_frame_makes_nothing_sure() -> None:
+    seen = read([[900.0, 320, 30, 30, 0.95]], (100, 100))
+    assert seen == Seen((), 0.0)
+
+
+@pytest.mark.parametrize("threshold", [0.01, 0.05, 0.5])
+def test_every_threshold_has_its_floor(threshold: float) -> None:
+    seen = read([[320.0, 320, 30, 30, threshold * 1.01]], (100, 100), threshold)
+    assert len(seen.boxes) == 1
+    assert read([[320.0, 320, 30, 30, 0.0]], (100, 100), threshold).clearance > 0
+
+
+def test_many_parts_with_many_candidates_each_are_all_kept() -> None:
+    rng = np.random.default_rng(0)
+    places = [(40 + 80 * (i % 8), 40 + 80 * (i // 8)) for i in range(64)]
+    rows = [
+        [x + rng.normal(), y + rng.normal(), 40, 40, rng.uniform(0.3, 0.9)]
+        for x, y in places
+        for _ in range(30)
+    ]
+    assert len(read(rows, (640, 640)).boxes) == 64
 
 
 def test_clearance_is_the_distance_of_the_nearest_candidate() -> None:

@@ -61,7 +61,17 @@ def test_the_unlike_and_the_unreadable_go_to_a_person(guarded: Path) -> None:
     strange = scenes(1, 9)[0].image.copy()
     strange[26:38, 26:38] = (60, 140, 60)
     assert guard.inspect(framed(strange)).verdict is Verdict.REVIEW
-    assert guard.inspect(np.zeros((64, 96, 3), np.uint8)).verdict is Verdict.INVALID
+    unseen = guard.inspect(np.zeros((64, 96, 3), np.uint8))
+    assert (unseen.verdict, unseen.detections) == (Verdict.INVALID, None)
+    guard.close()
+
+
+def test_an_empty_belt_is_an_answer_too(guarded: Path) -> None:
+    guard = edge.load(guarded / "line.guard")
+    belt = np.full((64, 64, 3), 60.0) + 0.3 * np.arange(64)[None, :, None]
+    belt += np.random.default_rng(2).normal(size=belt.shape) * 4
+    result = guard.inspect(framed(np.clip(belt, 0, 255).astype(np.uint8)))
+    assert (result.label, result.detections) == ("nothing", ())
     guard.close()
 
 

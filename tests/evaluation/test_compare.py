@@ -15,8 +15,8 @@ from edge_guard.backends.infer import load_card
 from edge_guard.calibration.references import Reference
 from edge_guard.cli.main import main
 from edge_guard.demo.assets import assets
-from edge_guard.errors import ConfigError
-from edge_guard.evaluation.versions import Said, compare, mcnemar
+from edge_guard.errors import ConfigError, SourceError
+from edge_guard.evaluation.versions import Said, ask, compare, mcnemar
 
 
 def test_what_changes_is_counted() -> None:
@@ -93,3 +93,16 @@ def test_what_cannot_be_compared_is_said(
     code = main(["compare", str(model), str(model), "--reference", str(tmp_path / "i")])
     assert code == ConfigError.exit_code
     assert "no classifier" in capsys.readouterr().err
+
+
+def test_an_image_that_cannot_be_read_is_no_answer(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "m.onnx")
+    model.with_suffix(".toml").write_text('[output]\nlabels = ["a", "b", "c"]\n')
+
+    def broken() -> np.ndarray:
+        raise SourceError("no picture")
+
+    pictures = [Reference("a", "", lambda: parts(1, 0)[0]), Reference("b", "", broken)]
+    said = ask(model, pictures, 1, lambda *_: None)
+    assert said[0].answer in ("a", "b", "c")
+    assert said[1] == Said("")
