@@ -54,7 +54,8 @@ class Scored:
     label_index : int or None
     answer : str or None
         A detector's answer in a word.
-    detections : tuple of Detection
+    detections : tuple of Detection or None
+        What a detector has found; None for other tasks.
     """
 
     scores: Doubles
@@ -63,7 +64,7 @@ class Scored:
     confidence: float | None
     label_index: int | None
     answer: str | None = None
-    detections: tuple[Detection, ...] = ()
+    detections: tuple[Detection, ...] | None = None
 
 
 class Decision:

@@ -282,7 +282,7 @@ class Pipeline:
         assert self._detector is not None
         seen = self._detector.read(outputs, frame)
         if seen is None:
-            return replace(scored, fused=math.nan, p_value=math.nan)
+            return replace(scored, fused=math.nan, p_value=math.nan, detections=())
         spec = self.manifest.confidence
         confidence = frame_confidence(spec, seen) if spec else None
         return replace(scored, confidence=confidence, answer=seen.label, detections=seen.boxes)

@@ -242,7 +242,7 @@ class Reporter:
                 bundle=self._bundle,
                 image=image,
                 image_dropped=lost,
-                detections=result.detections[:MOST_DETECTIONS],
+                detections=result.detections and result.detections[:MOST_DETECTIONS],
                 heatmap=None if result.heat is None else heat_grid(result.heat),
                 nearest=tuple(_resembled(like) for like in result.nearest[:MOST_RESEMBLED]),
                 sampled=drawn.sampled,

@@ -247,8 +247,8 @@ class Result:
     nearest : tuple of Nearest
         Up to three different references that a flagged frame resembles; empty for accepted and
         invalid frames.
-    detections : tuple of Detection
-        What a detector has found, best first; empty for other tasks.
+    detections : tuple of Detection or None
+        What a detector has found, best first; None for other tasks, and where it saw no frame.
     """
 
     verdict: Verdict
@@ -261,7 +261,7 @@ class Result:
     timing_us: Timing = field(default_factory=Timing)
     heat: Heat | None = None
     nearest: tuple[Nearest, ...] = ()
-    detections: tuple[Detection, ...] = ()
+    detections: tuple[Detection, ...] | None = None
 
     def heatmap(self) -> Floats | None:
         """Return how unlike the references each pixel is, computed at each call.

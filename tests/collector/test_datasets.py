@@ -143,11 +143,14 @@ def test_a_detector_s_boxes_are_taken_where_people_call_them_right(store: Store)
     line.saw(picture(1), "right", detections=found)
     line.saw(picture(2), "wrong", "scratch", detections=found)  # its boxes are not known
     line.saw(picture(3), detections=found)
+    line.saw(picture(4), "right", label="nothing", detections=())
+    line.saw(picture(5), "wrong", "scratch", detections=())  # missed: where it is is not known
     wish = Wish(parts=("labelled", "flagged"), validation=0.0, test=0.0)
     file, content = line.zip(wish)
     told = json.loads(file.read("coco/train.json"))
     assert [one["bbox"] for one in told["annotations"]] == [[4, 4, 10, 10], [30, 6, 20, 8]]
-    assert len(told["images"]) == 1
+    assert len(told["images"]) == 2
+    assert [one["name"] for one in told["categories"]] == ["dent", "scratch"]
     folder = store.pictures.path("0" * 64).parents[2] / "unpacked"
     zipfile.ZipFile(io.BytesIO(content)).extractall(folder)
     references = find_references(folder / "train")
@@ -157,6 +160,8 @@ def test_a_detector_s_boxes_are_taken_where_people_call_them_right(store: Store)
         ("dent", (4, 4, 14, 14)),
         ("scratch", (30, 6, 50, 14)),
     ]
+    assert [one.marks for one in marked if "nothing" in one.name] == [()]
+    assert len([one for one in marked if one.marks is None]) == 2  # those that were wrong
 
 
 def test_hostile_labels_stay_within_their_folder(store: Store) -> None:

@@ -71,10 +71,11 @@ def frames_csv(files: Sequence[Filed]) -> bytes:
 def coco(files: Sequence[Filed], split: str, boxed: Sequence[str]) -> bytes:
     """Return the labelled images of a part as COCO; files are named as they are below its folder.
 
-    A frame has the boxes of a detector whose answer people have called right. What other models say
-    is no place: their frames' annotations have a box only where the label is one of ``boxed`` and
-    the leading reason has a place. Frames that nobody has labelled are left out, and so are those
-    where a detector was wrong: without their boxes they would teach that nothing is there.
+    A frame has the boxes of a detector whose answer people have called right: none where it rightly
+    found nothing. What other models say is no place: their frames' annotations have a box only
+    where the label is one of ``boxed`` and the leading reason has a place. Frames that nobody has
+    labelled are left out, and so are those where a detector was wrong: without their boxes they
+    would teach that nothing is there.
     """
     marks = [(one, _marks(one.frame, boxed)) for one in files if one.file and _is_told(one.frame)]
     labels = sorted({label for _, found in marks for label, _ in found})
@@ -156,12 +157,12 @@ def _image(one: Filed) -> dict[str, Any]:
 
 
 def _is_told(frame: Picked) -> bool:
-    return frame.label is not None and (not frame.event.detections or frame.answer == "right")
+    return frame.label is not None and (frame.event.detections is None or frame.answer == "right")
 
 
 def _marks(frame: Picked, boxed: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
     """Return what a labelled frame shows: labels, and where there is one, its box and whose."""
-    if frame.event.detections:
+    if frame.event.detections is not None:
         return [(one.label, _place(one.box, "model")) for one in frame.event.detections]
     label, reasons = frame.label or "", frame.event.reasons
     box = reasons[0].box if reasons else None

@@ -71,7 +71,7 @@ def _build(site: Site, row: EventRow, said: list[Judgement]) -> None:
         with box("detail-words"):
             _reasons(event)
             _answer(event)
-            if event.detections:
+            if event.detections is not None:
                 detections_part(event.detections)
             if event.label is not None:
                 JudgementPart(site, row, said)
@@ -97,7 +97,7 @@ def _picture(row: EventRow) -> None:
                 ui.html(heat_layer(heat), sanitize=False).style(heat_place(heat, image))
             switch = ui.switch("heat", value=True).classes("heat-switch")
             layer.bind_visibility_from(switch, "value")
-        detections_layer(row.event.detections, image)
+        detections_layer(row.event.detections or (), image)
         for place, reason in enumerate(row.event.reasons, start=1):
             style = reason.box and outline(reason.box, image)
             if style:

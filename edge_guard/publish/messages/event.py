@@ -72,8 +72,8 @@ class Event(Stamp, frozen=True, kw_only=True):
     image: ImageReference | None
     image_dropped: str | None = None
     """Why the picture will never come, when the spool had to give it up."""
-    detections: tuple[Detection, ...] = ()
-    """What a detector has found, best first, at most `MOST_DETECTIONS`; empty for other tasks."""
+    detections: tuple[Detection, ...] | None = None
+    """What a detector has found, best first, at most `MOST_DETECTIONS`; None for other tasks."""
     heatmap: HeatGrid | None = None
     """None for frames that the model did not see, and for models without feature maps."""
     nearest: tuple[Resembled, ...] = ()
