@@ -173,6 +173,38 @@ def test_a_route_lets_in_whom_it_should(route: str, visitors: dict[str, Visitor]
             )
 
 
+@pytest.mark.parametrize(
+    ("action", "scope"),
+    [
+        ({"kind": "capture", "stream": "s"}, None),
+        ({"kind": "tighten", "stream": "s", "min_confidence": 0.9}, "retune"),
+        (
+            {
+                "kind": "bundle",
+                "stream": "s",
+                "url": "http://a.example/b.guard",
+                "sha256": "0" * 64,
+                "size_bytes": 1,
+            },
+            "rollout",
+        ),
+    ],
+)
+def test_a_command_needs_what_its_action_needs(
+    running: Running, visitors: dict[str, Visitor], action: dict[str, object], scope: str | None
+) -> None:
+    words = ("token", "create", str(running.config), "--scope", f"command,{scope or 'read'}")
+    both = people(running.config, *words, "--name", f"both-{scope}")
+    asking = visitors | {"both": Visitor(running.url, headers={"Authorization": f"Bearer {both}"})}
+    let_in = {"engineer", "admin", "both"} | (set() if scope else {"operator", "command"})
+    for who, visitor in asking.items():
+        answer = visitor.post("/api/commands", {"device_id": 999999, "action": action})
+        expected = (404 if who in let_in else 403) if who else 401
+        assert answer.status == expected, f"{who}: {answer.status} {answer.body!r}"
+        if who:
+            assert answer.json()["remedy"]
+
+
 def may(who: str, needs: str | tuple[str, str | None]) -> bool:
     if needs == OPEN or not who:
         return needs == OPEN

@@ -71,12 +71,23 @@ def at_least(role: Role, scope: Scope | None = None) -> Callable[[Request], Pers
 
     def admitted(request: Request) -> Person:
         who = person(request)
-        if not who.may(role, scope):
-            raise HTTPException(403, _refusal(who, role, scope))
+        demand(who, role, scope)
         return who
 
     admitted.needs = (role, scope)  # type: ignore[attr-defined]
     return admitted
+
+
+def demand(who: Person, role: Role, scope: Scope | None = None) -> None:
+    """Refuse who may not, where it takes more to know than the route; see ``at_least``.
+
+    Raises
+    ------
+    HTTPException
+        403: the role or the scope is missing.
+    """
+    if not who.may(role, scope):
+        raise HTTPException(403, _refusal(who, role, scope))
 
 
 def allowed(role: Role) -> Person | None:

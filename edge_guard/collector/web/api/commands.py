@@ -18,6 +18,8 @@ from edge_guard.collector.commands import (
     Outcome,
     UnknownDeviceError,
 )
+from edge_guard.collector.people import Person
+from edge_guard.collector.web.access import demand
 from edge_guard.collector.web.api.labels import name_of
 from edge_guard.collector.web.api.once import HEADER
 from edge_guard.collector.web.api.route import (
@@ -33,7 +35,15 @@ from edge_guard.collector.web.api.route import (
     problems,
 )
 from edge_guard.collector.web.site import Site
-from edge_guard.publish.messages import Action, Command, CommandId, Name, Reply
+from edge_guard.publish.messages import (
+    Action,
+    Command,
+    CommandId,
+    Name,
+    OfferBundle,
+    Reply,
+    Tighten,
+)
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,7 +88,12 @@ def add(api: FastAPI, site: Site) -> None:
     def issue(
         who: Commander, request: Request, order: Annotated[Order, Depends(Sent(Order))]
     ) -> ListedCommand:
-        """Tell a device to do something."""
+        """Tell a device to do something.
+
+        Offering a bundle needs the role engineer, or a token also for rollout; tightening limits
+        the role engineer, or a token also for retune.
+        """
+        _check(who, order.action)
         by = name_of(who, order.by or "")
         if not by:
             raise RefusedRequest(422, "body: nobody gives the command", "say who does: by")
@@ -106,6 +121,14 @@ def add(api: FastAPI, site: Site) -> None:
         if row is None:
             raise RefusedRequest(404, f"there is no command {name}", "GET /api/commands lists them")
         return _listed(row)
+
+
+def _check(who: Person, action: Action) -> None:
+    """Refuse what changes how a device judges to those who may only operate it."""
+    if isinstance(action, OfferBundle):
+        demand(who, "engineer", "rollout")
+    elif isinstance(action, Tighten):
+        demand(who, "engineer", "retune")
 
 
 def _keyed(by: str, key: str | None) -> str | None:

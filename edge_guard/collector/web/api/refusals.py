@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 _USUAL = {
     401: "sign in at the page, or send a token: Authorization: Bearer …",
+    403: "ask somebody who may, or send a token that was made for it",
     404: "/api/openapi.json lists what there is",
     405: "/api/openapi.json lists what there is",
 }
