@@ -96,9 +96,17 @@ class Detector:
 
 
 def real_answers(outputs: Outputs, plan: TapPlan) -> list[Floats]:
-    """Return the model's own outputs as real numbers."""
+    """Return the model's own outputs as real numbers; of an SSD, the boxes that it counts.
+
+    TFLite's post-processing leaves in the places beyond these what the frame before had there.
+    """
     stored = ((outputs.main, plan.main), *zip(outputs.answers, plan.answers, strict=True))
-    return [_real(array, spec) for array, spec in stored]
+    answers = [_real(array, spec) for array, spec in stored]
+    if plan.main.channels != 4 or len(answers) != 4 or answers[3].size != 1:
+        return answers
+    corners, classes, scores, count = answers
+    n = max(0, int(np.nan_to_num(count.reshape(-1)[0])))
+    return [corners.reshape(-1, 4)[:n], classes.reshape(-1)[:n], scores.reshape(-1)[:n], count]
 
 
 def frame_confidence(spec: ConfidenceSpec, seen: Seen) -> float:
