@@ -22,7 +22,8 @@ from edge_guard.collector.link import LinkStatus
 from edge_guard.collector.pictures import PictureStore
 from edge_guard.collector.queries import Queries
 from edge_guard.collector.review.labels import Labels
-from edge_guard.collector.review.queue import Only, ReviewQueue
+from edge_guard.collector.review.queue import ReviewQueue
+from edge_guard.collector.review.waiting import Only
 from edge_guard.collector.store import Store
 from edge_guard.collector.trail import Trail
 

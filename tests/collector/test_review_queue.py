@@ -9,13 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reports import Reporter, Sent, picture
 from sqlalchemy import inspect, select, text
+from sqlalchemy.event import listen
 from sqlalchemy.schema import DropTable
 
 from edge_guard.collector.judgements import LEASE_MS, Judgements
 from edge_guard.collector.parse import parse
 from edge_guard.collector.queries import Queries
-from edge_guard.collector.review.queue import REST_MS, UNDERWAY_MS, Only, ReviewQueue, waiting
+from edge_guard.collector.review.queue import REST_MS, UNDERWAY_MS, ReviewQueue
 from edge_guard.collector.review.seconds import seconds
+from edge_guard.collector.review.waiting import Only, waiting
 from edge_guard.collector.schema import migrate, review_items
 from edge_guard.collector.store import Store
 from edge_guard.types import Reason, Verdict
@@ -71,6 +73,22 @@ def test_a_frame_whose_picture_is_gone_leaves_the_queue(store: Store) -> None:
     assert queue.progress("").left == 1
     assert taken(queue) == []
     assert queue.progress("").left == 0
+
+
+def test_a_backlog_without_pictures_does_not_hold_up_the_queue(store: Store) -> None:
+    queue = ReviewQueue(store)
+    many(store, 3000)
+    with store.writing() as connection:
+        connection.execute(text("UPDATE events SET complete = FALSE, sha256 = 'not here'"))
+    last = flag(store, Reporter("cam-2"))
+    with store.writing() as connection:
+        connection.execute(text(f"UPDATE review_items SET rank = {NOW} WHERE event_id = {last}"))
+    executed: list[str] = []
+    listen(store.engine, "before_cursor_execute", lambda *told: executed.append(told[2]))
+    assert taken(queue, 4) == [last]
+    assert len(executed) < 12, "one statement for a few frames each"
+    assert queue.progress("").left == 3002
+    assert len(taken(queue, 4, now=NOW + UNDERWAY_MS - 1)) == 0
 
 
 def test_two_reviewers_never_get_the_same_frame(store: Store) -> None:

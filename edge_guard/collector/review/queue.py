@@ -7,26 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    and_,
-    func,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from edge_guard.collector.judgements import LEASE_MS
-from edge_guard.collector.schema import (
-    events,
-    judgements,
-    pictures,
-    review_items,
-    stands,
-    stands_blindly,
-)
+from edge_guard.collector.review.waiting import Only, choices, count, waiting, within
+from edge_guard.collector.schema import judgements, review_items, stands, stands_blindly
 from edge_guard.collector.store import Store
 
 MOST_TAKEN = 12
@@ -35,29 +20,15 @@ REST_MS = 600_000
 """So long nobody is offered what somebody has skipped."""
 UNDERWAY_MS = 30_000
 """So long a frame is passed over whose picture has not arrived yet."""
-MOST_COUNTED = 10_000
 HOUR_MS = 3_600_000
+_FURTHER = (0, 200, 5000)
+"""So many frames more than wanted are looked at, turn by turn, for some that have their picture.
+
+A broker's backlog may bring thousands of events before their pictures. One call passes over a
+bounded number, as nothing else can be written meanwhile; the calls after it pass over the others.
+"""
+_ALL = Only()
 _item = review_items.c
-
-
-@dataclass(frozen=True, slots=True)
-class Only:
-    """Which part of the queue somebody works on; None: all of it.
-
-    Attributes
-    ----------
-    line : str or None
-        ``site/line``.
-    device : int or None
-    stream : str or None
-    reason : str or None
-        Leading guard; empty: frames without a reason.
-    """
-
-    line: str | None = None
-    device: int | None = None
-    stream: str | None = None
-    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +87,7 @@ class ReviewQueue:
         who: str,
         holder: str,
         most: int = 1,
-        only: Only = Only(),
+        only: Only = _ALL,
         now: int | None = None,
     ) -> list[Lent]:
         """Return the next frames, lent to the holder for `LEASE_MS`; nobody else gets them.
@@ -136,14 +107,15 @@ class ReviewQueue:
         now = _now() if now is None else now
         lent: list[Lent] = []
         with self._store.writing() as connection:
-            while most > len(lent):
-                rows = _next(connection, who, only, now, min(most - len(lent), MOST_TAKEN))
-                if not rows:
-                    break
-                fit = [row for row in rows if row.picture is not None]
+            for further in _FURTHER:
+                wanted = most - len(lent)
+                rows = _next(connection, who, only, now, wanted + further)
+                fit = [row for row in rows if row.picture is not None][:wanted]
                 _lend(connection, [row.id for row in fit], now + LEASE_MS, holder)
                 _pass_over(connection, [row for row in rows if row.picture is None], now)
                 lent += [Lent(row.id, row.event_id, row.look, row.place) for row in fit]
+                if len(lent) == most or len(rows) < wanted + further:
+                    break
         return lent
 
     def keep(self, items: Sequence[int], holder: str, now: int | None = None) -> list[int]:
@@ -182,11 +154,11 @@ class ReviewQueue:
             connection.execute(update(review_items).where(_held(holder)).values(**free))
 
     def progress(
-        self, who: str, only: Only = Only(), holder: str = "", now: int | None = None
+        self, who: str, only: Only = _ALL, holder: str = "", now: int | None = None
     ) -> Progress:
         """Return how far this part of the queue is."""
         now = _now() if now is None else now
-        waiting = and_(_item.done_ms.is_(None), *_conditions(only))  # told by an index alone
+        waiting = and_(_item.done_ms.is_(None), *within(only))  # told by an index alone
         own = and_(waiting, _item.not_who == who)
         lent = and_(_item.holder > "", _item.holder != holder)  # the former for the index
         others = and_(waiting, _item.lease_until_ms > now, lent)
@@ -198,32 +170,20 @@ class ReviewQueue:
         )
         with self._store.engine.connect() as connection:
             return Progress(
-                left=_count(connection, waiting) - _count(connection, own),
-                lent=_count(connection, others),
+                left=count(connection, waiting) - count(connection, own),
+                lent=count(connection, others),
                 hour=connection.scalar(hour) or 0,
             )
 
     def reasons(self, most: int = 100) -> list[str]:
         """Return the leading guards of what waits, in alphabetical order."""
-        return self._choices(_item.reason.name, most)
+        with self._store.engine.connect() as connection:
+            return choices(connection, _item.reason.name, most)
 
     def lines(self, most: int = 500) -> list[str]:
         """Return the lines of what waits as ``site/line``, in alphabetical order."""
-        return self._choices(_item.line.name, most)
-
-    def _choices(self, name: str, most: int) -> list[str]:
-        """Hop through the index from one value to the next."""
-        found: list[str] = []
-        column, waits = _item[name], _item.done_ms.is_(None)
         with self._store.engine.connect() as connection:
-            while len(found) < most:
-                query = select(func.min(column)).where(waits)
-                query = query.where(column > found[-1]) if found else query
-                following = connection.scalar(query)
-                if following is None:
-                    break
-                found.append(following)
-        return found
+            return choices(connection, _item.line.name, most)
 
 
 def _now() -> int:
@@ -234,43 +194,10 @@ def _held(holder: str) -> ColumnElement[bool]:
     return and_(_item.holder == holder, _item.done_ms.is_(None))
 
 
-def _for(who: str) -> ColumnElement[bool]:
-    return or_(_item.not_who.is_(None), _item.not_who != who)
-
-
-def _conditions(only: Only) -> list[ColumnElement[bool]]:
-    wanted = {
-        "line": only.line,
-        "device_id": only.device,
-        "stream": only.stream,
-        "reason": only.reason,
-    }
-    return [_item[name] == value for name, value in wanted.items() if value is not None]
-
-
 def _next(connection: Connection, who: str, only: Only, now: int, most: int) -> Sequence[Any]:
     """Return the next free frames; rows that another collector is lending now are passed over."""
     query = waiting(who, only, now).limit(most).with_for_update(skip_locked=True, of=review_items)
     return connection.execute(query).all()
-
-
-def waiting(who: str, only: Only, now: int) -> Select[Any]:
-    """Return the query for what can be lent, the next one first; an index has it in this order."""
-    return (
-        select(
-            _item.id,
-            _item.event_id,
-            _item.look,
-            _item.place,
-            events.c.complete,
-            pictures.c.sha256.label("picture"),
-        )
-        .join(events, events.c.id == _item.event_id)
-        .outerjoin(pictures, pictures.c.sha256 == events.c.sha256)
-        .where(_item.done_ms.is_(None), _item.lease_until_ms <= now, _for(who))
-        .where(*_conditions(only))
-        .order_by(_item.rank, _item.id)
-    )
 
 
 def _lend(
@@ -295,8 +222,3 @@ def _pass_over(connection: Connection, rows: list[Any], now: int) -> None:
     for items, values in ((gone, {"done_ms": now}), (late, {"lease_until_ms": now + UNDERWAY_MS})):
         if items:
             connection.execute(update(review_items).where(_item.id.in_(items)).values(values))
-
-
-def _count(connection: Connection, condition: ColumnElement[bool]) -> int:
-    some = select(_item.id).where(condition).limit(MOST_COUNTED).subquery()
-    return connection.scalar(select(func.count()).select_from(some)) or 0

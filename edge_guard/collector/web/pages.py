@@ -8,7 +8,7 @@ from fastapi import Depends, HTTPException, Request, Response
 from nicegui import app, ui
 
 from edge_guard.collector.queries import Kind
-from edge_guard.collector.review.queue import Only
+from edge_guard.collector.review.waiting import Only
 from edge_guard.collector.web.access import at_least
 from edge_guard.collector.web.agreed import agreed
 from edge_guard.collector.web.bundles import bundles_page

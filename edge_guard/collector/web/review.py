@@ -8,7 +8,7 @@ from typing import Any
 from nicegui import ui
 from nicegui.element import Element
 
-from edge_guard.collector.review.queue import Only
+from edge_guard.collector.review.waiting import Only
 from edge_guard.collector.web.access import person
 from edge_guard.collector.web.frame import Frame
 from edge_guard.collector.web.marks import box, link

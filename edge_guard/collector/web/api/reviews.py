@@ -18,8 +18,9 @@ from edge_guard.collector.review.exchange import (
     labelled,
     take_in,
 )
-from edge_guard.collector.review.queue import MOST_TAKEN, Only
+from edge_guard.collector.review.queue import MOST_TAKEN
 from edge_guard.collector.review.seconds import Seconds, seconds
+from edge_guard.collector.review.waiting import Only
 from edge_guard.collector.web.access import at_least
 from edge_guard.collector.web.api.route import (
     MOST_ID,
