@@ -6,7 +6,8 @@ import time
 
 import pytest
 from resender import wait_until
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from edge_guard.collector.people import LOCAL, Person, passwords
 from edge_guard.collector.people.attempts import FREE, LONGEST_S, Attempts
@@ -14,7 +15,7 @@ from edge_guard.collector.people.passwords import hashed, matches
 from edge_guard.collector.people.roster import Roster
 from edge_guard.collector.people.sessions import Sessions, digest
 from edge_guard.collector.people.tokens import Tokens
-from edge_guard.collector.people.visits import Visits
+from edge_guard.collector.people.visits import PATIENCE_S, Visits
 from edge_guard.collector.schema import people, sessions
 from edge_guard.collector.store import Store
 from edge_guard.collector.trail import Trail
@@ -198,6 +199,31 @@ def test_visits_of_a_session_share_what_was_seen_and_its_end(
     page.end()
     assert socket.look(used=True) is None
     assert found.of_session("nobody's").look(used=True) is None
+
+
+def test_an_open_page_outlives_a_database_that_is_away_for_a_while(
+    store: Store, roster: Roster, tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = visits(store, roster, tokens, "required", loopback=True)
+    visit = found.of_session(Sessions(store, HOUR_MS, HOUR_MS).open(add(roster), "a"))
+    clock = Clock()
+    monkeypatch.setattr("edge_guard.collector.people.visits.time.monotonic", clock)
+    ada = visit.look(used=True)
+    with store.writing() as connection:
+        connection.execute(text("ALTER TABLE sessions RENAME TO away"))
+    clock.now += 2
+    assert visit.look(used=False, patient=True) == ada == Person("Ada", "engineer")
+    clock.now += 2
+    with pytest.raises(SQLAlchemyError):
+        visit.look(used=False)
+    clock.now += PATIENCE_S
+    with pytest.raises(SQLAlchemyError):
+        visit.look(used=False, patient=True)
+    with store.writing() as connection:
+        connection.execute(text("ALTER TABLE away RENAME TO sessions"))
+    assert visit.look(used=True) == ada
+    visit.end()
+    assert visit.person is None
 
 
 class Clock:

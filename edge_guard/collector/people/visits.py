@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Literal
 from weakref import WeakValueDictionary
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from edge_guard.collector.people.person import LOCAL, Person
 from edge_guard.collector.people.roster import Roster
 from edge_guard.collector.people.sessions import Sessions, digest
@@ -14,6 +16,8 @@ from edge_guard.collector.people.tokens import Tokens
 
 FRESH_S = 1.0
 """For so long an answer of the database is relied on, so that a page of pictures asks once."""
+PATIENCE_S = 60.0
+"""For so long an open page goes on while the database cannot be asked, so that it can say so."""
 _TOUCH_S = 30.0
 
 SignIn = Literal["auto", "required", "off"]
@@ -29,18 +33,19 @@ class Visit:
     sha256 : str, optional
         Of the session's token.
 
-    Attributes
-    ----------
-    person : Person or None
-        Who it was at the last look; None: nobody, or nobody any more.
     """
 
     def __init__(self, find: Callable[[bool], Person | None], sha256: str = "") -> None:
-        self.person: Person | None = None
         self.sha256 = sha256
         self._find = find
-        self._looked = self._touched = float("-inf")
+        self._person: Person | None = None
+        self._looked = self._touched = self._answered = float("-inf")
         self._ended = False
+
+    @property
+    def person(self) -> Person | None:
+        """Who it was at the last look; None: nobody, or nobody any more."""
+        return None if self._ended else self._person
 
     def is_fresh(self, used: bool) -> bool:
         """Tell whether ``look`` need not ask the database.
@@ -54,17 +59,34 @@ class Visit:
         seen = now - self._looked < FRESH_S and (not used or now - self._touched < _TOUCH_S)
         return self._ended or seen
 
-    def look(self, used: bool) -> Person | None:
-        """Return who it is; asks the database unless it did so within a second."""
+    def look(self, used: bool, patient: bool = False) -> Person | None:
+        """Return who it is; asks the database unless it did so within a second.
+
+        Parameters
+        ----------
+        used : bool
+        patient : bool
+            The last answer holds for ``PATIENCE_S`` while the database cannot be asked.
+
+        Raises
+        ------
+        SQLAlchemyError
+        """
         if not self.is_fresh(used):
-            now, found = time.monotonic(), self._find(used)
-            self._looked, self._touched = now, now if used else self._touched
-            self.person = None if self._ended else found
+            now = time.monotonic()
+            try:
+                self._person = self._find(used)
+            except SQLAlchemyError:
+                if not patient or now - self._answered > PATIENCE_S:
+                    raise
+            else:
+                self._answered, self._touched = now, now if used else self._touched
+            self._looked = now
         return self.person
 
     def end(self) -> None:
         """Make it nobody, for good."""
-        self._ended, self.person = True, None
+        self._ended = True
 
 
 class Visits:

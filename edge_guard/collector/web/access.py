@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 from fastapi import HTTPException, Request
 from nicegui import context, ui
+from sqlalchemy.exc import SQLAlchemyError
 
 from edge_guard.collector.people import Person, Role, Scope
 from edge_guard.collector.people.person import USUAL
@@ -52,7 +53,7 @@ def person(request: Request | None = None) -> Person:
     HTTPException
         401: nobody is signed in, or no longer.
     """
-    who = visit_of(request).person
+    who = visit_of(request).look(used=False)  # by another's websocket, nobody may have looked
     if who is None:
         raise HTTPException(401, "nobody is signed in")
     return who
@@ -102,6 +103,9 @@ def allowed(role: Role) -> Person | None:
         who = person()
     except HTTPException:
         ui.navigate.to("/sign-in")
+        return None
+    except SQLAlchemyError:
+        ui.notify("the store fails at this moment; nothing was done", type="negative")
         return None
     if who.may(role):
         return who

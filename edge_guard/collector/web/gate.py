@@ -17,16 +17,20 @@ OWASP, Cross-Site Request Forgery Prevention, "Fetch Metadata headers" and "Veri
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from urllib.parse import quote, urlsplit
 
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge_guard.collector.people import Person
 from edge_guard.collector.people.visits import Visit, Visits
+
+log = logging.getLogger(__name__)
 
 COOKIE = "edge-guard-session"
 VISIT = "edge_guard.visit"
@@ -42,6 +46,18 @@ _STRANGER = {
     "detail": "nobody is signed in",
     "remedy": "sign in at the page, or send a token: Authorization: Bearer …",
 }
+
+_AGAIN_S = 5
+_FAILS = {
+    "detail": "the store fails at this moment; nothing was done",
+    "remedy": "try again; the collector's log says more",
+}
+_FAILS_PAGE = (
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Out of order</title>'
+    f'<meta http-equiv="refresh" content="{_AGAIN_S}"></head><body><h1>The collector’s store fails '
+    "at this moment</h1><p>Nothing was done, and nothing is lost: devices keep what they have. "
+    "This page tries again by itself; the collector’s log says more.</p></body></html>"
+)
 
 
 class Gate:
@@ -62,7 +78,16 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        visit = scope[VISIT] = await self._visit(scope, headers)
+        try:
+            visit = await self._visit(scope, headers)
+        except SQLAlchemyError as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            log.error("nobody can be recognised: the store fails (%s)", cause)
+            if not _is_open(scope):
+                await _answer(out_of_order(scope["path"]), scope, send)
+                return
+            visit = Visit(lambda _: None)
+        scope[VISIT] = visit
         if not _is_own(scope, headers, visit):
             await _answer(JSONResponse({"detail": _BY_OTHERS, "remedy": ""}, 403), scope, send)
         elif visit.person is None and not _is_open(scope):
@@ -83,10 +108,10 @@ class Gate:
         token = cookie_parser(headers.get("cookie", "")).get(cookie_name(scope), "")
         if token:
             visit = self._visits.of_session(token)
-            if await _look(visit, used) is not None:
+            if await _look(visit, used, patient=not used) is not None:
                 return visit
         visit = self._visits.seat(any(name in headers for name in _FORWARDED))
-        await _look(visit, used)
+        await _look(visit, used, patient=not used)
         return visit
 
 
@@ -122,7 +147,12 @@ class Watched:
             await self._send(message)
 
     async def _goes_on(self, used: bool) -> bool:
-        if await _look(self._visit, used) is None and not self._ended:
+        try:
+            who = await _look(self._visit, used, patient=True)
+        except SQLAlchemyError as error:
+            log.error("an open page ends: the store fails for too long (%s)", error)
+            who = None
+        if who is None and not self._ended:
             self._ended = True
             await self._send({"type": "websocket.send", "text": _RELOAD})
             await self._send({"type": "websocket.close", "code": 1008})
@@ -134,10 +164,18 @@ def cookie_name(scope: Scope) -> str:
     return f"__Host-{COOKIE}" if scope["scheme"] in ("https", "wss") else COOKIE
 
 
-async def _look(visit: Visit, used: bool) -> Person | None:
+def out_of_order(path: str) -> Response:
+    """Return what a request gets while the database cannot be asked."""
+    headers = {"Retry-After": str(_AGAIN_S), "Cache-Control": "no-store"}
+    if path.startswith(("/api", "/_nicegui")):
+        return JSONResponse(_FAILS, 503, headers)
+    return HTMLResponse(_FAILS_PAGE, 503, headers)
+
+
+async def _look(visit: Visit, used: bool, patient: bool = False) -> Person | None:
     if visit.is_fresh(used):
         return visit.person
-    return await asyncio.to_thread(visit.look, used)
+    return await asyncio.to_thread(visit.look, used, patient)
 
 
 def _is_own(scope: Scope, headers: Headers, visit: Visit) -> bool:

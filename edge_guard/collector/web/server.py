@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import time
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from nicegui import app as pages
 from nicegui import ui
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge_guard.collector.web.admission import KnownHosts
 from edge_guard.collector.web.api import PLACE, interface
-from edge_guard.collector.web.gate import Gate
+from edge_guard.collector.web.gate import Gate, out_of_order
 from edge_guard.collector.web.pages import register
 from edge_guard.collector.web.sign_in import doors
 from edge_guard.collector.web.site import Site
 from edge_guard.config import WebTable
 from edge_guard.errors import ConfigError
+
+log = logging.getLogger(__name__)
 
 START_S = 30.0
 STOP_S = 10.0
@@ -65,6 +70,8 @@ class WebServer:
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         app.include_router(doors(site))
         app.mount(PLACE, interface(site))
+        for part in (app, pages):
+            part.add_exception_handler(SQLAlchemyError, _store_fails)
         app.add_middleware(Gate, visits=site.people.visits)
         app.add_middleware(KnownHosts, config=config)
         app.add_middleware(SecurityHeaders)
@@ -124,6 +131,11 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+def _store_fails(request: Request, error: Exception) -> Response:
+    log.error("%s cannot be shown: the store fails (%s)", request.url.path, error)
+    return out_of_order(request.url.path)
 
 
 def _settings(app: FastAPI, config: WebTable) -> uvicorn.Config:
