@@ -1,6 +1,6 @@
 # What people and CI run. Each target sets up what it needs first; see tools/setup.sh.
 
-.PHONY: test test-faults demo bench neon docs clean
+.PHONY: test test-faults demo bench neon docs release clean
 
 # Many tests wait for others, so one process more than there are processors.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
@@ -32,6 +32,10 @@ neon: ## build the kernels for ARM and run their tests in an emulator
 docs: ## write the generated parts of the documentation again
 	@tools/setup.sh dev
 	.venv/bin/python tools/write_docs.py
+
+release: ## build wheels, their libraries, SBOM and checksums into dist/; ARGS="-o DIR"
+	@tools/setup.sh dev
+	.venv/bin/python tools/release $(ARGS)
 
 clean: ## remove everything that the other targets have made
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-data

@@ -13,6 +13,7 @@
 # the device from the old one to the new one in one step, and back when the new one does not work.
 set -euo pipefail
 umask 022
+unset PYTHONPATH PYTHONHOME # what is tried here must be what was installed
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=
@@ -158,12 +159,20 @@ edge_guard() {
 
 settings_pass() { edge_guard "$1" config check "$settings/device.toml" >/dev/null 2>&1; }
 
+# The pip that comes with Python, run from its archive: a device keeps no installer.
+bundled_pip() {
+    "$interpreter" -c 'import ensurepip, pathlib
+own = pathlib.Path(ensurepip.__file__).parent / "_bundled"
+folders = own, pathlib.Path("/usr/share/python-wheels")
+print(next(wheel for folder in folders for wheel in folder.glob("pip-*.whl")))'
+}
+
 # Makes the environment $1 and tries it; what does not work is removed again.
 build() {
     local target=$1 log=$home/install.log
     say "installing ${wheel##*/} with $interpreter"
-    "$interpreter" -m venv "$target" >"$log" 2>&1 &&
-        "$target/bin/python" -m pip install --disable-pip-version-check "${index[@]}" \
+    "$interpreter" -m venv --without-pip "$target" >"$log" 2>&1 &&
+        "$target/bin/python" "$(bundled_pip)/pip" install --disable-pip-version-check "${index[@]}" \
             --find-links "$wheels" "$wheel[signing]" >>"$log" 2>&1 || {
         rm -rf "$target"
         tail -3 "$log" >&2
