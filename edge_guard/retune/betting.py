@@ -1,7 +1,8 @@
 """Bounds of a weighted share that hold however often somebody looks: tests by betting.
 
 Frame i was drawn with probability π_i, and y_i is 1 where it counts (a wrong answer). With
-r_i = π_min/π_i ≤ 1, whoever bets against "the share is at least a" has, after any frame,
+r_i = ℓ/π_i ≤ 1 at a fixed scale ℓ, whoever bets against "the share is at least a" has, after any
+frame,
 
     W = Σ_f c_f Π_i (1 + b_f r_i (a − y_i)),    b_f = f/(1 − a), 0 < f ≤ 1, Σ c_f = 1
 
@@ -10,6 +11,11 @@ that W is a nonnegative supermartingale and P(W ever ≥ 1/δ) ≤ δ (Ville 193
 2024, "Estimating means of bounded random variables by betting", §4; Horvitz & Thompson 1952 for the
 weights). One may look after every label and stop when one likes. With equal π it is the likelihood
 ratio of a share (1 − f)a against a; f = 1 earns most while nothing is wrong.
+
+A scale must not follow the frames, or each look would be at another bet: it starts at the smallest
+π of the first frames, and for a π below it a second bet, at half the scale, takes over with a share
+of δ of its own, then a third (`scales`). Each bets on all frames from the first one on, until one
+comes that is drawn more rarely than its scale allows, so that weights are 1/π exactly.
 
 Weights may come from the clock or the rate of frames, never from what a person said.
 """
@@ -32,7 +38,42 @@ _FINE = (1.0, 0.5, 0.25, 0.12, 0.06, 0.03)
 """Bets that describe a share of any size instead of promising a small one; with equal stakes."""
 _UPWARD = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.004)
 """Bets against "at most a", as shares of the largest one that is allowed, with equal stakes."""
+_AT_ONCE = 0.8
+"""Share of δ of the first scale; the others have the rest: 1/2 of it, 1/6, 1/12, …"""
 _STEPS = 36
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A scale of stakes.
+
+    Attributes
+    ----------
+    least : float
+        ℓ, the smallest π that it allows.
+    share : float
+        Of δ; those of all scales that there could ever be add up to 1.
+    """
+
+    least: float
+    share: float
+
+
+def scales(start: float, least: float) -> list[Scale]:
+    """Return the scales that were needed so far; the last one allows every frame.
+
+    Parameters
+    ----------
+    start : float
+        The first ℓ.
+    least : float
+        The smallest π so far.
+    """
+    found = [Scale(start, _AT_ONCE)]
+    while found[-1].least > least:
+        k = len(found)
+        found.append(Scale(found[-1].least / 2, (1.0 - _AT_ONCE) / (k * (k + 1))))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +114,7 @@ def draws(probability: Doubles, y: npt.NDArray[np.bool_], least: float | None = 
     y : array of bool
         (N,).
     least : float, optional
-        π_min; default: the smallest of these.
+        ℓ; default: the smallest of these.
     """
     if not len(y):
         return Draws(*(np.zeros(0) for _ in range(3)))
@@ -92,7 +133,8 @@ def log_wealth(seen: Draws, share: float) -> float:
 def highest_log_wealth(
     probability: Doubles, y: npt.NDArray[np.bool_], share: float, least: float
 ) -> float:
-    """Return ln of the most that W has been while these frames came in, one after the other.
+    """Return ln of the most that W has been while these frames came in, one after the other; at the
+    first one that is drawn more rarely than ``least`` the bets end.
 
     Parameters
     ----------
@@ -103,9 +145,12 @@ def highest_log_wealth(
     share : float
         As for `log_wealth`.
     least : float
-        π_min.
+        ℓ.
     """
-    if not len(y):
+    rare = np.flatnonzero(probability < least)
+    end = int(rare[0]) if len(rare) else len(y)
+    probability, y = probability[:end], y[:end]
+    if not end:
         return 0.0
     bets = np.array(_FRACTIONS)[:, None] / (1.0 - share) * (least / probability)
     with np.errstate(divide="ignore"):

@@ -5,9 +5,10 @@ coverages of 40 % to 100 % of those that the guards let pass, one rung every 2.5
 from strict to loose (fixed-sequence testing, Angelopoulos et al. 2021, "Learn then test", §3) by
 bets against "α or more of what this rung accepts is wrong" (`edge_guard.retune.betting`), which may
 be looked at after every label, in the order of judging: a bet once won stays won, unless the labels
-since refute the promise itself. Two rungs start: 40 % with δ/10 and 60 % with 9δ/10; what a passed
-rung had goes on to the next one (Wiens 2003, the fallback procedure). The ladder never changes as
-labels come in, so that looking again, or retuning again, costs nothing and breaks nothing.
+since refute the promise itself. The ladder's frames set the first scale of the bets. Two rungs
+start: 40 % with δ/10 and 60 % with 9δ/10; what a passed rung had goes on to the next one (Wiens
+2003, the fallback procedure). The ladder never changes as labels come in, so that looking again, or
+retuning again, costs nothing and breaks nothing.
 
 Given the frame that defines a rung, others above it are independent draws of what the rung accepts;
 the frame itself is left out.
@@ -24,6 +25,7 @@ import numpy.typing as npt
 
 from edge_guard.retune.betting import (
     Draws,
+    Scale,
     at_most,
     draws,
     highest_log_wealth,
@@ -31,6 +33,7 @@ from edge_guard.retune.betting import (
     log_wealth,
     log_wealth_upward,
     more_needed,
+    scales,
 )
 from edge_guard.retune.frames import Frames
 from edge_guard.types import Doubles
@@ -123,7 +126,8 @@ def certify(frames: Frames, max_error: float, delta: float) -> Findings:
 def ladder_frames(max_error: float, delta: float) -> int:
     """Return n₀: as many frames without a mistake as could certify the first rung."""
     nothing = draws(np.zeros(0), np.zeros(0, np.bool_))
-    return more_needed(nothing, max_error, delta * max(_STARTS.values()))
+    share = scales(1.0, 1.0)[0].share
+    return more_needed(nothing, max_error, delta * share * max(_STARTS.values()))
 
 
 def thresholds(confidence: Doubles) -> tuple[Doubles, npt.NDArray[np.intp]]:
@@ -142,11 +146,11 @@ def thresholds(confidence: Doubles) -> tuple[Doubles, npt.NDArray[np.intp]]:
 def _walk(
     frames: Frames, first: npt.NDArray[np.intp], max_error: float, delta: float
 ) -> tuple[list[Rung], list[float]]:
-    """Return the rungs as tested, and the share of δ that each had (the starts': none had yet)."""
+    """Return the rungs as tested, and the share of δ that each has at the scale of now."""
     passing = first[frames.open[first]]
     levels, defining = thresholds(frames.confidence[passing])
     counts = frames.drawn & frames.judged & frames.open
-    least = float(frames.probability[frames.drawn].min())
+    steps = frames.scales(len(first))
     in_turn = np.argsort(frames.turn, kind="stable")
     rungs, held, at_hand = [], [], 0.0
     for place, threshold in enumerate(levels):
@@ -155,18 +159,32 @@ def _walk(
         inside[passing[defining[place]]] = False
         rows = in_turn[inside[in_turn]]
         wrong, probability = frames.wrong[rows], frames.probability[rows]
-        seen = draws(probability, wrong, least)
-        won = highest_log_wealth(probability, wrong, max_error, least)
+        seen = draws(probability, wrong, steps[-1].least)
         certified = (
             at_hand > 0.0
-            and won >= -math.log(at_hand)
+            and _won(probability, wrong, max_error, at_hand, steps)
             and log_wealth_upward(seen, max_error) < -math.log(delta)
         )
         rungs.append(Rung(float(threshold), seen, certified))
-        held.append(at_hand or _STARTS[0] * delta)
+        held.append((at_hand or _STARTS[0] * delta) * steps[-1].share)
         if not certified:
             at_hand = 0.0
     return rungs, held
+
+
+def _won(
+    probability: Doubles,
+    wrong: npt.NDArray[np.bool_],
+    max_error: float,
+    delta: float,
+    steps: list[Scale],
+) -> bool:
+    """Return whether the bets at any scale have ever been worth what refutes the share."""
+    return any(
+        highest_log_wealth(probability, wrong, max_error, step.least)
+        >= -math.log(delta * step.share)
+        for step in steps
+    )
 
 
 def _too_few(drawn: int, judged: int, first: int, max_error: float, delta: float) -> str:
@@ -186,7 +204,7 @@ def _missing(
     total = int((frames.drawn & frames.judged).sum())
     options = [(_expected(rungs[p], held[p], max_error, total), p) for p in _STARTS]
     expected, place = min(options)
-    rung, share = rungs[place], delta * _STARTS[place]
+    rung, share = rungs[place], held[place]
     low, high = interval(rung.seen, LOOKS)
     now = f"at present {_percent(1 - high)}–{_percent(1 - low)} of the most certain"
     goal = f"for {_percent(1 - max_error)} at {_percent(1 - delta)} confidence"

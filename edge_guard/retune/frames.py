@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from edge_guard.drift.accuracy import UNSURE
 from edge_guard.errors import ReferencesError
+from edge_guard.retune.betting import Scale, scales
 from edge_guard.types import Doubles
 
 COLUMNS = ("event_id", "occurred_ms", "verdict", "reason", "confidence", "sampled", "answer")
@@ -95,6 +96,17 @@ class Frames:
     def drawn(self) -> npt.NDArray[np.bool_]:
         """Which were drawn at random, (N,)."""
         return ~np.isnan(self.probability)
+
+    def scales(self, first: int) -> list[Scale]:
+        """Return the scales of stakes on the drawn frames, of which there must be some.
+
+        Parameters
+        ----------
+        first : int
+            So many of the drawn frames set the first one.
+        """
+        drawn = self.probability[self.drawn]
+        return scales(float(drawn[:first].min()), float(drawn.min()))
 
 
 def is_open(verdict: str, reason: str) -> bool:

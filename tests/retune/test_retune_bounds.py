@@ -19,6 +19,7 @@ from edge_guard.retune.betting import (
     log_wealth,
     log_wealth_upward,
     more_needed,
+    scales,
 )
 
 
@@ -69,6 +70,21 @@ def test_a_bet_is_fair_whatever_the_weights(wealth) -> None:
         chance = float(np.prod(np.where(y, share, 1 - share)))
         expected += chance * math.exp(wealth(draws(pi, y), share))
     assert expected == pytest.approx(1.0, rel=1e-12)
+
+
+def test_scales_share_out_delta_and_allow_every_frame() -> None:
+    assert [one.least for one in scales(0.4, 0.1)] == [0.4, 0.2, 0.1]
+    assert [one.least for one in scales(0.4, 0.09)] == [0.4, 0.2, 0.1, 0.05]
+    assert len(scales(0.4, 0.7)) == 1
+    shares = [one.share for one in scales(1.0, 1e-300)]
+    assert 0.999 < sum(shares) < 1.0
+    assert min(shares) > 0.0
+
+
+def test_bets_end_before_the_first_frame_that_is_too_rare_for_them() -> None:
+    pi, y = np.array([0.4, 0.2, 0.1, 0.4, 0.4]), np.zeros(5, bool)
+    found = highest_log_wealth(pi, y, 0.1, 0.2)
+    assert found == pytest.approx(log_wealth(draws(pi[:2], y[:2], 0.2), 0.1))
 
 
 def test_bounds_fail_no_more_often_than_promised_however_often_somebody_looks() -> None:

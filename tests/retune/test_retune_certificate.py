@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from lines import errors_at, line, true_risk
 
+from edge_guard.retune import certificate
 from edge_guard.retune.certificate import certify, ladder_frames
 from edge_guard.retune.frames import Frames
 
@@ -53,6 +54,38 @@ def test_unequal_draws_certify_all_frames() -> None:
         naive += certify(flat, alpha, delta).best is not None
     assert broken <= runs * delta + 3 * math.sqrt(runs * delta * (1 - delta))
     assert naive > 0.7 * runs, "taken for equal, the same draws certify what is false"
+
+
+def test_a_falling_chance_of_being_drawn_breaks_no_promise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every rung errs exactly as often as allowed; somebody looks again and again. Stakes scaled by
+    the smallest chance so far, as they once were, certified in a third of the runs."""
+    monkeypatch.setattr(certificate, "_missing", lambda *_: "")  # words take most of the time
+    rng = np.random.default_rng(14)
+    alpha, delta, runs, n, window = 0.1, 0.1, 80, 960, 60
+    pi = 0.9 / 1.4 ** (np.arange(n) // window)
+    broken = 0
+    for _ in range(runs):
+        frames = line(n, rng, probability=pi)
+        frames = replace(frames, wrong=rng.random(n) < alpha)
+        looks = range(window, n + 1, window)
+        broken += any(certify(part(frames, seen), alpha, delta).best for seen in looks)
+    assert broken <= runs * delta + 2 * math.sqrt(runs * delta * (1 - delta))
+
+
+def test_what_was_certified_stays_so_when_frames_are_drawn_more_rarely() -> None:
+    """At another scale the bets begin anew with less of δ; those won before are not taken back."""
+    rng = np.random.default_rng(15)
+    pi = np.where(np.arange(3000) < 2000, 0.2, 0.01)
+    frames = line(3000, rng, floor=0.0, probability=pi, blocked=0.0)
+    frames = replace(frames, wrong=np.zeros(3000, bool))
+    before = certify(part(frames, 2000), 0.01, 0.05)
+    after = certify(part(frames, 2050), 0.01, 0.05)
+    assert before.best is not None
+    assert after.best is not None
+    assert after.best.threshold == before.best.threshold
+    assert before.bound <= after.bound <= 0.01
 
 
 def test_labels_of_flagged_frames_only_certify_nothing() -> None:
