@@ -13,6 +13,7 @@ from edge_guard.collector.web.plant import chosen, counts, lines, standings
 from edge_guard.publish.messages import Alarm, State, StreamState, decode
 
 NOW = 1_800_000_000_000
+DRIFT, FULL = "top: drift!", "the disk is full"
 EVIL = "<img src=x onerror=alert(1)>\"'>"
 
 
@@ -37,11 +38,14 @@ def failed() -> StreamState:
         (row(), [], Health("healthy")),
         (row(), [alarm("drift", state="cleared")], Health("healthy")),
         (row(), [alarm("drift")], Health("drifting", "drift!")),
-        (row(state="degraded", causes=("drift!",)), [alarm("drift")], Health("drifting", "drift!")),
+        (row(state="degraded", causes=(DRIFT,)), [alarm("drift")], Health("drifting", "drift!")),
+        (row(state="degraded", causes=(DRIFT, FULL)), [alarm("drift")], Health("degraded", FULL)),
+        (row(state="degraded", causes=(f"side: {FULL}",)), [], Health("degraded", f"side: {FULL}")),
         (row(), [alarm("drift", isa="shelved")], Health("healthy")),
         (row(), [alarm("drift"), alarm("source")], Health("degraded", "source!")),
         (row(streams=(failed(),)), [alarm("drift")], Health("degraded", "top: no such camera")),
         (row(state="degraded", causes=("disk full",)), [], Health("degraded", "disk full")),
+        (row(state="degraded"), [], Health("degraded", "it does not say why")),
         (row(heard_ms=NOW - 600_000), [alarm("drift")], Health("silent", "not heard for 10 min")),
         (row(heard_ms=0, state="offline", causes=("gone",)), [], Health("offline", "gone")),
     ],
