@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from edge_guard.calibration.references import find_references
 from edge_guard.cli.main import main
 from edge_guard.collector.datasets import Datasets, Wish
 from edge_guard.collector.datasets.layout import folder_name
-from edge_guard.collector.datasets.selection import Picked
+from edge_guard.collector.datasets.selection import Picked, select_frames
 from edge_guard.collector.datasets.split import split
 from edge_guard.collector.judgements import Judgements
 from edge_guard.collector.parse import parse
@@ -97,6 +99,28 @@ def test_a_dataset_is_the_same_bytes_whatever_comes_later(store: Store) -> None:
     line.store.pictures.remove([table[1]["sha256"]])
     lacking = zipfile.ZipFile(io.BytesIO(b"".join(line.datasets.written(made))))
     assert lacking.read("missing.txt").decode() == f"{table[1]['file']}\n"
+
+
+def test_who_reports_need_not_wait_until_a_dataset_is_chosen(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line(store)
+    line.saw(picture(1), "right")
+
+    def meanwhile(*args: Any) -> Any:
+        writer = threading.Thread(target=line.saw, args=(picture(2), "right"), daemon=True)
+        writer.start()
+        writer.join(20.0)
+        assert not writer.is_alive()
+        return select_frames(*args)
+
+    monkeypatch.setattr("edge_guard.collector.datasets.datasets.select_frames", meanwhile)
+    made = line.datasets.make(Wish(), "first", "Ada")
+    assert made.counts.frames == 1
+    monkeypatch.undo()
+    assert line.datasets.preview(Wish()).frames == 2
+    table = zipfile.ZipFile(io.BytesIO(b"".join(line.datasets.written(made)))).read("frames.csv")
+    assert hashlib.sha256(table).hexdigest() == made.digest
 
 
 def test_nothing_and_too_much_are_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,14 +113,15 @@ class Datasets:
         StoreError
             It would hold nothing, or be too large.
         """
-        with self._store.writing() as connection:
+        with self._store.engine.connect() as connection:  # nobody's writing waits for the reading
             upto = _newest(connection)
             files = _filed(connection, wish, *upto)
-            if not files:
-                raise StoreError("no frame is what was asked for", "choose a longer time or others")
-            row = {"name": name, "who": who, "made_ms": time.time_ns() // 1_000_000}
-            row |= {"wish": _text(wish), "upto_event": upto[0], "upto_judgement": upto[1]}
-            row |= {"counts": _text(_counted(files)), "digest": _digest(files)}
+        if not files:
+            raise StoreError("no frame is what was asked for", "choose a longer time or others")
+        row = {"name": name, "who": who, "made_ms": time.time_ns() // 1_000_000}
+        row |= {"wish": _text(wish), "upto_event": upto[0], "upto_judgement": upto[1]}
+        row |= {"counts": _text(_counted(files)), "digest": _digest(files)}
+        with self._store.writing() as connection:
             statement = datasets.insert().values(row).returning(datasets)
             made = _dataset(connection.execute(statement).one())
             details = {"name": name, "frames": made.counts.frames, "sha256": made.digest}
