@@ -1,0 +1,78 @@
+"""tools/release: honest tags, and a bill of materials that names what is there."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from device_wheels import MACHINE, TAG, release
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "release"))
+
+import sbom
+import wheels
+
+ARM_CODE = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x03\x00\xb7\x00"
+"""The head of a shared library for aarch64 (ELF specification, figure 4-3)."""
+
+
+def wheel_with(folder: Path, code: bytes, suffix: str) -> Path:
+    path = folder / f"edge_guard-1.0-{wheels.TAG}-{wheels.TAG}-linux_aarch64.whl"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr(f"edge_guard/_kernels{suffix}", code)
+    return path
+
+
+def test_the_extension_is_what_the_tag_says(tmp_path: Path) -> None:
+    suffix = ".cpython-311-aarch64-linux-gnu.so"
+    wheels.check(wheel_with(tmp_path, ARM_CODE + b"GLIBC_2.35", suffix), "aarch64")
+    for code, name, said in (
+        (ARM_CODE + b"GLIBC_2.38\0GLIBC_2.17", suffix, "needs glibc 2.38: build on Debian 12"),
+        (ARM_CODE.replace(b"\xb7", b"\x3e"), suffix, "is not code for aarch64"),
+        (ARM_CODE, ".cpython-311-x86_64-linux-gnu.so", "is not code for aarch64"),
+    ):
+        with pytest.raises(wheels.BuildError, match=said):
+            wheels.check(wheel_with(tmp_path, code, name), "aarch64")
+
+
+def test_a_better_tag_keeps_the_wheel_whole(tmp_path: Path) -> None:
+    release(tmp_path, "1.0")
+    plain = tmp_path / f"edge_guard-1.0-{TAG}-{TAG}-linux_{MACHINE}.whl"
+    info = "edge_guard-1.0.dist-info"
+    with zipfile.ZipFile(plain) as packed:
+        before = {name: packed.read(name) for name in packed.namelist()}
+    before[f"{info}/RECORD"] = f"{info}/WHEEL,sha256=old,1\n{info}/RECORD,,\n".encode()
+    with zipfile.ZipFile(plain, "w") as packed:
+        for name, content in before.items():
+            packed.writestr(name, content)
+
+    better = wheels.tagged(plain, f"manylinux_2_35_{MACHINE}")
+
+    assert better.name == f"edge_guard-1.0-{TAG}-{TAG}-manylinux_2_35_{MACHINE}.whl"
+    assert not plain.exists()
+    with zipfile.ZipFile(better) as packed:
+        after = {name: packed.read(name) for name in packed.namelist()}
+    told = after.pop(f"{info}/WHEEL")
+    assert f"Tag: {TAG}-{TAG}-manylinux_2_35_{MACHINE}\n".encode() in told
+    digest = base64.urlsafe_b64encode(hashlib.sha256(told).digest()).decode().rstrip("=")
+    record = f"{info}/WHEEL,sha256={digest},{len(told)}\n{info}/RECORD,,\n"
+    assert after.pop(f"{info}/RECORD").decode() == record
+    assert after == {name: before[name] for name in after}
+
+
+def test_the_bill_names_every_wheel(tmp_path: Path) -> None:
+    files = sorted(release(tmp_path, "1.0").glob("*.whl"))
+    told = sbom.document(files, 0)
+    assert (told["bomFormat"], told["specVersion"]) == ("CycloneDX", "1.5")
+    assert told["metadata"]["timestamp"] == "1970-01-01T00:00:00Z"
+    parts = [told["metadata"]["component"], *told["components"]]
+    assert [part["name"] for part in parts] == ["edge-guard", "msgspec"]
+    assert parts[0]["licenses"] == [{"expression": "Apache-2.0"}]
+    assert parts[1]["licenses"]
+    sums = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    assert [part["hashes"][0]["content"] for part in parts] == sums
+    assert told == sbom.document(files, 0)
