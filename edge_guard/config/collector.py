@@ -104,8 +104,8 @@ class WebTable(Table, frozen=True):
         Literal["auto", "required", "off"],
         Meta(
             description="Who must sign in. auto: everybody, but while there are no people whoever "
-            "sits at this machine, if host is a loopback address. off: nobody; whoever reaches the "
-            "page may do everything."
+            "sits at this machine, if host is a loopback address and neither trusted_proxies nor "
+            "allowed_hosts is set. off: nobody; whoever reaches the page may do everything."
         ),
     ] = "auto"
     idle_minutes: Annotated[

@@ -37,8 +37,7 @@ class Running:
             f'[mqtt]\nhost = "127.0.0.1"\nport = {broker_port}\n'
             f'[store]\nurl = "{store_url or f"sqlite:///{folder}/c.sqlite"}"\n'
             f'frames = "{folder / "frames"}"\n'
-            f'[web]\nport = {self.url.rpartition(":")[2]}\ntitle = "Plant North"\n'
-            'allowed_hosts = ["proxy.example"]\n' + more
+            f'[web]\nport = {self.url.rpartition(":")[2]}\ntitle = "Plant North"\n' + more
         )
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -9,10 +9,12 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
 from brokers import Mosquitto, free_port
 from reports import Reporter, Sent, picture
 from resender import Resender, wait_until
 from running import Running, command
+from visitor import Visitor
 
 from edge_guard.collector.pictures import PictureStore
 from edge_guard.collector.store import Store
@@ -123,6 +125,25 @@ def test_a_page_on_the_network_without_people_is_exit_code_2(tmp_path: Path) -> 
     assert code == 2
     assert "nobody could sign in" in line
     assert "edge-guard people add" in line
+
+
+@pytest.mark.parametrize(
+    "proxied", ['trusted_proxies = ["127.0.0.1"]', 'allowed_hosts = ["collector.example"]']
+)
+def test_behind_a_proxy_it_asks_for_people_too(tmp_path: Path, proxied: str) -> None:
+    collector = Running(tmp_path, free_port(), more=f"{proxied}\n")
+    code, line = run(collector.config)
+    assert code == 2
+    assert "edge-guard people add" in line
+    assert proxied.partition(" ")[0] in line
+
+
+def test_who_comes_through_a_proxy_does_not_sit_at_this_machine(tmp_path: Path) -> None:
+    with Running(tmp_path, free_port()) as collector:
+        assert Visitor(collector.url).get("/api/devices").status == 200
+        for header in ("X-Real-IP", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-For"):
+            passed_on = Visitor(collector.url, {header: "203.0.113.9"})
+            assert passed_on.get("/api/devices").status == 401, header
 
 
 def test_a_page_open_to_the_network_is_said_aloud(tmp_path: Path) -> None:

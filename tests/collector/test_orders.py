@@ -149,7 +149,9 @@ def post(collector: Running, path: str, body: Any, **headers: str) -> tuple[int,
 
 def test_the_interface_takes_orders_and_devices_get_them(broker: Mosquitto, tmp_path: Path) -> None:
     device = Reporter()
-    with Running(tmp_path, broker.port) as collector, Listener(broker.port) as line:
+    web = 'allowed_hosts = ["proxy.example"]\nsign_in = "off"\n'
+    running = Running(tmp_path, broker.port, more=web)
+    with running as collector, Listener(broker.port) as line:
         wait_until(lambda: collector.get("/api/health")["broker"]["state"] == "connected")
         line.publish(*device.state())
         wait_until(lambda: collector.get("/api/devices"))

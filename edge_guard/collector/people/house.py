@@ -78,17 +78,22 @@ class People:
         idle_ms = round(config.idle_minutes * 60_000)
         self.sessions = Sessions(store, idle_ms, self.longest_s * 1000)
         sign_in: SignIn = config.sign_in
-        on_loopback = config.host in LOOPBACK
-        self.is_open_to_all = sign_in == "off" and (not on_loopback or bool(config.trusted_proxies))
+        # A proxy may leave no trace in what it passes on; these settings are for one.
+        by_proxy = bool(config.trusted_proxies or config.allowed_hosts)
+        on_loopback = config.host in LOOPBACK and not by_proxy
+        self.is_open_to_all = sign_in == "off" and not on_loopback
         if sign_in == "required" or (sign_in == "auto" and not on_loopback):
-            _check_somebody(self.roster, config.host)
+            _check_somebody(self.roster, config)
         self.visits = Visits(self.roster, self.sessions, self.tokens, sign_in, on_loopback)
 
 
-def _check_somebody(roster: Roster, host: str) -> None:
+def _check_somebody(roster: Roster, config: WebTable) -> None:
     if roster.empty():
+        where = f"host {config.host}"
+        if config.host in LOOPBACK and config.sign_in == "auto":
+            where += ", which others reach (trusted_proxies, allowed_hosts)"
         raise ConfigError(
-            f"nobody could sign in at the page on [web] host {host}: there are no people yet",
+            f"nobody could sign in at the page on [web] {where}: there are no people yet",
             "add somebody with 'edge-guard people add COLLECTOR.toml NAME --role engineer', or set "
             '[web] sign_in = "off" where everybody who reaches it may do everything',
         )

@@ -38,7 +38,14 @@ VISIT = "edge_guard.visit"
 _SOCKET = "/_nicegui_ws/"
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _OPEN = re.compile(r"/sign-in|/favicon\.ico|/api/health|/api/bundles/[0-9a-f]{64}")
-_FORWARDED = ("forwarded", "x-forwarded-for", "via")
+_FORWARDED = (
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+)
 _RELOAD = '42["try_reconnect",{}]'
 """Has NiceGUI's page load itself again, and so find the sign-in form."""
 _BY_OTHERS = "orders are not taken from pages of other sites"
