@@ -1,6 +1,7 @@
 """A retuned bundle: its parent with other thresholds, and where they come from.
 
-Model, guards, gate, monitors and golden frames stay byte for byte. The parent is never changed.
+Model, guards, gate, monitors and golden frames stay byte for byte; where the confidence moves, the
+references' move with it. The parent is never changed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
+import numpy as np
 
 from edge_guard.bundle import Bundle
 from edge_guard.errors import GuaranteeError
@@ -25,6 +27,7 @@ from edge_guard.retune.frames import Frames
 from edge_guard.retune.outcome import Outcome, own_least
 from edge_guard.retune.reliability import Line
 from edge_guard.retune.settings import Wishes
+from edge_guard.types import Array
 
 METHOD = "fixed-sequence testing by bets on audited frames"
 
@@ -64,7 +67,8 @@ def retuned(
         accuracy=_accuracy(parent, outcome),
         retuned=_provenance(parent, parent_sha256, frames, outcome, wishes),
     )
-    return replace(parent, manifest=manifest, id="", signature=None, signed=b"")
+    arrays = parent.arrays if line is None else _arrays(parent, line)
+    return replace(parent, manifest=manifest, arrays=arrays, id="", signature=None, signed=b"")
 
 
 def _certificate(outcome: Outcome, wishes: Wishes) -> Certificate:
@@ -91,6 +95,15 @@ def _confidence(old: Manifest, line: Line | None, n: int) -> ConfidenceSpec | No
     return msgspec.structs.replace(
         old.confidence, knots=knots, method=method, nll=line.after, ece=None, brier=None
     )
+
+
+def _arrays(parent: Bundle, line: Line) -> dict[str, Array]:
+    """Return the parent's arrays with the references' confidences as the new bundle gives them."""
+    known = parent.arrays.get("evidence.confidence")
+    if known is None:
+        return parent.arrays
+    moved = np.array([_moved(float(c), line) for c in known], known.dtype)
+    return {**parent.arrays, "evidence.confidence": moved}
 
 
 def _dials(old: Manifest, outcome: Outcome, wishes: Wishes) -> Dials:

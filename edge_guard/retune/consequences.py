@@ -1,7 +1,8 @@
 """What a threshold means on the line: coverage, errors, looks a shift, escapes, with intervals.
 
 Everything is estimated from the frames that were drawn at random, weighted by 1/π; intervals are
-those of `edge_guard.retune.betting` and hold however often somebody looks. They describe; only
+those of `edge_guard.retune.betting` and hold however often somebody looks once 100 frames were
+drawn, which fix the scale of the bets. They describe; only
 `edge_guard.retune.certificate` promises.
 """
 
@@ -11,12 +12,15 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_guard.retune.betting import draws, interval
 from edge_guard.retune.certificate import LOOKS
 from edge_guard.retune.frames import Frames
 
 _POINTS = 25
+_FIRST = 100
+"""Drawn frames that fix the scale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,8 @@ class Point:
     risk : Estimate
         Share of wrong answers among the accepted; what people were unsure of counts as wrong.
     escapes : Estimate
-        Share of all frames that is accepted and wrong.
+        Share of all frames that is accepted and wrong: coverage times risk, whichever drawn frames
+        people judge more often; the interval takes half of the 5 % from each.
     labelled : int
         Drawn and judged frames among the accepted.
     """
@@ -75,14 +80,14 @@ class Shift:
 def at(frames: Frames, threshold: float) -> Point:
     """Return what accepting at or above a confidence means; unknown shares are (NaN, 0, 1)."""
     drawn, inside = frames.drawn, frames.open & (frames.confidence >= threshold)
-    judged = drawn & frames.judged
-    return Point(
-        threshold=threshold,
-        coverage=_share(frames, drawn, inside),
-        risk=_share(frames, judged & inside, frames.wrong),
-        escapes=_share(frames, judged, inside & frames.wrong),
-        labelled=int((judged & inside).sum()),
-    )
+    told = drawn & frames.judged & inside
+    parts = [
+        [_share(frames, drawn, inside, delta), _share(frames, told, frames.wrong, delta)]
+        for delta in (LOOKS, LOOKS / 2)
+    ]
+    (coverage, risk), (c, r) = parts
+    escapes = Estimate(c.share * r.share, c.low * r.low, c.high * r.high)
+    return Point(threshold, coverage, risk, escapes, labelled=int(told.sum()))
 
 
 def curve(frames: Frames) -> list[Point]:
@@ -134,10 +139,15 @@ def _values(found: Estimate) -> tuple[float, float, float]:
     return found.share, found.low, found.high
 
 
-def _share(frames: Frames, of: np.typing.NDArray[np.bool_], yes: object) -> Estimate:
+def _share(
+    frames: Frames, of: npt.NDArray[np.bool_], yes: npt.NDArray[np.bool_], delta: float
+) -> Estimate:
     rows = np.flatnonzero(of)
-    seen = draws(frames.probability[rows], np.asarray(yes)[rows])
-    low, high = interval(seen, LOOKS)
+    if not len(rows):
+        return Estimate(math.nan, 0.0, 1.0)
+    scale = frames.scales(_FIRST)[-1]
+    seen = draws(frames.probability[rows], yes[rows], scale.least)
+    low, high = interval(seen, delta * scale.share)
     return Estimate(seen.share, low, high)
 
 

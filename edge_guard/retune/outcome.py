@@ -16,6 +16,9 @@ from edge_guard.retune.frames import Frame, Frames, gathered
 from edge_guard.retune.reliability import Line, fit_line
 from edge_guard.retune.settings import Wishes
 
+FEWEST_DRAWN = 30
+"""Frames that tell how rarely a device draws."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -64,7 +67,7 @@ def settle(parent: Bundle, production: Frames, wishes: Wishes) -> Outcome:
     ConfigError
         Something asked for makes no sense.
     ReferencesError
-        Labelled references are to count, and the bundle holds none.
+        Labelled references are to count, and the bundle holds none, or too few frames were drawn.
     GuaranteeError
         Production errs more often than the references that are to count, or the review budget
         contradicts the certificate.
@@ -110,7 +113,8 @@ def _check(wishes: Wishes) -> None:
 
 
 def _joined(parent: Bundle, production: Frames, delta: float) -> tuple[Frames, int]:
-    """Return the references' labels before those of production, each worth one common draw."""
+    """Return the references' labels before those of production, each worth the rarest of the first
+    draws: later ones must not weigh anew what was counted before."""
     if "evidence.confidence" not in parent.arrays:
         raise ReferencesError(
             f"bundle {parent.id} holds no labelled references to count",
@@ -119,7 +123,13 @@ def _joined(parent: Bundle, production: Frames, delta: float) -> tuple[Frames, i
     confidence = parent.arrays["evidence.confidence"]
     right = parent.arrays["evidence.right"].astype(bool)
     drawn = production.probability[production.drawn]
-    one = float(drawn.min()) if len(drawn) else 1.0
+    if len(drawn) < FEWEST_DRAWN:
+        raise ReferencesError(
+            f"{len(drawn)} frames were drawn at random so far, {FEWEST_DRAWN} are needed to weigh "
+            "the references by them",
+            "leave the references out, or let the device draw more",
+        )
+    one = float(drawn[:FEWEST_DRAWN].min())
     n = len(confidence)
     alike = gathered(
         Frame(f"reference {i:08d}", -1, float(c), not math.isnan(c), False, one, "right")

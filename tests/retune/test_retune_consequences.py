@@ -11,8 +11,9 @@ import pytest
 from lines import errors_at, line
 from sklearn.linear_model import LogisticRegression
 
-from edge_guard.bundle import read_bundle
-from edge_guard.errors import GuaranteeError
+from edge_guard.bundle import Bundle, read_bundle
+from edge_guard.errors import GuaranteeError, ReferencesError
+from edge_guard.retune.bundles import retuned
 from edge_guard.retune.consequences import at, curve, in_words, shift
 from edge_guard.retune.outcome import settle
 from edge_guard.retune.reliability import fit_line
@@ -32,10 +33,24 @@ def test_shares_are_weighted_by_the_chance_of_being_drawn() -> None:
     assert point.coverage.share == pytest.approx(np.average(accepted, weights=w))
     both = accepted & judged
     assert point.risk.share == pytest.approx(np.average(frames.wrong[both], weights=w[both]))
-    wrong = (accepted & frames.wrong)[judged]
-    assert point.escapes.share == pytest.approx(np.average(wrong, weights=w[judged]))
+    assert point.escapes.share == pytest.approx(point.coverage.share * point.risk.share)
     for one in (point.coverage, point.risk, point.escapes):
         assert one.low < one.share < one.high
+
+
+def test_escapes_do_not_depend_on_which_drawn_frames_are_judged_more_often() -> None:
+    """90 % are accepted, 10 % of those wrongly; people judge all flagged frames, and a tenth of the
+    accepted ones."""
+    inside = shares = 0.0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        frames = line(4000, rng, blocked=0.1)
+        judged = ~frames.open | (rng.random(4000) < 0.1)
+        point = at(replace(frames, wrong=rng.random(4000) < 0.1, judged=judged), 0.0)
+        shares += point.escapes.share / 20
+        inside += point.escapes.low <= 0.09 <= point.escapes.high
+    assert shares == pytest.approx(0.09, abs=0.01)
+    assert inside == 20
 
 
 def test_labels_of_flagged_frames_move_no_share() -> None:
@@ -103,3 +118,47 @@ def test_costs_only_ever_tighten() -> None:
     assert dear.least > plain.least == plain.findings.best.threshold == cheap.least
     assert dear.then.coverage.share < plain.then.coverage.share
     assert errors_at(np.array([dear.least]), 0.0)[0] < errors_at(np.array([plain.least]), 0.0)[0]
+
+
+def with_references(rng: np.random.Generator, n: int, floor: float) -> Bundle:
+    """The demo's bundle with made-up labelled references; one in 50 was flagged."""
+    confidence = rng.beta(6.0, 0.8, n)
+    right = rng.random(n) >= errors_at(confidence, floor)
+    confidence[::50] = math.nan
+    evidence = {"evidence.confidence": confidence, "evidence.right": right.astype(np.uint8)}
+    parent = read_bundle(PARENT)
+    return replace(parent, arrays=parent.arrays | evidence)
+
+
+def test_references_move_with_the_confidence_of_a_retuned_bundle() -> None:
+    """What a child says of frames and references is what its parent says of both."""
+    rng = np.random.default_rng(8)
+    parent = with_references(rng, 900, floor=0.004)
+    frames = line(6000, rng, floor=0.004, probability=0.1, digits=15)
+    wishes = Wishes(target=0.97, references=True)
+    first = settle(parent, frames, wishes)
+    assert first.line is not None
+    child = retuned(parent, "", frames, first, wishes)
+    before, after = (bundle.arrays["evidence.confidence"] for bundle in (parent, child))
+    assert np.isnan(after).sum() == np.isnan(before).sum() == 18
+    assert not np.allclose(before, after, equal_nan=True)
+    moved = np.array([first.line.moved(c) for c in frames.confidence])
+    again = settle(child, replace(frames, confidence=moved), wishes)
+    old, new = first.findings, again.findings
+    assert [rung.seen.n for rung in new.ladder] == [rung.seen.n for rung in old.ladder]
+    assert new.best.threshold == pytest.approx(first.line.moved(old.best.threshold))
+    assert new.bound == pytest.approx(old.bound)
+
+
+def test_references_weigh_as_the_first_draws_whatever_comes_after() -> None:
+    rng = np.random.default_rng(9)
+    parent = with_references(rng, 900, floor=0.0)
+    frames = line(600, rng, floor=0.0, probability=np.where(np.arange(600) < 300, 0.2, 0.01))
+    wishes = Wishes(target=0.97, references=True)
+    seen = settle(parent, frames, wishes).findings.ladder[-1].seen
+    assert seen.ratio[-1] / seen.ratio[0] == pytest.approx(20.0)
+    common, rare = (seen.yes + seen.no).astype(int)
+    assert common > 882 > 300 >= rare
+    few = line(29, rng, probability=0.2)
+    with pytest.raises(ReferencesError, match="29 frames were drawn at random so far, 30"):
+        settle(parent, few, wishes)
