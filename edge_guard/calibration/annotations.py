@@ -3,8 +3,9 @@
 - CSV with columns ``file`` and ``label``, and for boxes ``left``, ``top``, ``width``, ``height`` in
   px, one row a box; an empty label is an image with nothing in it.
 - COCO JSON: ``images``, ``annotations`` with ``bbox``, ``categories``.
-- YOLO text: beside each image, or in a folder ``labels`` beside the images' folder, one line a box:
-  class, centre, size in shares of the image.
+- YOLO text: beside each image, in a folder ``labels`` beside the images' folder, or below
+  ``labels`` as the image below ``images``; one line a box: class, centre, size in shares of the
+  image.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from edge_guard.errors import ReferencesError
 MOST_BYTES = 256 << 20
 _FILE_COLUMNS = ("file", "filename", "file_name", "image", "path")
 _BOX_COLUMNS = ("left", "top", "width", "height")
+_Marks = dict[str, list[Mark | None]]
 _FORMATS = "a CSV with columns file and label, or COCO JSON"
 
 
@@ -44,15 +46,16 @@ def annotated(
     Raises
     ------
     ReferencesError
-        A file cannot be read, or speaks of no reference.
+        A file cannot be read, speaks of no reference, or of one of two without saying which.
     """
     if file is None:
         return [_from_text(reference, labels) for reference in references]
     rows = _coco(file) if file.suffix.lower() == ".json" else _csv(file)
-    by_name: dict[str, list[Mark | None]] = {}
+    by_name: _Marks = {}
     for name, mark in rows:
         by_name.setdefault(_plain(name), []).append(mark)
-    found = [_with(reference, folder, by_name) for reference in references]
+    told = _told([_inside(one, folder) for one in references], by_name, folder)
+    found = [_with(one, told.get(_inside(one, folder))) for one in references]
     if all(reference.marks is None for reference in found):
         raise ReferencesError(
             f"{file} names none of the {len(references)} images in {folder} (it names "
@@ -62,15 +65,36 @@ def annotated(
     return found
 
 
-def _with(reference: Reference, folder: Path, by_name: dict[str, list[Mark | None]]) -> Reference:
+def _told(paths: Sequence[str], by_name: _Marks, folder: Path) -> _Marks:
+    """Return what is said of each reference, by its path or, where that is plain, its mere name."""
+    known = set(paths)
+    alike: dict[str, list[str]] = {}
+    for path in paths:
+        alike.setdefault(path.rsplit("/", 1)[-1], []).append(path)
+    told = {path: by_name[path] for path in paths if path in by_name}
+    for name, marks in by_name.items():
+        meant = [] if name in known else alike.get(name, [])
+        if len(meant) > 1:
+            raise ReferencesError(
+                f"{name} may be {meant[0]} or {meant[1]}",
+                f"write file names as they are below {folder}",
+            )
+        for path in meant:
+            told.setdefault(path, marks)
+    return told
+
+
+def _with(reference: Reference, found: Sequence[Mark | None] | None) -> Reference:
+    if found is None:
+        return replace(reference, label="")
+    marks = tuple(mark for mark in found if mark is not None)
+    label = marks[0].label if marks and marks[0].corners is None else ""
+    return replace(reference, label=label, marks=marks)
+
+
+def _inside(reference: Reference, folder: Path) -> str:
     path = Path(reference.name)
-    inside = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
-    for name in (inside, path.name):
-        if name in by_name:
-            marks = tuple(mark for mark in by_name[name] if mark is not None)
-            label = marks[0].label if marks and marks[0].corners is None else ""
-            return replace(reference, label=label, marks=marks)
-    return replace(reference, label="")
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
 
 
 def _plain(name: str) -> str:
@@ -131,10 +155,7 @@ def _corners(box: Sequence[Any], where: str) -> tuple[float, float, float, float
 
 def _from_text(reference: Reference, labels: Sequence[str]) -> Reference:
     """Return the reference with the boxes of its YOLO text, where it has one."""
-    image = Path(reference.name)
-    beside = image.with_suffix(".txt")
-    apart = image.parent.parent / "labels" / beside.name
-    file = next((path for path in (beside, apart) if path.is_file()), None)
+    file = next((path for path in _text_places(Path(reference.name)) if path.is_file()), None)
     if file is None:
         return reference
     try:
@@ -143,6 +164,17 @@ def _from_text(reference: Reference, labels: Sequence[str]) -> Reference:
         raise ReferencesError(f"{file} cannot be read ({error})", "write YOLO text") from error
     marks = [_mark(line, labels, f"{file}:{n}") for n, line in enumerate(lines, 1) if line.strip()]
     return replace(reference, label="", marks=tuple(marks))
+
+
+def _text_places(image: Path) -> Iterable[Path]:
+    """Yield where an image's YOLO text may be, ``labels`` for its last folder ``images`` too."""
+    beside = image.with_suffix(".txt")
+    yield beside
+    yield image.parent.parent / "labels" / beside.name
+    folders = list(image.parent.parts)
+    if "images" in folders:
+        last = len(folders) - 1 - folders[::-1].index("images")
+        yield Path(*folders[:last], "labels", *folders[last + 1 :], beside.name)
 
 
 def _mark(line: str, labels: Sequence[str], where: str) -> Mark:

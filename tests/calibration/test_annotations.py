@@ -70,6 +70,41 @@ def test_coco_draws_boxes(folder: Path) -> None:
     assert found["b.png"].marks == ()
 
 
+def test_a_bare_name_is_taken_where_it_is_one_image_s(folder: Path) -> None:
+    found = read(folder, write(folder, "l.csv", "file,label\nc.png,nut\n"))
+    assert {name for name, one in found.items() if one.marks is not None} == {"c.png"}
+
+
+def test_a_bare_name_that_two_images_have_is_refused(folder: Path) -> None:
+    (folder / "right").mkdir()
+    (folder / "right" / "c.png").write_bytes((folder / "a.png").read_bytes())
+    file = write(folder, "l.csv", "file,label\nc.png,nut\n")
+    with pytest.raises(ReferencesError, match=r"c\.png may be left/c\.png or right/c\.png"):
+        read(folder, file)
+    file.write_text("file,label\nleft/c.png,nut\nright/c.png,bolt\n")
+    told = {one.name: one.label for one in annotated(find_references(folder), folder, file, LABELS)}
+    assert [told[str(folder / side / "c.png")] for side in ("left", "right")] == ["nut", "bolt"]
+
+
+def test_a_name_of_the_folder_itself_says_nothing_of_the_same_below(folder: Path) -> None:
+    (folder / "left" / "a.png").write_bytes((folder / "a.png").read_bytes())
+    found = annotated(
+        find_references(folder), folder, write(folder, "l.csv", "file,label\na.png,nut\n"), LABELS
+    )
+    assert [Path(one.name).parent for one in found if one.marks is not None] == [folder]
+
+
+@pytest.mark.parametrize("part", ["train", "train/left"])
+def test_yolo_text_of_parts_lies_below_labels(tmp_path: Path, part: str) -> None:
+    top = tmp_path / "images" / "export"  # the last folder of that name counts
+    (top / "images" / part).mkdir(parents=True)
+    (top / "labels" / part).mkdir(parents=True)
+    cv2.imwrite(str(top / "images" / part / "x.png"), np.zeros((100, 100, 3), np.uint8))
+    (top / "labels" / part / "x.txt").write_text("1 0.2 0.35 0.2 0.3\n")
+    (mark,) = read(top / "images" / part)["x.png"].marks
+    assert mark.label == "nut"
+
+
 @pytest.mark.parametrize("place", ["images", "labels"])
 def test_yolo_text_lies_beside_or_apart(folder: Path, place: str) -> None:
     (folder.parent / place).mkdir(exist_ok=True)
