@@ -12,19 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, and_, delete, select, update
+from sqlalchemy import Connection, select
 
 from edge_guard.collector.audit import Audited
 from edge_guard.collector.queries import JUDGED
-from edge_guard.collector.rows import insertion
-from edge_guard.collector.schema import (
-    events,
-    judgements,
-    newest_word,
-    review_items,
-    stands,
-    stands_blindly,
-)
+from edge_guard.collector.review import looks
+from edge_guard.collector.schema import events, judgements, newest_word, stands, stands_blindly
 from edge_guard.collector.store import Store
 from edge_guard.collector.trail import Trail
 from edge_guard.drift.accuracy import UNSURE
@@ -41,9 +34,10 @@ MOST_AUDITED = 5000
 SECOND_SHARE = 0.05
 """Of judged frames that somebody else judges blindly too."""
 _CHANCE = random.SystemRandom().random
-LEASE_MS = 120_000
-"""So long a frame of the queue is held for whoever got it."""
-SECOND_HEAD_START_MS = 24 * 3_600_000
+
+
+class ConflictError(ValueError):
+    """A word that contradicts what was done before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +75,11 @@ class Judgement:
     def says(self, who: str, answer: str, label: str | None, blind: bool) -> bool:
         """Return whether it is this word of this person."""
         return (self.who, self.answer, self.label, self.blind) == (who, answer, label, blind)
+
+
+def truth(answer: str | None, told: str | None, model: str | None) -> str | None:
+    """Return what a frame shows by the word on it: the model's answer where that is right."""
+    return model if answer == "right" else told
 
 
 class Judgements:
@@ -129,29 +128,42 @@ class Judgements:
         who : str
             Name of the person.
         label : str, optional
-            What the answer should have been.
+            What a wrong answer should have been; left out of any other word.
         request : str, optional
             Whoever gives one may repeat the request: it is one judgement.
         blind : bool
             Of the second look that was drawn for this event.
         draws : bool
             Whether the frame may be drawn for a second look.
+
+        Raises
+        ------
+        looks.OwnLookError
+            A blind second word by whoever had the first look.
+        looks.TakenLookError
+            A blind second word where none is asked for any more.
+        ConflictError
+            The request was another word's before.
         """
+        label = label if answer == "wrong" else None
         with self._store.writing() as connection:
-            if (done := _requested(connection, request)) is not None:
-                return done
+            done = _requested(connection, request)
+            if done is not None:
+                return _same(done, done.event_id == event and done.says(who, answer, label, blind))
             body = connection.scalar(select(events.c.body).where(events.c.id == event))
             if body is None or decode(body.encode(), Event).label is None:
                 return None
             said = _of(connection, event, stands | stands_blindly)
             if said and said[-1].says(who, answer, label, blind):
                 return said[-1]
+            if blind:
+                looks.check_second(connection, event, who)
             row = {"event_id": event, "who": who, "answer": answer, "label": label}
             added = _insert(connection, row | {"blind": blind, "request": request})
             self._note(connection, added)
-            look = _close(connection, event, 2 if blind else 1, added.judged_ms)
+            look = looks.close(connection, event, 2 if blind else 1, added.judged_ms)
             if draws and look is not None and not blind and self._chance() < self.second_share:
-                _draw_second(connection, look, who, added.judged_ms)
+                looks.draw_second(connection, look, who, added.judged_ms)
             return added
 
     def withdraw(
@@ -170,6 +182,11 @@ class Judgements:
             As `add` takes it.
         holder : str
             Lease of the queue that gets the frame back.
+
+        Raises
+        ------
+        ConflictError
+            The request was another word's before.
         """
         with self._store.writing() as connection:
             query = select(judgements).where(judgements.c.id == judgement)
@@ -179,11 +196,14 @@ class Judgements:
             taken = _all(connection, judgements.c.withdraws == judgement)
             if taken:
                 return taken[0]
+            if (done := _requested(connection, request)) is not None:
+                return _same(done, False)
             row = {"event_id": word.event_id, "who": who, "answer": WITHDRAWN, "label": None}
             row |= {"blind": word.blind, "request": request, "withdraws": judgement}
             added = _insert(connection, row)
             self._note(connection, added)
-            _reopen(connection, word.event_id, word.blind, holder, added.judged_ms)
+            if not _of(connection, word.event_id, stands_blindly if word.blind else stands):
+                looks.reopen(connection, word.event_id, word.blind, holder, added.judged_ms)
             return added
 
     def _note(self, connection: Connection, added: Judgement) -> None:
@@ -235,37 +255,10 @@ def _requested(connection: Connection, request: str | None) -> Judgement | None:
     return known[0] if known else None
 
 
-def _close(connection: Connection, event: int, look: int, now: int) -> Any | None:
-    """Take the frame out of the queue; return the row where it was still in."""
-    item = review_items.c
-    done = (
-        update(review_items)
-        .where(item.event_id == event, item.look == look, item.done_ms.is_(None))
-        .values(done_ms=now, holder=None, lease_until_ms=0)
-        .returning(review_items)
-    )
-    return connection.execute(done).one_or_none()
-
-
-def _draw_second(connection: Connection, first: Any, who: str, now: int) -> None:
-    """Queue the frame for a second look by somebody else."""
-    row = dict(first._mapping) | {"look": 2, "not_who": who, "done_ms": None}
-    row |= {"rank": now - SECOND_HEAD_START_MS, "holder": None, "lease_until_ms": 0}
-    del row["id"]
-    connection.execute(insertion(connection, review_items), row)
-
-
-def _reopen(connection: Connection, event: int, blind: bool, holder: str, now: int) -> None:
-    """Put the frame back into the queue unless another word on it stands."""
-    if _of(connection, event, stands_blindly if blind else stands):
-        return
-    item = review_items.c
-    if not blind:  # the second look was for the word that is gone
-        waits = and_(item.event_id == event, item.look == 2, item.done_ms.is_(None))
-        connection.execute(delete(review_items).where(waits))
-    held = {"holder": holder, "lease_until_ms": now + LEASE_MS} if holder else {}
-    again = update(review_items).where(item.event_id == event, item.look == (2 if blind else 1))
-    connection.execute(again.values(done_ms=None, **held))
+def _same(done: Judgement, is_same: bool) -> Judgement:
+    if not is_same:
+        raise ConflictError(f"another answer was sent with this request before ({done.id})")
+    return done
 
 
 def _of(connection: Connection, event: int, *conditions: Any) -> list[Judgement]:
@@ -291,5 +284,5 @@ def _audited(body: str, answer: str | None, label: str | None) -> Audited:
         flagged=not accepted and not unsure,
         answered=event.label is not None,
         judged=answer,
-        truth=(label or event.label) if answer == "right" else label,
+        truth=truth(answer, label, event.label),
     )

@@ -12,9 +12,11 @@ from sqlalchemy import inspect, select, text
 from sqlalchemy.event import listen
 from sqlalchemy.schema import DropTable
 
-from edge_guard.collector.judgements import LEASE_MS, Judgements
+from edge_guard.collector.judgements import ConflictError, Judgements
 from edge_guard.collector.parse import parse
 from edge_guard.collector.queries import Queries
+from edge_guard.collector.review.exchange import labelled
+from edge_guard.collector.review.looks import LEASE_MS, OwnLookError, TakenLookError
 from edge_guard.collector.review.queue import REST_MS, UNDERWAY_MS, ReviewQueue
 from edge_guard.collector.review.seconds import seconds
 from edge_guard.collector.review.waiting import Only, waiting
@@ -211,6 +213,59 @@ def test_a_second_look_is_blind_and_by_somebody_else(store: Store) -> None:
     words.withdraw(second.id, "Bo")
     assert seconds(store).agreement is None
     assert taken(queue, who="Bo") == [event]
+
+
+def test_a_second_look_is_answered_once_and_not_by_who_had_the_first(store: Store) -> None:
+    words = Judgements(store, chance=lambda: 0.0)
+    event = flag(store, Reporter())
+    with pytest.raises(TakenLookError):
+        words.add(event, "wrong", "Bo", blind=True)
+    words.add(event, "right", "Anna")
+    with pytest.raises(OwnLookError):
+        words.add(event, "wrong", "Anna", blind=True)
+    second = words.add(event, "wrong", "Bo", None, "second-look-1", blind=True)
+    with pytest.raises(TakenLookError):
+        words.add(event, "right", "Cy", blind=True)
+    assert words.add(event, "wrong", "Bo", None, "second-look-1", blind=True) == second
+    assert [one.who for one in words.of(event)] == ["Anna", "Bo"]
+
+
+def test_a_request_is_of_one_word_only(store: Store) -> None:
+    words, device = Judgements(store, chance=lambda: 0.0), Reporter()
+    event, other = flag(store, device), flag(store, device)
+    said = words.add(event, "wrong", "Anna", "dent", "request-1")
+    assert said is not None
+    others: list[tuple[int, Any, str, str | None, bool]] = [
+        (other, "wrong", "Anna", "dent", False),
+        (event, "right", "Anna", None, False),
+        (event, "wrong", "Bo", "dent", False),
+        (event, "wrong", "Anna", "scratch", False),
+        (event, "wrong", "Anna", "dent", True),
+    ]
+    for number, answer, who, label, blind in others:
+        with pytest.raises(ConflictError, match="another answer"):
+            words.add(number, answer, who, label, "request-1", blind=blind)
+    with pytest.raises(ConflictError, match="another answer"):
+        words.withdraw(said.id, "Anna", "request-1")
+    assert words.add(event, "wrong", "Anna", "dent", "request-1") == said
+    assert (words.of(event), words.of(other)) == ([said], [])
+
+
+@pytest.mark.parametrize("answer", ["right", "unsure"])
+def test_only_a_wrong_answer_has_another_label(store: Store, answer: Any) -> None:
+    words, event = Judgements(store), flag(store, Reporter(), sampled=0.02)
+    said = words.add(event, answer, "Anna", "scratch", "request-1")
+    assert said is not None
+    assert said.label is None
+    assert words.add(event, answer, "Anna", "scratch", "request-1") == said
+    expected = "ok" if answer == "right" else None
+    assert [one.label for one in labelled(store)] == [expected]
+    assert [one.truth for one in words.audited(1, "top", 0)] == [expected]
+    with store.writing() as connection:  # as older collectors have stored it
+        connection.execute(text("UPDATE judgements SET label = 'scratch'"))
+    if answer == "right":
+        assert [one.label for one in labelled(store)] == [expected]
+        assert [one.truth for one in words.audited(1, "top", 0)] == [expected]
 
 
 def test_no_second_look_is_drawn_beyond_the_share(store: Store) -> None:

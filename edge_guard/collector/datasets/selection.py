@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
 
 from edge_guard.collector.datasets.wish import Wish
+from edge_guard.collector.judgements import truth
 from edge_guard.collector.schema import devices, events, judgements, pictures
 from edge_guard.errors import StoreError
 from edge_guard.publish.messages import Event, decode
@@ -158,7 +159,7 @@ def _words(connection: Connection, ids: Sequence[int], upto: int) -> dict[int, R
 def _picked(row: Row[Any], word: Row[Any] | None) -> Picked:
     event = decode(row.body.encode(), Event)
     answer = word.answer if word is not None else ""
-    label = word.label if word is not None and answer in ("right", "wrong") else None
+    told = word.label if word is not None and answer == "wrong" else None
     return Picked(
         id=row.id,
         site=row.site,
@@ -169,5 +170,5 @@ def _picked(row: Row[Any], word: Row[Any] | None) -> Picked:
         event=event,
         answer=answer,
         who=word.who if word is not None else "",
-        label=label or (event.label if answer == "right" else None),
+        label=truth(answer, told, event.label),
     )

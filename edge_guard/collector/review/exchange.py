@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 from sqlalchemy import Connection, Row, Select, select
 
-from edge_guard.collector.judgements import Answer, Judgements
+from edge_guard.collector.judgements import Answer, Judgements, truth
 from edge_guard.collector.schema import (
     boots,
     devices,
@@ -213,7 +213,7 @@ def _labelled(row: Row[Any]) -> Labelled:
         confidence=event.confidence,
         sampled=event.sampled,
         answer=row.said,
-        label=event.label if row.said == "right" else row.true,
+        label=truth(row.said, row.true, event.label),
         who=row.who,
         judged_ms=row.judged_ms,
     )

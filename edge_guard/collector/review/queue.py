@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
-from edge_guard.collector.judgements import LEASE_MS
+from edge_guard.collector.review.looks import LEASE_MS
 from edge_guard.collector.review.waiting import Only, choices, count, waiting, within
 from edge_guard.collector.schema import judgements, review_items, stands, stands_blindly
 from edge_guard.collector.store import Store

@@ -39,7 +39,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     answer : str
         Whether the model was right.
     label : str or None
-        What the answer should have been.
+        What the answer should have been; stored with the answer ``wrong`` only.
     who : str
         Name of the person; left out by whoever is signed in.
     """

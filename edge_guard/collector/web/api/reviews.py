@@ -8,7 +8,7 @@ import msgspec
 from fastapi import Depends, FastAPI, Query
 from msgspec import Meta
 
-from edge_guard.collector.judgements import Answer, Judgement
+from edge_guard.collector.judgements import Answer, ConflictError, Judgement
 from edge_guard.collector.people import Person
 from edge_guard.collector.review.exchange import (
     MOST_AT_ONCE,
@@ -18,6 +18,7 @@ from edge_guard.collector.review.exchange import (
     labelled,
     take_in,
 )
+from edge_guard.collector.review.looks import OwnLookError, TakenLookError
 from edge_guard.collector.review.queue import MOST_TAKEN
 from edge_guard.collector.review.seconds import Seconds, seconds
 from edge_guard.collector.review.waiting import Only
@@ -34,6 +35,7 @@ from edge_guard.collector.web.review_item import ReviewItem, review_item
 from edge_guard.collector.web.site import Site
 
 _MOST_LABELS_BYTES = 1 << 20
+_NEW_KEY = "choose another request key for each answer"
 Number = Annotated[int, Meta(ge=1, le=MOST_ID)]
 Text = Annotated[str, Meta(max_length=257, pattern=r"^[^\x00]*$")]
 Truth = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00]*$")]
@@ -166,7 +168,7 @@ def add(api: FastAPI, site: Site) -> None:
         """Judge a frame of the queue; the same request again is the same judgement."""
         return _say(site, who, saying)
 
-    @api.post("/review/undo", responses=problems(404))
+    @api.post("/review/undo", responses=problems(404, 409))
     def undo(who: Operator, undoing: Annotated[Undoing, Depends(Sent(Undoing))]) -> Judgement:
         """Take one's own answer back."""
         return _undo(site, who, undoing)
@@ -232,8 +234,15 @@ def _say(site: Site, who: Person, saying: Saying) -> Judgement:
 def _judge(
     site: Site, who: Person, event: int, said: Saying | Settling, *, blind: bool = False
 ) -> Judgement:
-    label = said.label if said.answer == "wrong" else None
-    word = site.judgements.add(event, said.answer, who.name, label, said.request, blind=blind)
+    answer, label, request = said.answer, said.label, said.request
+    try:
+        word = site.judgements.add(event, answer, who.name, label, request, blind=blind)
+    except OwnLookError as error:
+        raise RefusedRequest(403, str(error), "leave it to the others") from error
+    except TakenLookError as error:
+        raise RefusedRequest(409, str(error), "go on with the next frame") from error
+    except ConflictError as error:
+        raise RefusedRequest(409, str(error), _NEW_KEY) from error
     if word is None:
         raise RefusedRequest(409, f"the model gave no answer to event {event}")
     return word
@@ -249,7 +258,10 @@ def _undo(site: Site, who: Person, undoing: Undoing) -> Judgement:
     word = site.judgements.requested(undoing.of)
     if word is None:
         raise RefusedRequest(404, f"there is no answer {undoing.of} to take back")
-    taken = site.judgements.withdraw(word.id, who.name, undoing.request, undoing.holder)
+    try:
+        taken = site.judgements.withdraw(word.id, who.name, undoing.request, undoing.holder)
+    except ConflictError as error:
+        raise RefusedRequest(409, str(error), _NEW_KEY) from error
     if taken is None:
         raise RefusedRequest(403, f"answer {undoing.of} is of somebody else")
     return taken
