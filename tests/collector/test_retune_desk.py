@@ -13,11 +13,13 @@ from sqlalchemy import select, update
 from edge_guard.collector.judgements import Judgements
 from edge_guard.collector.parse import parse
 from edge_guard.collector.people import Person
+from edge_guard.collector.retunes import reading
 from edge_guard.collector.retunes.desk import LOST_MS, Desk, TakenError, UnknownStreamError
 from edge_guard.collector.retunes.reading import bundle_of, frames_of
 from edge_guard.collector.schema import devices, events, retunes
 from edge_guard.collector.store import Store
 from edge_guard.collector.trail import Trail
+from edge_guard.errors import ReferencesError
 from edge_guard.retune.frames import Frames, gathered, read_labels, write_labels
 from edge_guard.retune.settings import Wishes
 from edge_guard.types import Reason, Verdict
@@ -146,6 +148,23 @@ def test_frames_are_those_of_the_bundle_with_the_newest_words(store: Store, tmp_
     assert frames.accepted[order].tolist() == [False, False, False, True]
     write_labels(found, tmp_path / "labels.csv")
     assert same(read_labels(tmp_path / "labels.csv"), frames)
+
+
+def test_frames_of_earlier_bundles_leave_room_for_all_of_this_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest fix the ladder: they are all there, or nothing is."""
+    device, old, new = Reporter(), "demo@0123456789ab", "demo@ba9876543210"
+    for bundle, confidence in ((old, 0.1), (old, 0.2), (new, 0.3), (new, 0.4), (old, 0.5)):
+        put(store, device.event(sampled=0.5, bundle=bundle, confidence=confidence)[0])
+    monkeypatch.setattr(reading, "MOST_FRAMES", 3)
+    with store.engine.connect() as connection:
+        assert [f.confidence for f in frames_of(connection, 1, "top", new)] == [0.3, 0.4]
+        assert [f.confidence for f in frames_of(connection, 1, "top", old)] == [0.1, 0.2, 0.5]
+        monkeypatch.setattr(reading, "MOST_FRAMES", 2)
+        assert len(frames_of(connection, 1, "top", new)) == 2
+        with pytest.raises(ReferencesError, match="more than 2 frames of 'top' under bundle demo@"):
+            frames_of(connection, 1, "top", old)
 
 
 def same(a: Frames, b: Frames) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from edge_guard.collector.pictures import open_pictures
 from edge_guard.collector.schema import devices, events, judgements, newest_word
 from edge_guard.collector.store import Store
 from edge_guard.config import load_collector_config
-from edge_guard.errors import ConfigError
+from edge_guard.errors import ConfigError, ReferencesError
 from edge_guard.publish.messages import Event, State, decode
 from edge_guard.retune.frames import Frame, Frames, gathered, is_open
 
-MOST_FRAMES = 50_000
-"""Frames that a retune reads, the newest."""
+MOST_FRAMES = 200_000
+"""Frames of one bundle that a retune reads; of more, none: to leave out the oldest would move the
+ladder of thresholds with each look."""
+_AT_ONCE = 1000
 
 
 def frames_of(connection: Connection, device: int, stream: str, bundle: str) -> list[Frame]:
@@ -32,10 +35,26 @@ def frames_of(connection: Connection, device: int, stream: str, bundle: str) -> 
     stream : str
     bundle : str
         Its id; frames of other bundles do not count.
+
+    Raises
+    ------
+    ReferencesError
+        There are more than `MOST_FRAMES`.
     """
-    found = connection.execute(_query(device, stream)).all()
-    rows = sorted(found, key=lambda row: (row.turn is None, row.turn or row.id))
-    return [frame for row in rows if (frame := _frame(row, bundle)) is not None]
+    found: list[tuple[tuple[bool, int], Frame]] = []
+    query = _query(device, stream, bundle).execution_options(yield_per=_AT_ONCE)
+    with connection.execute(query) as rows:
+        for row in rows:
+            if (frame := _frame(row, bundle)) is None:
+                continue
+            if len(found) == MOST_FRAMES:
+                raise ReferencesError(
+                    f"more than {MOST_FRAMES:,} frames of {stream!r} under bundle {bundle} were "
+                    "drawn or judged",
+                    "roll out a newer bundle, whose frames are counted from the first one on",
+                )
+            found.append(((row.turn is None, row.turn or row.id), frame))
+    return [frame for _, frame in sorted(found, key=itemgetter(0))]
 
 
 def frames_of_config(config: Path, device: str, stream: str, bundle: str) -> Frames:
@@ -47,6 +66,8 @@ def frames_of_config(config: Path, device: str, stream: str, bundle: str) -> Fra
         The configuration cannot be used, or there is no such device, or more than one.
     StoreError
         The database cannot be opened.
+    ReferencesError
+        As `frames_of`.
     """
     table = load_collector_config(config).store
     store = Store(table.url, open_pictures(table))
@@ -82,7 +103,8 @@ def bundle_of(connection: Connection, device: int, stream: str) -> str | None:
     return decode(body.encode(), Event).bundle if body else None
 
 
-def _query(device: int, stream: str) -> Select[Any]:
+def _query(device: int, stream: str, bundle: str) -> Select[Any]:
+    """Return its rows, and some of others: a body may name the bundle elsewhere."""
     answer = newest_word(judgements.c.answer)
     return (
         select(
@@ -94,8 +116,8 @@ def _query(device: int, stream: str) -> Select[Any]:
         )
         .where(events.c.device_id == device, events.c.stream == stream)
         .where(events.c.sampled.isnot(None) | answer.isnot(None))
-        .order_by(events.c.id.desc())
-        .limit(MOST_FRAMES)
+        .where(events.c.body.contains(bundle.rpartition("@")[2], autoescape=True))
+        .order_by(events.c.id)
     )
 
 

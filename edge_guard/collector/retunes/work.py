@@ -22,7 +22,7 @@ from edge_guard.collector.retunes.desk import Desk, Retune
 from edge_guard.collector.retunes.reading import bundle_of, frames_of
 from edge_guard.collector.store import Store
 from edge_guard.collector.trail import Trail
-from edge_guard.errors import BundleError, ConfigError
+from edge_guard.errors import BundleError, ConfigError, EdgeGuardError
 from edge_guard.retune.frames import Frames, gathered, write_labels
 from edge_guard.retune.outcome import Outcome, settle
 from edge_guard.retune.settings import Wishes
@@ -154,7 +154,7 @@ class Retunes:
                 told = self._made(begun, Path(folder))
                 identity, digest = self._stored(Path(folder) / "new.guard")
             self.desk.end(begun.id, told, identity, digest)
-        except _FailedError as error:
+        except (_FailedError, EdgeGuardError) as error:
             self.desk.end(begun.id, str(error))
         except Exception as error:  # whatever breaks is told where people look for the result
             self.desk.end(begun.id, f"it broke off: {type(error).__name__}: {error}")
