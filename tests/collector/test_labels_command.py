@@ -21,6 +21,7 @@ from edge_guard.collector.parse import parse
 from edge_guard.collector.pictures import PictureStore
 from edge_guard.collector.queries import Queries
 from edge_guard.collector.review.exchange import Given, labelled, take_in
+from edge_guard.collector.review.label_file import read_labels, write_labels
 from edge_guard.collector.store import Store
 from edge_guard.types import Verdict
 
@@ -77,8 +78,27 @@ def test_labels_go_from_one_collector_to_another(
     assert (counts["stored"], counts["unchanged"]) == (0, 6)
     assert main(["labels", "export", str(target)]) == 0
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines(keepends=True)))
-    assert {row["label"] for row in rows} == {"ok", "scratch", ANSWERS[2][1]}  # type: ignore[index]
+    assert {row["label"] for row in rows} == {"ok", "scratch", f"'{ANSWERS[2][1]}"}  # type: ignore[index]
     assert "command line" in rows[0]["who"]
+
+
+@pytest.mark.parametrize(
+    "words", ["=1+1", "+49", "-3", "@sum(A1)", "\t=2", "'=1", "''=1", "'tis", "a=b", "' =1"]
+)
+def test_words_are_no_formulas_in_a_spreadsheet_and_come_back_unharmed(
+    tmp_path: Path, words: str
+) -> None:
+    _, store = collector(tmp_path / "a")
+    put(store, Reporter("=cam").event()[0])
+    Judgements(store).add(1, "wrong", "Anna", words)
+    file = tmp_path / "labels.csv"
+    with file.open("w", encoding="utf-8", newline="") as out:
+        write_labels(labelled(store), out)
+    with file.open(encoding="utf-8", newline="") as written:
+        (row,) = csv.DictReader(written)
+    assert not {value[:1] for value in row.values()} & set("=+-@\t\r")
+    ((_, given),) = read_labels(file)
+    assert (given.device, given.label) == ("=cam", words)
 
 
 def test_labels_of_unknown_events_are_reported_by_line(

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from edge_guard.collector.datasets.selection import Picked
+from edge_guard.collector.spreadsheet import to_cell
 from edge_guard.types import Box
 
 UNLABELLED = "unlabelled"
@@ -26,7 +27,6 @@ COLUMNS = (
 )  # fmt: skip
 _FORBIDDEN = set('/\\:*?"<>|%')
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{n}{i}" for n in ("com", "lpt") for i in range(10))}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MOST_LETTERS = 80
 
 
@@ -134,9 +134,8 @@ def _row(one: Filed) -> tuple[Any, ...]:
 
 
 def _cell(value: Any) -> Any:
-    """Keep text that looks like a formula from being one in a spreadsheet."""
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
+    if isinstance(value, str):
+        return to_cell(value)
     return "" if value is None else value
 
 

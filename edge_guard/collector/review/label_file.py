@@ -3,6 +3,7 @@
 Written are all columns. Read are ``device``, ``boot`` and ``sequence`` (with ``site`` and ``line``
 where devices share names), or else ``event``; and ``answer`` (right, wrong, unsure), ``label`` or
 both. ``event_id`` (``BOOT-SEQUENCE``) stands for boot and sequence. Other columns are ignored.
+Text that a spreadsheet would take for a formula has an apostrophe before it in the file only.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import msgspec
 
 from edge_guard.collector.judgements import ANSWERS
 from edge_guard.collector.review.exchange import Given, Labelled
+from edge_guard.collector.spreadsheet import from_cell, to_cell
 from edge_guard.errors import ConfigError
 
 _MOST_LETTERS = 1 << 16
@@ -33,7 +35,7 @@ def write_labels(rows: Iterable[Labelled], file: TextIO) -> int:
         values = [*msgspec.structs.astuple(row)]
         judged = datetime.fromtimestamp(row.judged_ms / 1000, UTC)
         values[-1] = judged.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        writer.writerow(["" if value is None else value for value in values])
+        writer.writerow([_cell(value) for value in values])
         n += 1
     return n
 
@@ -58,6 +60,12 @@ def read_labels(path: Path) -> list[tuple[int, Given]]:
         raise ConfigError(f"{path} is no CSV file in UTF-8 ({error})", "save it as such") from error
 
 
+def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return to_cell(value)
+    return "" if value is None else value
+
+
 def _check_header(path: Path, names: Iterable[str]) -> None:
     known = set(names)
     identity = [{"device", "boot", "sequence"}, {"device", "event_id"}, {"event"}]
@@ -72,7 +80,7 @@ def _check_header(path: Path, names: Iterable[str]) -> None:
 
 def _given(path: Path, line: int, row: dict[str | None, Any]) -> Given:
     filled = {
-        name: value.strip()
+        name: from_cell(value.strip())
         for name, value in row.items()
         if name is not None and isinstance(value, str) and value.strip()
     }
