@@ -111,7 +111,11 @@ def test_one_engineer_is_left_to_look_after_the_others(roster: Roster) -> None:
             change()
     roster.set_role("Bob", "engineer", "Ada")
     roster.remove("Ada", "Bob")
+    with pytest.raises(ConfigError, match="the only engineer"):
+        roster.set_role("Bob", "viewer", "Bob")
     assert [(one.name, one.role) for one in roster.members()] == [("Bob", "engineer")]
+    roster.remove("Bob", "Bob")
+    assert roster.empty()
 
 
 def test_only_the_hash_of_a_session_is_stored(store: Store, roster: Roster) -> None:
@@ -145,6 +149,22 @@ def test_sessions_end_idle_old_replaced_or_with_their_person(store: Store, roste
     last = open_for_ever.open(number, "b")
     roster.remove("Ada", "test")
     assert open_for_ever.find(digest(last), used=True) is None
+
+
+def test_who_is_removed_while_signing_in_gets_no_session(store: Store, roster: Roster) -> None:
+    number = add(roster)
+    roster.remove("Ada", "test")
+    assert Sessions(store, HOUR_MS, HOUR_MS).open(number, "a") is None
+
+
+def test_a_token_is_for_something(store: Store, tokens: Tokens) -> None:
+    with pytest.raises(ConfigError, match="without scopes"):
+        tokens.create("idle", [], 1, LOCAL)
+    made = tokens.create("old", ["read"], 1, LOCAL)
+    with store.writing() as connection:  # as an older edge-guard let it be
+        connection.execute(text("UPDATE tokens SET scopes = ''"))
+    assert [one.scopes for one in tokens.listed()] == [()]
+    assert tokens.find(made) is None
 
 
 def test_tokens_expire_and_remember_their_last_use(tokens: Tokens) -> None:

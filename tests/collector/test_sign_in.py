@@ -7,7 +7,6 @@ import sqlite3
 import urllib.parse
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -295,34 +294,3 @@ def test_sessions_that_are_idle_or_old_have_ended(house: House) -> None:
             old = f"UPDATE sessions SET {column} = {column} - 8 * 24 * 3600 * 1000"
             db.execute(f"{old} WHERE sha256 = ?", (digest(vic.cookies[COOKIE]),))
         wait_until(lambda v=vic: v.get("/api/devices").status == 401, 5)  # type: ignore[misc]
-
-
-@contextmanager
-def away(house: House, table: str, hidden: str) -> Iterator[None]:
-    """A database that cannot be asked who somebody is."""
-    with closing(sqlite3.connect(house.collector.folder / "c.sqlite", timeout=30)) as database:
-        database.execute(f"ALTER TABLE {table} RENAME TO {hidden}")
-        database.commit()
-        try:
-            yield
-        finally:
-            database.execute(f"ALTER TABLE {hidden} RENAME TO {table}")
-            database.commit()
-
-
-def test_a_store_that_fails_is_said_in_the_usual_form(house: House) -> None:
-    ada, reads = house.fresh("Ada"), house.program("reads")
-    with away(house, "people", "people_away"), away(house, "tokens", "tokens_away"):
-        for asking in (reads, ada):
-            wait_until(lambda who=asking: who.get("/api/devices").status == 503, 10)
-            answer = asking.get("/api/devices")
-            assert answer.headers["Retry-After"] == "5"
-            assert set(answer.json()) == {"detail", "remedy"}
-            assert "no such table" not in answer.text()
-        page = ada.get("/")
-        assert (page.status, page.headers["Retry-After"]) == (503, "5")
-        assert "store fails" in page.text()
-        assert house.visitor().get("/sign-in").status == 503
-        assert ada.get("/api/health").json().keys() == {"status"}
-    wait_until(lambda: ada.get("/").status == 200, 10)
-    assert reads.get("/api/devices").status == 200

@@ -96,6 +96,15 @@ def test_over_tls_the_cookie_is_bound_to_the_host(over_tls: Running, trust: Any)
     assert ada.post("/api/commands", {}, Origin=insecure).status == 403
 
 
+def test_over_tls_the_cookie_is_taken_away_as_it_was_set(over_tls: Running, trust: Any) -> None:
+    ada = Visitor(over_tls.url, context=trust)
+    assert ada.sign_in("Ada").status == 303
+    gone = ada.submit("/sign-out", {}).headers["Set-Cookie"]
+    assert gone.startswith("__Host-")
+    for word in ("Max-Age=0", "Secure", "Path=/"):
+        assert word in gone
+
+
 def test_what_strangers_say_of_their_address_is_not_believed(over_tls: Running, trust: Any) -> None:
     liar = Visitor(over_tls.url, {"X-Forwarded-For": "203.0.113.9"}, context=trust)
     assert liar.sign_in("Ada").status == 303

@@ -111,7 +111,8 @@ class Roster:
         """Remove a person and end their sessions; what they did stays in their name."""
         with self._store.writing() as connection:
             row = _known(connection, name)
-            _leave_an_engineer(connection, row)
+            if _others(connection, row):
+                _leave_an_engineer(connection, row)
             connection.execute(sessions.delete().where(sessions.c.person_id == row.id))
             connection.execute(people.delete().where(people.c.id == row.id))
             self._trail.note(by, "person.remove", row.name, {"role": row.role}, connection)
@@ -196,11 +197,14 @@ def _known(connection: Connection, name: str) -> Row[Any]:
     return row
 
 
+def _others(connection: Connection, row: Row[Any]) -> bool:
+    return connection.scalar(select(people.c.id).where(people.c.id != row.id).limit(1)) is not None
+
+
 def _leave_an_engineer(connection: Connection, row: Row[Any]) -> None:
-    alone = connection.scalar(select(people.c.id).where(people.c.id != row.id).limit(1)) is None
-    if not alone and _engineers(connection) == [row.id]:
+    if _engineers(connection) == [row.id]:
         raise ConfigError(
-            f"{row.name} is the only engineer: nobody could look after the others",
+            f"{row.name} is the only engineer: nobody could look after people any more",
             "make somebody else an engineer first",
         )
 

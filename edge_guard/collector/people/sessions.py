@@ -36,8 +36,8 @@ class Sessions:
         self._store = store
         self._idle_ms, self._longest_ms = idle_ms, longest_ms
 
-    def open(self, person_id: int, address: str, instead_of: str = "") -> str:
-        """Return the token of a new session.
+    def open(self, person_id: int, address: str, instead_of: str = "") -> str | None:
+        """Return the token of a new session; None: the person has been removed.
 
         Parameters
         ----------
@@ -54,7 +54,10 @@ class Sessions:
             sessions.c.used_ms <= now - self._idle_ms,
             sessions.c.opened_ms <= now - self._longest_ms,
         )
+        there = select(people.c.id).where(people.c.id == person_id).with_for_update(read=True)
         with self._store.writing() as connection:
+            if connection.scalar(there) is None:
+                return None
             connection.execute(sessions.delete().where(ended))
             connection.execute(sessions.insert().values(row | {"opened_ms": now, "used_ms": now}))
         return token

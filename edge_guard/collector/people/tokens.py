@@ -72,9 +72,11 @@ class Tokens:
         Raises
         ------
         ConfigError
-            The name is taken or none, or there is no such scope.
+            The name is taken or none, or there is no such scope, or none is wanted.
         """
         wanted, now = _scopes(scopes), time.time_ns() // 1_000_000
+        if not wanted:
+            raise ConfigError("a token without scopes would be for nothing", "choose one or more")
         if not 1 <= len(name) <= MOST_LETTERS or not name.isprintable() or name != name.strip():
             reason = f"use 1 to {MOST_LETTERS} letters that can be printed"
             raise ConfigError(f"{name[:80]!r} cannot be the name of a token", reason)
@@ -113,7 +115,7 @@ class Tokens:
             return [
                 Token(
                     row.name,
-                    _scopes(row.scopes.split(",")),
+                    _kept(row.scopes),
                     row.added_ms,
                     row.expires_ms,
                     row.used_ms,
@@ -127,11 +129,10 @@ class Tokens:
         here = tokens.c.sha256 == digest(token)
         with self._store.engine.connect() as connection:
             row = connection.execute(select(tokens).where(here)).first()
-        if row is None or row.expires_ms <= now:
+        if row is None or row.expires_ms <= now or not (scopes := _kept(row.scopes)):
             return None
         if (row.used_ms or 0) < now - _TOUCH_MS:
             note_use(self._store, tokens.update().where(here).values(used_ms=now))
-        scopes = _scopes(row.scopes.split(","))
         return Person(row.name, _role(scopes), frozenset(scopes))
 
 
@@ -140,6 +141,10 @@ def _scopes(names: Iterable[str]) -> tuple[Scope, ...]:
     if unknown := sorted(wanted - set(SCOPES)):
         raise ConfigError(f"there is no scope {unknown[0]!r}", f"known are {', '.join(SCOPES)}")
     return tuple(scope for scope in SCOPES if scope in wanted)
+
+
+def _kept(words: str) -> tuple[Scope, ...]:
+    return tuple(scope for scope in SCOPES if scope in words.split(","))
 
 
 def _role(scopes: tuple[Scope, ...]) -> Role:

@@ -1,4 +1,4 @@
-"""Which requests are taken: for a host that is this collector, from its own pages, of bounded size.
+"""Which requests are taken: for a host that is this collector, and of bounded size.
 
 A page of another site can point a name of its own at this machine (DNS rebinding); the browser then
 takes both for one site. Only the ``Host`` header gives that away.
@@ -16,8 +16,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edge_guard.config import WebTable
 from edge_guard.publish.messages import MOST_COMMAND_BYTES
-
-_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class KnownHosts:
@@ -51,13 +49,6 @@ class KnownHosts:
 
     def _is_known(self, host: str) -> bool:
         return host in self._names or _is_address(host)
-
-
-def of_this_site(request: Request) -> None:
-    """Refuse writes that a browser sends on behalf of a page of another site."""
-    origin = None if request.method in _READS else request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
-        raise HTTPException(403, f"orders are not taken from pages of {origin}")
 
 
 async def body_of(request: Request, most_bytes: int = MOST_COMMAND_BYTES) -> bytes:

@@ -30,6 +30,7 @@ from edge_guard.collector.web.trail_page import trail_page
 
 STYLE = Path(__file__).with_name("style.css")
 MOST_ID = 2**63 - 1
+MOST_TEXT = 256
 
 
 def register(site: Site) -> None:
@@ -57,7 +58,9 @@ def register(site: Site) -> None:
         kind: Kind = "flagged",
         incident: str | None = None,
     ) -> None:
-        await listing(site, _bounded(before), _bounded(device), stream, kind, incident)
+        await listing(
+            site, _bounded(before), _bounded(device), _text(stream), kind, _text(incident)
+        )
 
     @ui.page("/review")
     async def review_page(
@@ -66,7 +69,7 @@ def register(site: Site) -> None:
         stream: str | None = None,
         reason: str | None = None,
     ) -> None:
-        await review(site, Only(line, _bounded(device), stream, reason))
+        await review(site, Only(_text(line), _bounded(device), _text(stream), _text(reason)))
 
     @ui.page("/review/agreement")
     async def agreement_page() -> None:
@@ -84,7 +87,7 @@ def register(site: Site) -> None:
 
     @ui.page("/datasets", dependencies=[Depends(at_least("engineer"))])
     async def datasets(device: int | None = None, stream: str | None = None) -> None:
-        await datasets_page(site, device, stream)
+        await datasets_page(site, _bounded(device), _text(stream))
 
     @ui.page("/people", dependencies=[Depends(at_least("engineer"))])
     async def people() -> None:
@@ -96,13 +99,14 @@ def register(site: Site) -> None:
 
     @ui.page("/stream/{device_id}/{stream}")
     async def stream(device_id: int, stream: str, hours: int = 1, until: int | None = None) -> None:
-        await stream_page(site, _bounded(device_id) or 0, stream, hours, _moment(until))
+        number, name = _bounded(device_id) or 0, _text(stream) or ""
+        await stream_page(site, number, name, hours, _moment(until))
 
 
 def _register_rollouts(site: Site) -> None:
     @ui.page("/retune/{device_id}/{stream}", dependencies=[Depends(at_least("engineer"))])
     async def retune(device_id: int, stream: str) -> None:
-        await retune_page(site, _bounded(device_id) or 0, stream)
+        await retune_page(site, _bounded(device_id) or 0, _text(stream) or "")
 
     @ui.page("/bundles")
     async def bundles() -> None:
@@ -114,7 +118,7 @@ def _register_rollouts(site: Site) -> None:
 
     @ui.page("/rollouts/new")
     async def rollout_start(bundle: str | None = None) -> None:
-        await rollout_start_page(site, bundle)
+        await rollout_start_page(site, _text(bundle))
 
     @ui.page("/rollouts/{number}")
     async def rollout(number: int) -> None:
@@ -129,3 +133,8 @@ def _moment(ms: int | None) -> int | None:
 def _bounded(number: int | None) -> int | None:
     """Keep an id within what databases can compare; none is beyond."""
     return None if number is None else max(0, min(number, MOST_ID))
+
+
+def _text(words: str | None) -> str | None:
+    """Keep a text within what databases can compare; nothing they hold is cut or has a U+FFFD."""
+    return None if words is None else words.replace("\0", "\ufffd")[:MOST_TEXT]

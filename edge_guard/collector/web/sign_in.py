@@ -42,7 +42,7 @@ def doors(site: Site) -> APIRouter:
     routes, attempts = APIRouter(), Attempts()
 
     @routes.get("/sign-in")
-    def form(request: Request, next: str = "/") -> HTMLResponse:
+    def form(next: str = "/") -> HTMLResponse:
         nobody = site.people.roster.empty()
         return _page(site, _sign_in_form(next, ""), _NOBODY_YET if nobody else "")
 
@@ -56,7 +56,8 @@ def doors(site: Site) -> APIRouter:
         if visit.sha256:
             await asyncio.to_thread(_sign_out, site, visit)
         answer = RedirectResponse("/sign-in", 303)
-        answer.delete_cookie(cookie_name(request.scope))
+        with_tls = request.url.scheme == "https"  # browsers heed no other word on a __Host- cookie
+        answer.delete_cookie(cookie_name(request.scope), secure=with_tls, httponly=True)
         return answer
 
     @routes.get("/password")
@@ -88,9 +89,11 @@ async def _sign_in(site: Site, attempts: Attempts, request: Request) -> Response
     if number is None:
         await asyncio.to_thread(_note_failure, site, name, address)
         return _page(site, _sign_in_form(back, name), _WRONG, 401)
-    attempts.succeeded(folded(name), address)
     before = visit_of(request)
     token = await asyncio.to_thread(site.people.sessions.open, number, address, before.sha256)
+    if token is None:  # removed at this very moment
+        return _page(site, _sign_in_form(back, name), _WRONG, 401)
+    attempts.succeeded(folded(name), address)
     if before.sha256:
         before.end()
     visit = site.people.visits.of_session(token)

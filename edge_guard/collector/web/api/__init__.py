@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 
 from edge_guard import __version__
-from edge_guard.collector.web.admission import of_this_site
 from edge_guard.collector.web.api import (
     accuracy,
     alarms,
@@ -66,7 +65,6 @@ def interface(site: Site) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(of_this_site)],
     )
     api.router.route_class = Route
     api.state.once = Once(site)

@@ -8,6 +8,7 @@ import msgspec
 from fastapi import FastAPI, Request
 from msgspec import UNSET, UnsetType
 
+from edge_guard.collector.feed import News
 from edge_guard.collector.link import LinkStatus
 from edge_guard.collector.retention.deletion import deleted
 from edge_guard.collector.web.access import visit_of
@@ -21,8 +22,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     status : str
-        ``degraded`` without broker, with a failing or overfull store, or with webhooks that nobody
-        took.
+        ``degraded`` without broker, with a failing or overfull store, or with webhooks that take
+        no notices.
     broker : LinkStatus
     store : str
         ``ok``, or its trouble in words.
@@ -63,18 +64,18 @@ def add(api: FastAPI, site: Site) -> None:
     @api.get("/health")
     def health(request: Request) -> Health:
         """Return how the collector is: to strangers in one word."""
-        known = _health(site)
-        return known if visit_of(request).person is not None else Health(status=known.status)
+        news = site.feed.since(0)
+        assert news is not None  # every version is after 0
+        troubled = news.trouble or news.overfull or news.untold
+        well = news.link.state == "connected" and not troubled
+        word = Health(status="ok" if well else "degraded")
+        # The database is asked only for who is signed in.
+        return word if visit_of(request).person is None else _health(site, news, word.status)
 
 
-def _health(site: Site) -> Health:
-    news = site.feed.since(0)
-    assert news is not None  # every version is after 0
-    webhooks = site.sender.standing()
-    troubled = news.trouble or news.overfull or any(w.dead for w in webhooks)
-    well = news.link.state == "connected" and not troubled
+def _health(site: Site, news: News, status: Literal["ok", "degraded"]) -> Health:
     return Health(
-        status="ok" if well else "degraded",
+        status=status,
         broker=news.link,
         store=news.trouble or "ok",
         retention=news.overfull or "ok",
@@ -88,5 +89,5 @@ def _health(site: Site) -> Health:
         backlog=news.totals.backlog,
         refused=site.queries.refusals(),
         given_up=site.queries.losses(),
-        webhooks=webhooks,
+        webhooks=site.sender.standing(),
     )

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.routing import Match
 
+from edge_guard.collector.web.access import visit_of
 from edge_guard.collector.web.api.route import JSON, Problem, Route
 
 log = logging.getLogger(__name__)
@@ -56,10 +57,13 @@ def _unfit(_request: Request, error: Any) -> Response:
     return _problem(422, words, "see /api/openapi.json")
 
 
-def _store_fails(_request: Request, error: Any) -> Response:
+def _store_fails(request: Request, error: Any) -> Response:
     cause = error.orig if isinstance(error, DBAPIError) else error
     log.error("a request cannot be answered: the store fails (%s)", cause)
-    return _problem(503, f"the store fails ({cause})", "try again; the collector's log says more")
+    # What drivers say names hosts, paths and tables: nothing for strangers.
+    why = f" ({cause})" if visit_of(request).person is not None else ""
+    remedy = "try again; the collector's log says more"
+    return _problem(503, f"the store fails{why}", remedy, {"Retry-After": "5"})
 
 
 def _bug(_request: Request, error: Any) -> Response:
