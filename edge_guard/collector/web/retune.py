@@ -102,7 +102,8 @@ class _Page:
                 wishes,
             )
         except EdgeGuardError as error:
-            self._refuse(str(error))
+            if asked == self._asked:
+                self._refuse(str(error))
             return
         if asked == self._asked:  # nobody has turned a dial meanwhile
             self._labels.set_text(labels_in_words(sight.frames))
@@ -158,7 +159,7 @@ class _Page:
         except (TakenError, UnknownStreamError, EdgeGuardError) as error:
             ui.notify(str(error), type="warning", timeout=0, close_button="close")
         await self.follow()
-        self._button.enable()
+        await self.refresh()
 
 
 def _row(one: Retune) -> None:
