@@ -14,7 +14,8 @@ from edge_guard.collector.store import Store
 
 KEPT_MS = 86_400_000
 LONGEST_MS = 60_000
-"""A request that has no answer after so long has lost its collector, and may be made again."""
+"""A request that has no answer after so long has lost its collector, and may be made again: what
+is kept or forgotten for an attempt that was only slow does not touch the attempt after it."""
 
 
 class OtherBodyError(ValueError):
@@ -23,6 +24,14 @@ class OtherBodyError(ValueError):
 
 class UnderWayError(RuntimeError):
     """The same request is being answered at this moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A request that is to be answered now; no other attempt at it began at the same time."""
+
+    request: str
+    begun_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +53,8 @@ class Repeats:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def begin(self, request: str, body: bytes) -> Kept | None:
-        """Return the answer to this request, or None where it is to be answered now.
+    def begin(self, request: str, body: bytes) -> Kept | Attempt:
+        """Return the answer to this request, or the attempt where it is to be answered now.
 
         Parameters
         ----------
@@ -58,14 +67,15 @@ class Repeats:
         OtherBodyError, UnderWayError
         """
         now, digest = time.time_ns() // 1_000_000, sha256(body).hexdigest()
+        attempt = Attempt(request, now)
         row = {"request": _name(request), "body_sha256": digest, "begun_ms": now}
         lost = answers.c.status.is_(None) & (answers.c.begun_ms < now - LONGEST_MS)
         with self._store.writing() as connection:
             connection.execute(delete(answers).where(answers.c.begun_ms < now - KEPT_MS))
-            known = _this(request)
+            known = answers.c.request == _name(request)
             new = insertion(connection, answers).returning(answers.c.request)
             if connection.scalar(new, row) is not None:
-                return None
+                return attempt
             there = connection.execute(answers.select().where(known)).one()
             if there.body_sha256 != digest:
                 raise OtherBodyError("the key was used for another body")
@@ -73,24 +83,25 @@ class Repeats:
                 return Kept(there.status, there.content)
             again = update(answers).where(known, lost).values(begun_ms=now)
             if connection.execute(again).rowcount:
-                return None
+                return attempt
         raise UnderWayError("the same request is being answered")
 
-    def keep(self, request: str, status: int, content: bytes) -> None:
-        """Keep the answer to a request that was begun."""
+    def keep(self, attempt: Attempt, status: int, content: bytes) -> None:
+        """Keep the answer to an attempt, unless another has begun since."""
         values = {"status": status, "content": content}
         with self._store.writing() as connection:
-            connection.execute(update(answers).where(_this(request)).values(values))
+            connection.execute(update(answers).where(_this(attempt)).values(values))
 
-    def forget(self, request: str) -> None:
-        """Let a request that was begun be made again: it failed."""
+    def forget(self, attempt: Attempt) -> None:
+        """Let a request be made again whose attempt failed, unless another has begun since."""
         with self._store.writing() as connection:
-            connection.execute(delete(answers).where(_this(request)))
+            connection.execute(delete(answers).where(_this(attempt)))
 
 
 def _name(request: str) -> str:
     return sha256(request.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _this(request: str) -> ColumnElement[bool]:
-    return answers.c.request == _name(request)
+def _this(attempt: Attempt) -> ColumnElement[bool]:
+    same = answers.c.request == _name(attempt.request)
+    return same & (answers.c.begun_ms == attempt.begun_ms)

@@ -191,6 +191,22 @@ def test_a_write_with_a_key_is_done_once(collector: SignedIn) -> None:
     assert collector.ask("POST", "/api/commands", order, {"Idempotency-Key": ""}).status == 422
 
 
+def test_a_kept_answer_is_only_for_who_may_still_ask(collector: SignedIn) -> None:
+    key = {"Idempotency-Key": uuid.uuid4().hex}
+    order = {"device_id": 1, "action": {"kind": "capture", "stream": "top"}}
+    assert collector.ask("POST", "/api/commands", order, key, scope="command").status == 200
+    change = "UPDATE tokens SET scopes = ? WHERE name = 'for-command'"
+    with sqlite3.connect(collector.folder / "c.sqlite") as database:
+        database.execute(change, ("read",))
+        database.commit()
+        try:
+            again = collector.ask("POST", "/api/commands", order, key, scope="command")
+        finally:
+            database.execute(change, ("command",))
+    assert (again.status, again.headers["Idempotency-Replayed"]) == (403, None)
+    assert collector.ask("POST", "/api/commands", order, key, scope="command").status == 200
+
+
 DEEP = b'{"labels":' + b"[" * 50_000 + b"]" * 50_000 + b"}"
 
 

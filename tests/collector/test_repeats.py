@@ -7,28 +7,33 @@ import threading
 import pytest
 from sqlalchemy import func, select, update
 
-from edge_guard.collector.repeats import Kept, OtherBodyError, Repeats, UnderWayError
+from edge_guard.collector.repeats import Attempt, Kept, OtherBodyError, Repeats, UnderWayError
 from edge_guard.collector.schema import answers
 from edge_guard.collector.store import Store
 
 
+def begun(repeats: Repeats, request: str, body: bytes = b"") -> Attempt:
+    attempt = repeats.begin(request, body)
+    assert isinstance(attempt, Attempt)
+    return attempt
+
+
 def test_the_first_answer_is_given_again(store: Store) -> None:
     repeats, other = Repeats(store), Repeats(store)
-    assert repeats.begin("ada POST /x k1", b"body") is None
+    first = begun(repeats, "ada POST /x k1", b"body")
     with pytest.raises(UnderWayError):
         other.begin("ada POST /x k1", b"body")
-    repeats.keep("ada POST /x k1", 200, b"{}\x00")
+    repeats.keep(first, 200, b"{}\x00")
     assert other.begin("ada POST /x k1", b"body") == Kept(200, b"{}\x00")
     with pytest.raises(OtherBodyError):
         other.begin("ada POST /x k1", b"other")
-    assert other.begin("bob POST /x k1", b"body") is None
+    begun(other, "bob POST /x k1", b"body")
 
 
 def test_what_failed_may_be_done_again(store: Store) -> None:
     repeats = Repeats(store)
-    assert repeats.begin("k", b"") is None
-    repeats.forget("k")
-    assert repeats.begin("k", b"changed") is None
+    repeats.forget(begun(repeats, "k"))
+    begun(repeats, "k", b"changed")
 
 
 def later(store: Store, ms: int) -> None:
@@ -38,19 +43,33 @@ def later(store: Store, ms: int) -> None:
 
 def test_a_request_whose_collector_was_killed_may_be_made_again(store: Store) -> None:
     repeats = Repeats(store)
-    assert repeats.begin("k", b"") is None
+    begun(repeats, "k")
     later(store, 61_000)
-    assert repeats.begin("k", b"") is None
+    begun(repeats, "k")
     with pytest.raises(UnderWayError):
         repeats.begin("k", b"")
 
 
+def test_a_slow_attempt_does_not_touch_the_one_after_it(store: Store) -> None:
+    repeats = Repeats(store)
+    slow = begun(repeats, "k")
+    later(store, 61_000)
+    second = begun(repeats, "k")
+    assert second != slow
+    repeats.forget(slow)
+    repeats.keep(slow, 200, b"slow")
+    with pytest.raises(UnderWayError):
+        repeats.begin("k", b"")
+    repeats.keep(second, 200, b"second")
+    repeats.forget(slow)
+    assert repeats.begin("k", b"") == Kept(200, b"second")
+
+
 def test_answers_are_forgotten_after_a_day(store: Store) -> None:
     repeats = Repeats(store)
-    assert repeats.begin("k", b"") is None
-    repeats.keep("k", 200, b"")
+    repeats.keep(begun(repeats, "k"), 200, b"")
     later(store, 86_400_001)
-    assert repeats.begin("k", b"another body") is None
+    begun(repeats, "k", b"another body")
     with store.engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(answers)) == 1
 
@@ -71,5 +90,5 @@ def test_of_many_at_once_one_is_answered(store: Store) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len([one for one in done if one is None]) == 1
+    assert len([one for one in done if isinstance(one, Attempt)]) == 1
     assert len(done) == 6

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import Request, Response
 from starlette.types import Message
 
-from edge_guard.collector.repeats import Kept, OtherBodyError, UnderWayError
+from edge_guard.collector.repeats import Attempt, Kept, OtherBodyError, UnderWayError
 from edge_guard.collector.web.access import person
 from edge_guard.collector.web.admission import body_of
 from edge_guard.collector.web.api.route import JSON, RefusedRequest
@@ -48,12 +48,13 @@ class Once:
             )
         body = await body_of(request, most_bytes)
         name = f"{_who(request)} {request.method} {request.url.path} {key}"
-        if (kept := await asyncio.to_thread(self._begin, name, body)) is not None:
+        known = await asyncio.to_thread(self._begin, name, body)
+        if isinstance(known, Kept):
             headers = {"Idempotency-Replayed": "true"}
-            return Response(kept.content, kept.status, headers, JSON)
-        return await self._answer(name, _again(request, body), handle)
+            return Response(known.content, known.status, headers, JSON)
+        return await self._answer(known, _again(request, body), handle)
 
-    def _begin(self, name: str, body: bytes) -> Kept | None:
+    def _begin(self, name: str, body: bytes) -> Kept | Attempt:
         try:
             return self._site.repeats.begin(name, body)
         except OtherBodyError as error:
@@ -61,14 +62,14 @@ class Once:
         except UnderWayError as error:
             raise RefusedRequest(409, f"{HEADER}: {error}", "wait, and send it again") from error
 
-    async def _answer(self, name: str, request: Request, handle: Handler) -> Response:
+    async def _answer(self, attempt: Attempt, request: Request, handle: Handler) -> Response:
         try:
             response = await handle(request)
             content = bytes(response.body)
         except BaseException:
-            await asyncio.to_thread(self._site.repeats.forget, name)
+            await asyncio.to_thread(self._site.repeats.forget, attempt)
             raise
-        await asyncio.to_thread(self._site.repeats.keep, name, response.status_code, content)
+        await asyncio.to_thread(self._site.repeats.keep, attempt, response.status_code, content)
         return response
 
 

@@ -26,7 +26,7 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from edge_guard.collector.people import Person
-from edge_guard.collector.web.access import at_least
+from edge_guard.collector.web.access import at_least, demand, person
 from edge_guard.collector.web.admission import body_of
 from edge_guard.publish.messages import MOST_COMMAND_BYTES
 
@@ -187,11 +187,13 @@ class Route(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request; a write with a key once only."""
-        handle = super().get_route_handler()
+        handle, needs = super().get_route_handler(), self.needs
 
         async def answer(request: Request) -> Response:
             if self.sent is None or request.method not in WRITES:
                 return await handle(request)
+            if needs is not None:  # a kept answer, too, is only for who may ask for it
+                await run_in_threadpool(lambda: demand(person(request), *needs))
             response: Response = await request.app.state.once.answer(
                 request, self.sent.most_bytes, handle
             )
