@@ -33,27 +33,28 @@ def lock_devices(
     """Return the devices; those never heard of are inserted, seen ``now`` (ms).
 
     Their rows stay locked until the transaction ends, and with them, by agreement, their boots,
-    events and all else that comes from them. They are locked in one order, so that two collectors
-    cannot each hold what the other one waits for.
+    events and all else that comes from them. All are inserted before any is locked, and each in one
+    order, so that two collectors cannot each hold what the other one waits for.
     """
-    found = _lock(connection, origins)
-    missing = sorted(origin for origin in origins if origin not in found)
-    if not missing:
-        return found
-    rest = {"last_seen_ms": now, "events": 0}
-    rows = [{"site": o.site, "line": o.line, "device": o.device} | rest for o in missing]
-    connection.execute(insertion(connection, schema.devices), rows)
-    return found | _lock(connection, missing)
+    missing = sorted(set(origins) - _known(connection, origins).keys())
+    if missing:
+        rest = {"last_seen_ms": now, "events": 0}
+        rows = [{"site": o.site, "line": o.line, "device": o.device} | rest for o in missing]
+        connection.execute(insertion(connection, schema.devices), rows)
+    return _known(connection, origins, locked=True)
 
 
-def _lock(connection: Connection, origins: Collection[Origin]) -> dict[Origin, KnownDevice]:
+def _known(
+    connection: Connection, origins: Collection[Origin], *, locked: bool = False
+) -> dict[Origin, KnownDevice]:
     devices = schema.devices.c
     query = (
         select(devices.id, devices.site, devices.line, devices.device, devices.state)
         .where(devices.device.in_({origin.device for origin in origins}))
         .order_by(devices.id)
-        .with_for_update(key_share=True)
     )
+    if locked:
+        query = query.with_for_update(key_share=True)
     found = {
         Origin(row.site, row.line, row.device): KnownDevice(row.id, row.state)
         for row in connection.execute(query)
