@@ -187,12 +187,14 @@ class Route(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request; a write with a key once only."""
-        handle, needs = super().get_route_handler(), self.needs
+        handle = super().get_route_handler()
 
         async def answer(request: Request) -> Response:
             if self.sent is None or request.method not in WRITES:
                 return await handle(request)
-            if needs is not None:  # a kept answer, too, is only for who may ask for it
+            if (
+                needs := self.needs
+            ) is not None:  # a kept answer, too, is only for who may ask for it
                 await run_in_threadpool(lambda: demand(person(request), *needs))
             response: Response = await request.app.state.once.answer(
                 request, self.sent.most_bytes, handle
