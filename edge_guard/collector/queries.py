@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Engine, Row, Select, Table, func, select
 
+from edge_guard.collector.alarm_words import drift, standing
 from edge_guard.collector.schema import (
     FLAGGED,
     alarms,
@@ -27,7 +28,6 @@ from edge_guard.types import Verdict
 
 MOST_SUMMARIES = 3000
 MOST_ALARMS = 200
-_OVER = ("normal", "cleared")
 
 Kind = Literal["flagged", "audit", "waiting", "all"]
 
@@ -223,19 +223,7 @@ class Queries:
 
         Newest first.
         """
-        following = func.lead(alarms.c.id).over(
-            partition_by=(alarms.c.device_id, alarms.c.stream, alarms.c.alarm),
-            order_by=(alarms.c.boot_id, alarms.c.sequence),
-        )  # in the order of an index that holds all it takes
-        ranked = select(alarms.c.id, following.label("following")).subquery()
-        query = (
-            select(alarms, devices.c.device)
-            .join(devices, devices.c.id == alarms.c.device_id)
-            .where(alarms.c.id.in_(select(ranked.c.id).where(ranked.c.following.is_(None))))
-            .where(alarms.c.state.notin_(_OVER))
-            .order_by(alarms.c.occurred_ms.desc())
-        )
-        return [_alarm(row) for row in self._all(query)]
+        return [_alarm(row) for row in self._all(standing())]
 
     def drift_alarms(
         self, device: int, stream: str, since_ms: int, most: int = MOST_ALARMS
@@ -244,15 +232,7 @@ class Queries:
 
         The newest is returned however old it is.
         """
-        query = (
-            select(alarms, devices.c.device)
-            .join(devices, devices.c.id == alarms.c.device_id)
-            .where(alarms.c.device_id == device, alarms.c.stream == stream)
-            .where(alarms.c.alarm == "drift")
-            .order_by(alarms.c.boot_id.desc(), alarms.c.sequence.desc())
-            .limit(most)
-        )
-        rows = self._all(query)
+        rows = self._all(drift(device, stream, most))
         return [
             _alarm(row)
             for place, row in enumerate(rows)
