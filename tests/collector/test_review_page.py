@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -216,6 +217,46 @@ def test_what_cannot_be_saved_is_shown_and_saved_later(plant: Plant) -> None:
     wait_until(lambda: [words(plant)[event] for event in newest] == [RIGHT, UNSURE], 30)
     plant.open("/events")
     plant.browser.complaints.clear()  # of the connection that was lost
+
+
+def test_a_forgotten_page_gives_its_frames_back_and_asks_for_nothing(plant: Plant) -> None:
+    flag(plant, Reporter("cam-9", boot="forgotten"), 2)
+    open_queue(plant)
+    answer(plant, "y")
+    plant.browser.wait(SHOWN)
+    lent, browser = int(item(plant) or 0), plant.browser
+    browser.evaluate(
+        "(() => { const now = Date.now, ask = fetch; window.asks = 0; Date.now = () => now() +"
+        " 301000; window.fetch = (...all) => { window.asks += 1; return ask(...all); }; })()"
+    )
+    browser.wait("document.body.innerText.includes('nobody was here')")
+    other = "0123456789abcdef"
+    wait_until(lambda: post(plant, "take", holder=other) == 200 and held(plant) == {other}, 10)
+    browser.evaluate("(() => { const now = Date.now; Date.now = () => now() + 301000; })()")
+    beats = "new Promise(done => setTimeout(() => done(window.asks), 1500))"
+    told = browser.command(
+        "Runtime.evaluate", expression=beats, awaitPromise=True, returnByValue=True
+    )
+    assert told["result"]["value"] == 0
+    assert post(plant, "leave", holder=other) == 200
+    press(plant, "z")  # wakes the page, and takes nothing back
+    browser.wait(SHOWN)
+    assert int(item(plant) or 0) == lent
+    newest = sorted(words(plant))[-2:]
+    assert sorted(words(plant)[event] for event in newest) == [[], RIGHT]
+    answer_all(plant)
+
+
+def held(plant: Plant) -> set[str]:
+    """Return whose leases there are."""
+    with sqlite3.connect(plant.collector.folder / "c.sqlite") as database:
+        rows = database.execute("SELECT holder FROM review_items WHERE holder IS NOT NULL")
+        return {holder for (holder,) in rows}
+
+
+def answer_all(plant: Plant) -> None:
+    while item(plant) is not None:
+        answer(plant, "y")
 
 
 RIGHT, UNSURE = [("right", None)], [("unsure", None)]

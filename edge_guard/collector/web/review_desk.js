@@ -1,7 +1,7 @@
 // The review page: a few frames ahead, answers written behind the reviewer's back, none lost.
 // What is not saved yet is kept under the reviewer's name in the browser, and sent when it can be.
 // Words of devices and people are only ever interpolated as text; the heat layer is numbers.
-const COUNTED = new Set(["answers", "undo"]), AHEAD = 4, RENEW_MS = 45000, IDLE_MS = 3000, SLOWEST_MS = 10000, OUTBOX = "edge-guard-review/";
+const COUNTED = new Set(["answers", "undo"]), AHEAD = 4, RENEW_MS = 45000, IDLE_MS = 3000, SLOWEST_MS = 10000, FORGOTTEN_MS = 300000, OUTBOX = "edge-guard-review/";
 
 function key() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -30,9 +30,10 @@ export default {
     <button v-if="refused.length" type="button" class="desk-key" @click="refused = []">Understood</button>
   </div>
   <div v-if="!now" class="empty">
-    <div class="empty-title">{{ asked ? 'Nothing waits for review here.' : 'Looking for frames…' }}</div>
-    <div v-if="asked">New frames appear by themselves.</div>
-    <button v-if="past.length" type="button" class="desk-key" @click="undo">Undo <kbd>Z</kbd></button>
+    <div class="empty-title">{{ away ? 'Resting: nobody was here for five minutes.' : asked ? 'Nothing waits for review here.' : 'Looking for frames…' }}</div>
+    <div v-if="away">The frames wait for everybody again. Press any key, or click, to go on.</div>
+    <div v-if="asked && !away">New frames appear by themselves.</div>
+    <button v-if="past.length && !away" type="button" class="desk-key" @click="undo">Undo <kbd>Z</kbd></button>
   </div>
   <div v-else class="desk-main" :data-item="now.item" :data-event="now.event" :data-shown="shown">
     <div class="desk-see">
@@ -89,7 +90,7 @@ export default {
   props: { filters: Array, start: Object, who: String },
   data: () => ({
     queue: [], past: [], outbox: [], refused: [], part: {}, loaded: {}, failed: {}, typed: "",
-    left: 0, others: 0, hour: 0, sitting: 0, asked: false, fault: "", last: "", help: false, tab: key(),
+    left: 0, others: 0, hour: 0, sitting: 0, asked: false, away: false, fault: "", last: "", help: false, tab: key(),
     marks: localStorage.getItem("edge-guard-marks") !== "off", holder: key(),
     keys: [["Enter or Y", "the model is right"], ["N", "wrong, without saying what it is"], ["1 … 9", "what it is instead"],
       ["U", "unsure"], ["S", "skip: later, perhaps by somebody else"], ["Z or Backspace", "take the last answer back"],
@@ -120,19 +121,16 @@ export default {
     this.part = { ...this.start };
     this.mine = `${OUTBOX}${this.who}/`;
     this.adopt();
-    this.images = [];
-    this.written = 0;
-    this.pressed = (e) => this.press(e);
-    this.leaving = () => this.leave();
-    addEventListener("keydown", this.pressed);
-    addEventListener("pagehide", this.leaving);
+    Object.assign(this, { images: [], written: 0 });
+    this.heard = { keydown: (e) => { if (!this.use()) this.press(e); }, pointerdown: () => this.use(), pagehide: () => this.leave() };
+    for (const [kind, act] of Object.entries(this.heard)) addEventListener(kind, act);
+    this.use();
     this.timer = setInterval(() => this.beat(), 1000);
     this.flush();
     this.take();
   },
   beforeUnmount() {
-    removeEventListener("keydown", this.pressed);
-    removeEventListener("pagehide", this.leaving);
+    for (const [kind, act] of Object.entries(this.heard)) removeEventListener(kind, act);
     clearInterval(this.timer);
   },
   methods: {
@@ -194,25 +192,17 @@ export default {
       this.preload();
       if (this.queue.length < AHEAD) this.take();
     },
-    preload() {
-      this.images = this.queue.slice(1, AHEAD).map((i) => { const one = new Image(); one.src = i.picture; return one; });
-    },
+    preload() { this.images = this.queue.slice(1, AHEAD).map((i) => Object.assign(new Image(), { src: i.picture })); },
     narrow(name, select) {
       this.part = { ...this.part, [name]: select.value === "" ? null : name === "device" ? Number(select.value) : select.value };
       select.blur();
       const query = new URLSearchParams(Object.entries(this.part).filter(([, v]) => v !== null && v !== undefined));
       history.replaceState(null, "", `/review?${query}`);
       this.write("leave", { holder: this.holder });
-      this.holder = key();
-      this.queue = [];
-      this.past = [];
-      this.sitting = 0;
-      this.asked = false;
+      Object.assign(this, { holder: key(), queue: [], past: [], sitting: 0, asked: false });
       this.take();
     },
-    async post(path, body) {
-      return fetch(`/api/review/${path}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
-    },
+    post(path, body) { return fetch(`/api/review/${path}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }); },
     async take() {
       if (this.taking) { this.again = true; return; }
       this.taking = true;
@@ -285,7 +275,19 @@ export default {
         return typeof detail === "string" ? detail : `status ${answer.status}`;
       } catch { return `status ${answer.status}`; }
     },
+    use() { // the key that ends a rest does nothing else
+      const woken = this.away;
+      Object.assign(this, { usedAt: Date.now(), away: false });
+      if (woken) this.take();
+      return woken;
+    },
+    rest() { // a page that nobody looks at holds no frames, and asks for nothing that keeps its session alive
+      this.leave();
+      Object.assign(this, { away: true, asked: false, queue: [], holder: key() });
+    },
     beat() {
+      if (this.away) return;
+      if (Date.now() - this.usedAt > FORGOTTEN_MS) { this.rest(); return; }
       const pause = this.queue.length ? RENEW_MS : IDLE_MS;
       if (Date.now() - (this.takenAt ?? 0) > pause) this.take();
     },
