@@ -38,7 +38,7 @@ _FINE = (1.0, 0.5, 0.25, 0.12, 0.06, 0.03)
 """Bets that describe a share of any size instead of promising a small one; with equal stakes."""
 _UPWARD = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.004)
 """Bets against "at most a", as shares of the largest one that is allowed, with equal stakes."""
-_AT_ONCE = 0.8
+_AT_ONCE = 0.9
 """Share of δ of the first scale; the others have the rest: 1/2 of it, 1/6, 1/12, …"""
 _STEPS = 36
 
