@@ -41,9 +41,10 @@ def as_before_audits(folder: Path) -> None:
     """Take the database back to what the first version made."""
     with sqlite3.connect(folder / "c.sqlite") as db:
         db.execute("DROP INDEX events_audited")
+        db.execute("DROP INDEX events_drawn")
         db.execute("DROP TABLE judgements")
         db.execute("ALTER TABLE events DROP COLUMN sampled")
-        db.execute("DELETE FROM migrations WHERE name = '0002-audits'")
+        db.execute("DELETE FROM migrations WHERE name IN ('0002-audits', '0015-drawn')")
 
 
 def test_a_database_from_before_audits_is_brought_up_to_date(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, literal, select
 from sqlalchemy.event import listen, remove
 
 from edge_guard.collector.commands import Commands
@@ -24,6 +24,7 @@ from edge_guard.collector.queries import Queries
 from edge_guard.collector.review.labels import Labels
 from edge_guard.collector.review.queue import ReviewQueue
 from edge_guard.collector.review.waiting import Only
+from edge_guard.collector.schema import events, judgements
 from edge_guard.collector.store import Store
 from edge_guard.collector.trail import Trail
 
@@ -59,6 +60,7 @@ def lists(store: Store) -> dict[str, Callable[[], object]]:
         "device": lambda: queries.events(50, device=3),
         "stream": lambda: queries.events(50, middle, 3, "camera"),
         "all": lambda: queries.events(50, kind="all"),
+        "waiting": lambda: queries.events(50, kind="waiting"),
         "audit": lambda: queries.events(50, device=3, stream="camera", kind="audit"),
         "incident": lambda: queries.events(50, device=4, incident="incident-1"),
         "event": lambda: queries.event(middle),
@@ -93,6 +95,23 @@ def test_no_list_reads_a_big_table_through(full: Store) -> None:
     assert wrong == {}
     through = "SELECT * FROM events WHERE body LIKE 'x' ORDER BY occurred_ms LIMIT 5"
     assert find(full.engine, through, ())  # it would have been found
+
+
+def test_audits_of_which_all_are_judged_are_found_among_the_drawn(full: Store) -> None:
+    with full.writing() as connection:
+        drawn = select(events.c.id, literal(0), literal(""), literal("right"))
+        said = drawn.where(events.c.sampled.isnot(None))
+        columns = ["event_id", "judged_ms", "who", "answer"]
+        connection.execute(judgements.insert().from_select(columns, said))
+        connection.exec_driver_sql("ANALYZE")
+    queries = Queries(full.engine)
+    assert queries.events(50, kind="waiting") == []
+    assert len(queries.events(50, kind="audit")) == 50
+    (statement, values), *_ = asked(full.engine, lambda: queries.events(50, kind="waiting"))
+    with full.engine.connect() as connection:
+        how = "EXPLAIN QUERY PLAN" if full.engine.dialect.name == "sqlite" else "EXPLAIN"
+        plan = connection.exec_driver_sql(f"{how} {statement}", values).all()
+    assert "events_drawn" in str(plan)
 
 
 def asked(engine: Engine, ask: Callable[[], object]) -> list[tuple[str, Any]]:

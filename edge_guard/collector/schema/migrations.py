@@ -11,7 +11,7 @@ from edge_guard.collector.schema.datasets import create_datasets
 from edge_guard.collector.schema.interfaces import create_interfaces
 from edge_guard.collector.schema.orders import commands, judgements, replies
 from edge_guard.collector.schema.people import create_people
-from edge_guard.collector.schema.reports import audited, awaiting, events, flagged
+from edge_guard.collector.schema.reports import audited, awaiting, drawn, events, flagged
 from edge_guard.collector.schema.retention import create_retention
 from edge_guard.collector.schema.retunes import create_retunes
 from edge_guard.collector.schema.review import review_items
@@ -67,6 +67,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ("0012-awaiting", awaiting.create),
     ("0013-datasets", create_datasets),
     ("0014-flagged", flagged.create),
+    ("0015-drawn", drawn.create),
 )
 """A new database gets the current tables and every name at once; an old one the missing steps."""
 

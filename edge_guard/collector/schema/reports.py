@@ -76,6 +76,9 @@ audited = Index(
     sqlite_where=_drawn,
     postgresql_where=_drawn,
 )
+drawn = Index(  # the audits of all streams, newest first, however many frames are flagged between
+    "events_drawn", events.c.id, sqlite_where=_drawn, postgresql_where=_drawn
+)
 
 FLAGGED = events.c.verdict != literal_column("'accept'")
 flagged = Index(  # the list of most pages, newest first, however many frames are audited between
