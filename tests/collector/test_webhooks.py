@@ -14,18 +14,18 @@ from receiver import KEY, SECRET, Receiver
 from reports import Reporter
 from resender import wait_until
 from running import Running
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from edge_guard.collector.parse import parse
 from edge_guard.collector.pictures import PictureStore
 from edge_guard.collector.schema import outbox
 from edge_guard.collector.store import Store
 from edge_guard.collector.webhooks import deliveries as deliveries_module
-from edge_guard.collector.webhooks.deliveries import Deliveries
+from edge_guard.collector.webhooks.deliveries import Deliveries, Standing
 from edge_guard.collector.webhooks.notices import KINDS
 from edge_guard.collector.webhooks.outbox import Outbox
 from edge_guard.collector.webhooks.post import post
-from edge_guard.collector.webhooks.sender import LONGEST_WAIT_S, Sender, wait_s
+from edge_guard.collector.webhooks.sender import LONGEST_WAIT_S, Sender, name_of, wait_s
 from edge_guard.collector.webhooks.signature import read_key, signed
 from edge_guard.config import WebhookTable, find_problems, load_collector_config
 from edge_guard.config.webhook import WebhookEvent
@@ -61,7 +61,7 @@ class Wired:
         self.store.apply([m for one in sent if (m := parse(*one, PREFIX)) is not None])
 
     def waiting(self) -> int:
-        return sum(self.deliveries.standing(webhook.url).waiting for webhook in self.webhooks)
+        return sum(self.deliveries.standing(webhook.url, "w").waiting for webhook in self.webhooks)
 
     def end(self) -> None:
         self.sender.stop()
@@ -144,7 +144,9 @@ def test_a_receiver_that_fails_hangs_and_recovers_misses_nothing(
     said: list[str] = []
     wired.sender.start(said.append)
     wait_until(lambda: len(receiver.got) == 1)
-    wait_until(lambda: said == [f"{receiver.url} takes none (answered 500), 2 notices wait"])
+    wait_until(
+        lambda: said == [f"{name_of(receiver.url, 1)} takes none (answered 500), 2 notices wait"]
+    )
     receiver.hang.clear()
     receiver.status = 204
     wait_until(lambda: "no answer" in wired.sender.standing()[0].trouble)
@@ -178,15 +180,42 @@ def test_what_nobody_takes_is_given_up_and_stays_to_be_seen(
     older(wired, 25)
     wired.put(device.alarm("cleared"))
     assert wired.deliveries.tidy() == 1
-    known = wired.deliveries.standing(url)
+    known = wired.deliveries.standing(url, "w")
     assert (known.waiting, known.dead) == (1, 1)
     said: list[str] = []
     wired.sender.start(said.append)
     wait_until(lambda: receiver.kinds() == ["alarm.cleared"])
-    wait_until(lambda: said == [f"1 notices for {url} were given up"])
+    wait_until(lambda: said == [f"1 notices for {name_of(url, 1)} were given up"])
     assert wired.sender.again() == 1
     wait_until(lambda: receiver.kinds() == ["alarm.cleared", "alarm.raised"])
     assert wired.sender.forget() == 0
+
+
+def test_what_is_said_of_a_webhook_keeps_its_secret(
+    store_url: str, tmp_path: Path, secret: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    urls = [f"{nobody}/services/s3cret?key=s3cret", f"{nobody}/s3cret\x7f"]
+    hooks = [WebhookTable(url=url, events=ALL, secret_file=secret) for url in urls]
+    made = Wired(store_url, tmp_path, *hooks)
+    said: list[str] = []
+    standing: list[Standing] = []
+    made.put(Reporter().alarm("raised"))
+    made.sender.start(said.append)
+    try:
+        wait_until(lambda: "webhook 1" in "".join(said) and "webhook 2" in "".join(said))
+        standing = made.sender.standing()
+        with made.store.writing() as connection:
+            connection.execute(text("ALTER TABLE outbox RENAME TO away"))
+        wait_until(lambda: "cannot be read" in caplog.text)
+    finally:
+        if standing:
+            with made.store.writing() as connection:
+                connection.execute(text("ALTER TABLE away RENAME TO outbox"))
+        made.end()
+    assert [one.name for one in standing] == [f"{nobody} (webhook 1)", f"{nobody} (webhook 2)"]
+    assert [one.waiting for one in standing] == [1, 1]
+    assert "s3cret" not in f"{said}{standing}{caplog.text}"
 
 
 def test_what_was_given_up_is_kept_for_a_month(wired: Wired) -> None:
@@ -196,10 +225,10 @@ def test_what_was_given_up_is_kept_for_a_month(wired: Wired) -> None:
     assert wired.deliveries.tidy() == 1
     older(wired, 28 * 24)
     assert wired.deliveries.tidy() == 0
-    assert wired.deliveries.standing(url).dead == 1
+    assert wired.deliveries.standing(url, "w").dead == 1
     older(wired, 2 * 24)
     wired.deliveries.tidy()
-    assert wired.deliveries.standing(url).dead == 0
+    assert wired.deliveries.standing(url, "w").dead == 0
 
 
 def older(wired: Wired, hours: int) -> None:
@@ -213,7 +242,7 @@ def test_of_too_many_the_oldest_are_given_up(wired: Wired, monkeypatch: pytest.M
     for _ in range(5):
         wired.put(device.alarm("raised"), device.alarm("cleared"))
     assert wired.deliveries.tidy() == 7
-    known = wired.deliveries.standing(wired.webhooks[0].url)
+    known = wired.deliveries.standing(wired.webhooks[0].url, "w")
     assert (known.waiting, known.dead) == (3, 7)
 
 

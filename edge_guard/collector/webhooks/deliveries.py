@@ -30,7 +30,8 @@ class Standing:
 
     Attributes
     ----------
-    url : str
+    name : str
+        Scheme, host and place among the webhooks; the rest of an address may be a secret.
     waiting, dead : int
         Notices that nobody has taken yet, and those given up.
     oldest_ms : int or None
@@ -39,7 +40,7 @@ class Standing:
         Of one that was tried in vain; empty: there is none.
     """
 
-    url: str
+    name: str
     waiting: int
     dead: int
     oldest_ms: int | None
@@ -128,7 +129,7 @@ class Deliveries:
         with self._store.writing() as connection:
             return connection.execute(delete(outbox).where(dead)).rowcount
 
-    def standing(self, url: str) -> Standing:
+    def standing(self, url: str, name: str) -> Standing:
         """Return how it stands with one webhook."""
         waiting = func.count(outbox.c.due_ms)
         oldest = func.min(outbox.c.told_ms).filter(outbox.c.due_ms.isnot(None))
@@ -140,7 +141,7 @@ class Deliveries:
         ).where(outbox.c.url == url)
         with self._store.engine.connect() as connection:
             row = connection.execute(query).one()
-        return Standing(url, row.waiting, row.dead, row.oldest, row.trouble or "")
+        return Standing(name, row.waiting, row.dead, row.oldest, row.trouble or "")
 
 
 def _beyond(connection: Connection) -> ColumnElement[bool]:

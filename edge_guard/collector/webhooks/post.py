@@ -64,6 +64,8 @@ def post(url: str, body: bytes, headers: dict[str, str], timeout_s: float = TIME
             connection.close()
     except (OSError, http.client.HTTPException, ValueError) as error:
         words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if isinstance(error, http.client.InvalidURL):
+            words = "no such path can be asked for"  # its own words quote the path, a secret
         return Reached(False, f"cannot be reached ({words})", alive=False)
 
 

@@ -7,8 +7,9 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from edge_guard import __version__
 from edge_guard.collector.webhooks.deliveries import Claimed, Deliveries, Standing
@@ -48,8 +49,8 @@ class Sender:
         self._deliveries = deliveries
         self._ending = threading.Event()
         self._couriers = [
-            _Courier(deliveries, webhook.url, read_key(webhook.secret_file), timeout_s)
-            for webhook in webhooks
+            _Courier(deliveries, webhook.url, place, read_key(webhook.secret_file), timeout_s)
+            for place, webhook in enumerate(webhooks, 1)
         ]
 
     def start(self, hear: Callable[[str], None] = lambda words: None) -> None:
@@ -82,7 +83,7 @@ class Sender:
 
     def standing(self) -> list[Standing]:
         """Return how it stands with each webhook."""
-        return [self._deliveries.standing(courier.url) for courier in self._couriers]
+        return [courier.standing() for courier in self._couriers]
 
     def _words(self) -> str:
         return "; ".join(courier.words for courier in self._couriers if courier.words)
@@ -91,8 +92,11 @@ class Sender:
 class _Courier:
     """Delivers to one webhook, oldest first; nothing passes a notice while the receiver is down."""
 
-    def __init__(self, deliveries: Deliveries, url: str, key: bytes, timeout_s: float) -> None:
+    def __init__(
+        self, deliveries: Deliveries, url: str, place: int, key: bytes, timeout_s: float
+    ) -> None:
         self.url = url
+        self._name = name_of(url, place)
         self._deliveries = deliveries
         self._key = key
         self._timeout_s = timeout_s
@@ -107,9 +111,14 @@ class _Courier:
             try:
                 wait = self._step()
             except SQLAlchemyError as error:
-                log.error("notices for %s cannot be read (%s): trying again", self.url, error)
+                cause = error.orig if isinstance(error, DBAPIError) else error  # without parameters
+                log.error("notices for %s cannot be read (%s): trying again", self._name, cause)
                 wait = LOOK_S
             ending.wait(wait)
+
+    def standing(self) -> Standing:
+        """Return how it stands with the webhook."""
+        return self._deliveries.standing(self.url, self._name)
 
     def _step(self) -> float:
         """Deliver what is due; return how long to wait."""
@@ -124,7 +133,7 @@ class _Courier:
         reached = self._post(notice)
         if reached.taken:
             if self._failures:
-                log.info("webhook %s takes notices again", self.url)
+                log.info("webhook %s takes notices again", self._name)
             self._deliveries.delivered(notice)
             if self._failures:
                 self._failures = 0
@@ -140,10 +149,10 @@ class _Courier:
 
     def _tell(self) -> None:
         """Say in words how it stands, where that has changed."""
-        known = self._deliveries.standing(self.url)
-        words = f"{known.dead} notices for {self.url} were given up" if known.dead else ""
+        known = self.standing()
+        words = f"{known.dead} notices for {self._name} were given up" if known.dead else ""
         if self._failures:
-            words = f"{self.url} takes none ({known.trouble}), {known.waiting} notices wait"
+            words = f"{self._name} takes none ({known.trouble}), {known.waiting} notices wait"
         if words != self.words:
             self.words = words
             self.changed()
@@ -151,13 +160,19 @@ class _Courier:
     def _put_off(self, notice: Claimed, reached: Reached) -> float:
         """Wait with this notice, and with all others where the receiver does not work."""
         if self._failures == 0:
-            log.warning("webhook %s %s: trying for a day", self.url, reached.trouble)
+            log.warning("webhook %s %s: trying for a day", self._name, reached.trouble)
         self._failures += 1
         attempts = notice.attempts if reached.alive else self._failures
         wait = max(wait_s(attempts), reached.retry_after_s)
         self._deliveries.failed(notice, reached.trouble, wait)
         self._tell()
         return 0.0 if reached.alive else wait
+
+
+def name_of(url: str, place: int) -> str:
+    """Return what a webhook is called: the path and query of its address are secrets."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc} (webhook {place})"
 
 
 def wait_s(attempts: int) -> float:
