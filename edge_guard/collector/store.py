@@ -152,7 +152,9 @@ def connect(url: str) -> Engine:
             return _sqlite_engine(parsed)
         if parsed.drivername in {"postgresql", _POSTGRES}:
             url_of_driver = parsed.set(drivername=_POSTGRES)
-            return create_engine(url_of_driver, pool_pre_ping=True, connect_args=_PATIENCE)
+            return create_engine(
+                url_of_driver, pool_pre_ping=True, connect_args=_PATIENCE, hide_parameters=True
+            )
     except (ArgumentError, NoSuchModuleError) as error:
         raise _bad_url(url) from error
     except ModuleNotFoundError as error:
