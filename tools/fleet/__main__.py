@@ -41,11 +41,11 @@ def main() -> int:
     except EdgeGuardError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    if arguments.keep:
+    print(json.dumps(record) if arguments.json else account.table(record), flush=True)
+    if not arguments.keep:
+        shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
         print(f"left in {folder}", file=sys.stderr)
-    else:
-        shutil.rmtree(folder)
-    print(json.dumps(record) if arguments.json else account.table(record))
     return 0 if _whole(record) else 1
 
 
