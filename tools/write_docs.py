@@ -148,9 +148,14 @@ def _type(kind: Any) -> str:
 
 def _bounds(meta: msgspec.Meta) -> str:
     low = f"> {meta.gt:g}" if meta.gt is not None else ""
-    low = f"≥ {meta.ge:,}" if meta.ge is not None else low
-    high = f"≤ {meta.le:,}" if meta.le is not None else ""
+    low = f"≥ {_plain(meta.ge)}" if meta.ge is not None else low
+    high = f"≤ {_plain(meta.le)}" if meta.le is not None else ""
     return ", ".join(filter(None, [low, high]))
+
+
+def _plain(bound: float) -> str:
+    """Return a bound: 0 and 0.0 are one to ``typing``, which keeps whichever came first."""
+    return f"{int(bound) if bound == int(bound) else bound:,}"
 
 
 def _meaning(kind: Any) -> str:

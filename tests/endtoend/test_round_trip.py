@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,6 +85,17 @@ class Room:
             )
         self.browser.wait(f"{DESK}?.dataset.item !== '{item}'")
 
+    def audited(self, address: str, frames: int) -> None:
+        """Open the page of a retune once so many frames were drawn at random."""
+        drawn = "Number((document.body.innerText.match(/(\\d+) frames were drawn/) || [0, 0])[1])"
+        deadline = time.monotonic() + 60
+        while True:
+            self.open(address)
+            self.see("frames were drawn")
+            if self.browser.evaluate(drawn) >= frames:
+                return
+            assert time.monotonic() < deadline
+
     def upload(self, made: Made) -> None:
         self.open("/bundles")
         root = self.browser.command("DOM.getDocument")["root"]["nodeId"]
@@ -140,7 +152,8 @@ def test_from_the_alarm_to_the_rollout(world: World, tmp_path: Path) -> None:
         room.open("/review")
         for key in "y" * 6:
             room.answer(key)
-        room.open(f"/retune/1/{STREAM}")
+        room.audited(f"/retune/1/{STREAM}", frames=34)  # weighing references takes 30
+        browser.evaluate("document.querySelector('.q-checkbox').click()")
         room.fill("right among the accepted, %", "60")
         room.fill("with confidence, %", "60")
         room.press("make a new bundle")

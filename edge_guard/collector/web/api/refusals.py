@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.routing import Match
 
-from edge_guard.collector.web.access import visit_of
 from edge_guard.collector.web.api.route import JSON, Problem, Route
+from edge_guard.collector.web.gate import VISIT
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,8 @@ def _store_fails(request: Request, error: Any) -> Response:
     cause = error.orig if isinstance(error, DBAPIError) else error
     log.error("a request cannot be answered: the store fails (%s)", cause)
     # What drivers say names hosts, paths and tables: nothing for strangers.
-    why = f" ({cause})" if visit_of(request).person is not None else ""
+    known = getattr(request.scope.get(VISIT), "person", None) is not None
+    why = f" ({cause})" if known else ""
     remedy = "try again; the collector's log says more"
     return _problem(503, f"the store fails{why}", remedy, {"Retry-After": "5"})
 
