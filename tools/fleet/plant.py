@@ -169,7 +169,7 @@ def collector(folder: Path, name: str, broker: int, url: str, group: str | None)
         f'[store]\nurl = "{url}"\nframes = "{folder / "frames"}"\n'
         f"[web]\nport = {port}\n"
     )
-    command = [sys.executable, "-m", "edge_guard.cli.main", "collect", str(config)]
+    command = [sys.executable, "-P", "-m", "edge_guard.cli.main", "collect", str(config)]
     return Process(name, command, folder, lambda: _connected(port), cwd=_ROOT)
 
 

@@ -77,7 +77,7 @@ class Embedded(Broker):
         login.write_text("bench:bench")
         secret.write_text("bench")
         self.settings |= {"username": "bench", "password_file": str(secret), "version": "3.1.1"}
-        return [sys.executable, "-m", "edge_guard.demo.broker", str(self.port), str(login)]
+        return [sys.executable, "-P", "-m", "edge_guard.demo.broker", str(self.port), str(login)]
 
 
 KINDS: dict[str, type[Broker]] = {"mosquitto": Mosquitto, "embedded": Embedded}

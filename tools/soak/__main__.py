@@ -82,10 +82,12 @@ def soak(folder: Path, arguments: argparse.Namespace) -> Report:
     config.write_text(_CONFIG.format(metrics=metrics, broker=broker) + "".join(streams))
     with Children(folder) as children:
         credentials = str(folder / "credentials")
-        child = children.start("broker", "-m", "edge_guard.demo.broker", str(broker), credentials)
+        child = children.start(
+            "broker", "-P", "-m", "edge_guard.demo.broker", str(broker), credentials
+        )
         child.wait_for_port(broker, 30.0)
         device = subprocess.Popen(
-            [sys.executable, "-m", "edge_guard.cli.main", "run", str(config)],
+            [sys.executable, "-P", "-m", "edge_guard.cli.main", "run", str(config)],
             stdout=subprocess.DEVNULL,
         )
         try:
