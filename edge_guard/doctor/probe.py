@@ -17,6 +17,8 @@ from edge_guard.publish.mqtt import set_credentials
 from edge_guard.publish.stamp import stamp
 
 ANSWER_SECONDS = 5.0
+AGAIN_SECONDS = 1.0
+"""Between two of the same question to the collector."""
 BOOT_ID = "doctor"
 """Always the same, so that a collector keeps one row however often a device is examined."""
 
@@ -102,18 +104,30 @@ class Probe:
                 return str(reason) if reason.is_failure else ""
 
     def receipt(self, topics: Topics, device: str, seconds: float) -> bool:
-        """Return whether a collector answers a report of nothing lost in so many seconds."""
+        """Return whether a collector answers a report of nothing lost in so many seconds.
+
+        It is sent again while no answer comes: a collector that is just starting hears the next.
+        """
         end = time.monotonic() + seconds
         self._client.subscribe(topics.receipt(), qos=1)
         try:
             self._subscribed.get(timeout=seconds)
-            self.publish(topics.dropped(), _nothing_lost(device))
-            while True:
-                payload = self._received.get(timeout=max(0.0, end - time.monotonic()))
-                if _confirms(payload):
-                    return True
         except queue.Empty:
             return False
+        while (now := time.monotonic()) < end:
+            self.publish(topics.dropped(), _nothing_lost(device))
+            if self._confirmed(min(end, now + AGAIN_SECONDS)):
+                return True
+        return False
+
+    def _confirmed(self, end: float) -> bool:
+        """Return whether a receipt comes before a time."""
+        try:
+            while not _confirms(self._received.get(timeout=max(0.0, end - time.monotonic()))):
+                pass
+        except queue.Empty:
+            return False
+        return True
 
     def _open(self, version: str) -> None:
         protocol = MQTTProtocolVersion.MQTTv5 if version == "5" else MQTTProtocolVersion.MQTTv311

@@ -42,10 +42,12 @@ class Running:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Running:
-        """Return when its page answers."""
+        """Return when its page answers and the broker has, or cannot be reached."""
         with (self.folder / "log").open("ab") as log:
+            earlier = log.tell()
             self._process = subprocess.Popen(command(self.config), stdout=log, stderr=log)
         wait_until(self._answers, 60)
+        wait_until(lambda: _knows_of_broker(self.log()[earlier:]), 60)
         return self
 
     def kill(self) -> None:
@@ -88,6 +90,10 @@ class Running:
             return bool(self.get("/api/health"))
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
+
+
+def _knows_of_broker(log: str) -> bool:
+    return "connected to broker" in log or "cannot be reached" in log
 
 
 def command(config: Path) -> list[str]:

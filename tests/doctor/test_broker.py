@@ -22,7 +22,7 @@ from edge_guard.config import (
 from edge_guard.doctor import broker as subject
 from edge_guard.doctor.findings import Finding
 from edge_guard.doctor.probe import Probe
-from edge_guard.publish.messages import Receipt, decode
+from edge_guard.publish.messages import BootReceipt, Receipt, decode, encode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "collector"))
 from running import Running
@@ -106,6 +106,22 @@ def test_a_collector_that_answers(broker, tmp_path, monkeypatch):
     database = sqlite3.connect(tmp_path / "c.sqlite")
     assert database.execute("select count(*) from refusals").fetchone() == (0,)
     assert database.execute("select sum(messages) from losses").fetchone() == (0,)
+
+
+def test_a_collector_that_has_not_subscribed_yet_is_asked_again(broker, monkeypatch):
+    """A broker keeps nothing for a session that it does not know: the first question is lost."""
+    monkeypatch.setattr(subject, "RECEIPT_SECONDS", 10.0)
+    asked: list[bytes] = []
+
+    def answer_the_second(listener: Listener, _topic: str, payload: bytes) -> None:
+        asked.extend([payload] if payload else [])
+        if len(asked) == 2:
+            said = Receipt("late", (BootReceipt("doctor", 1, 1),))
+            listener.publish("edge-guard/v1/site/line/device/receipt", encode(said))
+
+    with Listener(broker.port, "edge-guard/+/+/+/+/dropped", on_message=answer_the_second):
+        assert wrong(examined(broker.port, receipts=True)) == []
+    assert len(asked) >= 2
 
 
 def test_what_is_asked_leaves_nothing_behind_and_is_empty_but_for_one_report(broker):
