@@ -49,7 +49,8 @@ def open_pipeline(
     """
     sequential = source.live or not Path(table.source).is_dir()
     bundle = read_trusted(Path(table.bundle), trusted)
-    return Pipeline(bundle, threads=table.threads, live=sequential)
+    view = View(table.region, table.rotate, table.flip)
+    return Pipeline(bundle, threads=table.threads, live=sequential, view=view)
 
 
 class Assembly:

@@ -40,6 +40,7 @@ def differences(old: Bundle, new: Bundle) -> list[Difference]:
         *_changed("labels", {"labels": a.labels}, {"labels": b.labels}),
         *_promise(a, b),
         *_references(a, b),
+        *_said("view", _view(a), _view(b)),
         *_said("runtime", _runtime(a), _runtime(b)),
         *_said("taps", _taps(a), _taps(b)),
         *_guards(a, b),
@@ -103,6 +104,10 @@ def _promise(a: Manifest, b: Manifest) -> Iterator[Difference]:
         yield Difference("threshold", f"{words} (scores of two fits cannot be compared)")
     yield from _list("certificate", certified_in_words(a), certified_in_words(b))
     yield from _changed("dials", _fields(a.dials), _fields(b.dials))
+
+
+def _view(manifest: Manifest) -> str:
+    return manifest.view.words if manifest.view is not None else "not recorded"
 
 
 def _list(part: str, old: Sequence[str], new: Sequence[str]) -> Iterator[Difference]:

@@ -12,6 +12,7 @@ from edge_guard.detection.spec import DetectionSpec
 from edge_guard.drift.spec import DriftSpec
 from edge_guard.gate.spec import GateSpec
 from edge_guard.publish.messages import AccuracyBasis
+from edge_guard.view import View
 
 FORMAT = 1
 """Version of the bundle format that this code writes; it reads 1..FORMAT."""
@@ -308,3 +309,5 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """None: the model is no detector."""
     retuned: Retuned | None = None
     """None: it was calibrated, not retuned."""
+    view: View | None = None
+    """What of the camera's picture the references showed; None: an earlier version's bundle."""

@@ -41,6 +41,7 @@ from edge_guard.scoring import build_scorer
 from edge_guard.tightening import Tightened, own_limits
 from edge_guard.trials import frozen_trouble, spoilt
 from edge_guard.types import Frame, Heat, Image, Outputs, Reason, Result, Timing, Verdict
+from edge_guard.view import View, unlike
 
 MAX_SIDE_PX = 32768
 """Longest side that the kernels measure."""
@@ -58,6 +59,8 @@ class Pipeline:
         Threads of the model's runtime.
     live : bool
         Frames come from a camera or video: watch for a frozen picture.
+    view : View, optional
+        What of the camera's picture frames show, where the self-test shall compare it.
 
     Raises
     ------
@@ -65,7 +68,9 @@ class Pipeline:
         The bundle was made for another runtime, or its golden frames score differently here.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int = 1, live: bool = True) -> None:
+    def __init__(
+        self, bundle: Bundle, *, threads: int = 1, live: bool = True, view: View | None = None
+    ) -> None:
         manifest = bundle.manifest
         self.bundle_id = bundle.id
         self.model_id = manifest.provenance.model_sha256
@@ -77,6 +82,7 @@ class Pipeline:
         self._preprocess = Preprocess(manifest.card.input, self._backend.input)
         self._meter = Meter()
         self._live = live
+        self._view = view
         self._gate = self._new_gate()
         self.own_limits = own_limits(manifest)
         self.tightened = Tightened()
@@ -121,6 +127,14 @@ class Pipeline:
     def seen(self) -> Measurement | None:
         """What the gate measured in the last frame; None where it was no picture."""
         return self._seen
+
+    @property
+    def view_trouble(self) -> str:
+        """How frames show another part of the picture than the references did; "" where not."""
+        if self._view is None:
+            return ""
+        height, width = self.golden_image().shape[:2]
+        return unlike(self.manifest.view, self._view, (width, height))
 
     def tighten(self, limits: Tightened) -> None:
         """Judge by stricter limits from the next frame on; callable from any thread.
@@ -177,6 +191,8 @@ class Pipeline:
                 yield trial.trouble(self.rehearse(trial.image))
         if self._live:
             yield self._frozen_trouble()
+        if self.view_trouble:
+            yield self.view_trouble
 
     def golden_image(self) -> Image:
         """Return the first golden frame."""

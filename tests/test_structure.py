@@ -31,6 +31,7 @@ LAYERS = [
         "gate.spec",
         "drift.spec",
         "detection.spec",
+        "view",
         "publish.messages",
     ],
     ["card"],

@@ -233,6 +233,7 @@ class Run:
             drift=learnt.drift.spec,
             detection=learnt.detection,
             measures=MEASURES,
+            view=self.settings.view,
         )
 
     def _refuse_few(self, seen: Observations, length: float) -> None:

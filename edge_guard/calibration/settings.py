@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from edge_guard.calibration.dials import Wishes
+from edge_guard.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Settings:
         Nobody wrote the card: labelled references may correct it.
     labels : str
         ``auto``: folders name labels; ``none``: they are ignored.
+    view : View
+        What of the camera's picture the references show: already cut out of what they load.
     seed, threads : int
     """
 
@@ -32,5 +35,6 @@ class Settings:
     advisory: bool = False
     labels: Literal["auto", "none"] = "auto"
     card_inferred: bool = False
+    view: View = View()  # noqa: RUF009  never changed
     seed: int = 0
     threads: int = 1

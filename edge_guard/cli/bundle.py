@@ -153,6 +153,7 @@ def _lines(bundle: Bundle) -> list[str]:
         f"  promise      {promise_in_words(m.promise)}",
         f"  references   {m.references.n} images, worth {m.references.n_effective:.0f} "
         f"independent ones; {m.references.labelled} labelled",
+        f"  view         {m.view.words if m.view is not None else 'not recorded'}",
         f"  made         {m.provenance.created} by edge-guard {m.provenance.version}",
     ]
     if m.retuned:

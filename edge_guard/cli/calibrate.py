@@ -195,6 +195,7 @@ def _settings(args: argparse.Namespace, *, inferred: bool) -> Settings:
         card_inferred=inferred,
         seed=args.seed,
         threads=args.threads,
+        view=view_of(args),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_guard.cli.output import Output, add_json_argument
-from edge_guard.cli.view import add_view_arguments, view_of
+from edge_guard.cli.view import add_view_arguments, note_view, view_of
 from edge_guard.errors import ConfigError
 
 
@@ -63,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     }
     images = viewed(find_references(args.inside), view)
     bundle = read_bundle(args.bundle)
+    note_view(bundle.manifest, view, output)
     known = truth(bundle.manifest, images if args.labels == "auto" else ())
     pipeline = Pipeline(bundle, threads=args.threads, live=False)
     inside = judge(pipeline, images, str(args.inside), output.progress)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_guard.cli.output import Output, add_json_argument
 from edge_guard.cli.replay import Replay
-from edge_guard.cli.view import add_view_arguments, view_of
+from edge_guard.cli.view import add_view_arguments, note_view, view_of
 from edge_guard.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     verdicts: Counter[Verdict] = Counter()
     replay = Replay(bundle, output) if args.monitor else None
     view = view_of(args)
+    note_view(bundle.manifest, view, output)
     for address in args.sources:
         verdicts += _inspect(bundle, address, view, args.threads, output, heatmaps, replay)
     counts = ", ".join(f"{verdicts[v]} {v}" for v in Verdict)

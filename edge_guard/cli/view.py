@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 from edge_guard.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edge_guard.cli.output import Output
+    from edge_guard.manifest import Manifest
     from edge_guard.sources import View
 
 _LEAST = 16
@@ -42,6 +46,28 @@ def view_of(args: argparse.Namespace) -> View:
     from edge_guard.sources import View
 
     return View(_region(args.region), args.rotate, args.flip)
+
+
+def note_view(manifest: Manifest, view: View, output: Output) -> None:
+    """Say so where a bundle was calibrated with another view than is asked for now."""
+    made = manifest.view
+    if made is None or made == view:
+        return
+    here, there = view.words, made.words
+    words = f"the references showed {there}; you ask for {here}"
+    if made:
+        words += f". Give {' '.join(_options(made))} where your pictures are whole"
+    output.record({"type": "notice", "message": words})
+    output.text(f"note: {words}", color="yellow")
+
+
+def _options(view: View) -> Iterator[str]:
+    if view.region:
+        yield f"--region {','.join(map(str, view.region))}"
+    if view.rotate:
+        yield f"--rotate {view.rotate}"
+    if view.flip != "none":
+        yield f"--flip {view.flip}"
 
 
 def _region(text: str | None) -> tuple[int, int, int, int] | None:

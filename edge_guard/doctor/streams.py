@@ -28,6 +28,9 @@ FIRST_FRAME_SECONDS = 15.0
 
 _TIMED = 30
 _WARM_UP = 3
+_SAME_VIEW = (
+    "set the stream's region, rotate and flip as at calibration, or calibrate with those it has"
+)
 _BUSY = 0.7
 """Share of the time between frames that the guard may take without a warning."""
 
@@ -93,7 +96,8 @@ def read_bundles(
         Public keys of whoever may sign them; none: whoever.
     """
     found: dict[str, Bundle | EdgeGuardError] = {}
-    for name in dict.fromkeys(stream.bundle for stream in streams):
+    variants = (one for stream in streams for one in stream.variants().values())
+    for name in dict.fromkeys(one.bundle for one in variants):
         try:
             found[name] = read_trusted(Path(name), trusted)
         except EdgeGuardError as error:
@@ -114,8 +118,10 @@ def check_stream(table: StreamTable, bundle: Bundle | EdgeGuardError) -> Iterato
     if isinstance(bundle, EdgeGuardError):
         yield from_error(Area.BUNDLE, bundle)
         return
+    view = View(table.region, table.rotate, table.flip)
     try:
-        pipeline = Pipeline(bundle, threads=table.threads, live=not Path(table.source).is_dir())
+        live = not Path(table.source).is_dir()
+        pipeline = Pipeline(bundle, threads=table.threads, live=live, view=view)
     except EdgeGuardError as error:
         yield from_error(Area.BUNDLE, error)
         return
@@ -124,14 +130,17 @@ def check_stream(table: StreamTable, bundle: Bundle | EdgeGuardError) -> Iterato
         signed = ", signed" if bundle.signature else ""
         words = f"{table.name}: bundle {bundle.id}{signed} loads, {golden} golden frames agree"
         yield fine(Area.BUNDLE, words)
-        yield from _check_source(table, bundle, pipeline)
+        if pipeline.view_trouble:
+            yield problem(Area.CAMERA, f"{table.name}: {pipeline.view_trouble}", _SAME_VIEW)
+        yield from _check_source(table, view, bundle, pipeline)
     finally:
         pipeline.close()
 
 
-def _check_source(table: StreamTable, bundle: Bundle, pipeline: Pipeline) -> Iterator[Finding]:
+def _check_source(
+    table: StreamTable, view: View, bundle: Bundle, pipeline: Pipeline
+) -> Iterator[Finding]:
     try:
-        view = View(table.region, table.rotate, table.flip)
         source = open_source(table.source, stream=table.name, view=view)
     except EdgeGuardError as error:
         yield from_error(Area.CAMERA, error)

@@ -5,6 +5,6 @@ from __future__ import annotations
 from edge_guard.sources.address import masked
 from edge_guard.sources.contract import Damaged, Source, SourceState
 from edge_guard.sources.open import open_source
-from edge_guard.sources.view import View
+from edge_guard.view import View
 
 __all__ = ["Damaged", "Source", "SourceState", "View", "masked", "open_source"]

@@ -13,7 +13,8 @@ from edge_guard.sources.live import LiveSource
 from edge_guard.sources.reel import Reel
 from edge_guard.sources.stored import StoredSource
 from edge_guard.sources.video import VideoFile
-from edge_guard.sources.view import View, ViewedSource
+from edge_guard.sources.view import ViewedSource
+from edge_guard.view import View
 
 _OPENERS = {Kind.CAMERA: open_camera, Kind.URL: open_url}
 

@@ -20,6 +20,7 @@ from edge_guard.gate.spec import GateSpec, RepeatSpec
 from edge_guard.pipeline import Pipeline
 from edge_guard.signing import generate_keys, sign_bundle
 from edge_guard.types import Exposure
+from edge_guard.view import View
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO, FOOTAGE = ROOT / "models" / "demo_line.guard", ROOT / "models" / "footage.avi"
@@ -88,6 +89,16 @@ def test_a_bundle_that_nobody_trusted_has_signed_is_a_problem(tmp_path):
     found, *_ = check_stream(stream, read_bundles((stream,), trusted)[str(signed)])
     assert found.level == "ok"
     assert "signed" in found.message
+
+
+def test_a_view_unlike_the_references_is_a_problem(bundle):
+    manifest = msgspec.structs.replace(bundle.manifest, view=View(flip="vertical"))
+    other = Bundle(manifest, bundle.model, bundle.arrays, bundle.pictures, "x")
+    found = list(check_stream(table(FOOTAGE), other))
+    (told,) = [f for f in found if "upside down" in f.message]
+    assert (told.area, told.level) == ("camera", "problem")
+    same = check_stream(table(FOOTAGE, flip="vertical"), other)
+    assert not [f for f in same if "upside down" in f.message]
 
 
 def test_a_bundle_of_another_runtime_is_a_problem(bundle):

@@ -6,14 +6,19 @@ import json
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 
+from edge_guard.bundle import Bundle, read_bundle, write_bundle
 from edge_guard.calibration.references import Mark, Reference, viewed
 from edge_guard.cli.main import main
 from edge_guard.demo.assets import assets
 from edge_guard.errors import ConfigError, ReferencesError
+from edge_guard.pipeline import Pipeline
+from edge_guard.selftest import run_all
 from edge_guard.sources import Damaged, View, open_source
+from edge_guard.view import unlike
 
 PICTURE = np.arange(60 * 80 * 3, dtype=np.uint32).reshape(60, 80, 3).astype(np.uint8)
 
@@ -64,3 +69,58 @@ def test_the_command_line_takes_it(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "lies outside" in record["reasons"][0]["message"]
     assert main(["inspect", bundle, picture, "--region", "9,9,9,9"]) == ConfigError.exit_code
     assert "at least 16 px a side" in capsys.readouterr().err
+
+
+REGION = (20, 10, 50, 30)
+
+
+@pytest.mark.parametrize(
+    ("made", "here", "fits"),
+    [
+        (None, View(REGION), True),  # bundles of earlier versions do not tell
+        (View(REGION, 90), View(REGION, 90), True),
+        (View(REGION, 90), View(REGION), False),
+        (View(REGION), View(), False),
+        (View(), View(REGION), True),  # the files were as large as the region
+        (View(), View(REGION, 90), False),
+        (View(), View(flip="vertical"), False),
+    ],
+)
+def test_a_view_is_compared_with_that_of_the_references(
+    made: View | None, here: View, fits: bool
+) -> None:
+    assert (unlike(made, here, (50, 30)) == "") == fits
+
+
+def of_view(view: View) -> Bundle:
+    """The shipped bundle, as if its references had shown a view of the camera's picture."""
+    bundle = read_bundle(assets().bundle)
+    manifest = msgspec.structs.replace(bundle.manifest, view=view)
+    return Bundle(manifest, bundle.model, bundle.arrays, bundle.pictures, bundle.id)
+
+
+def test_the_self_test_of_a_stream_with_another_view_fails() -> None:
+    bundle = of_view(View(flip="horizontal"))
+    same = Pipeline(bundle, live=False, view=View(flip="horizontal"))
+    other = Pipeline(bundle, live=False, view=View(rotate=180))
+    assert run_all(same).passed
+    report = run_all(other)
+    assert len(report.failures) == 1
+    assert "turned by 180°, the bundle's references showed the whole picture, left" in report.words
+    assert run_all(Pipeline(bundle, live=False)).passed, "nobody said what is shown"
+
+
+def test_a_written_bundle_keeps_its_view_and_commands_name_its_options(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.guard"
+    write_bundle(of_view(View(REGION, 90, "vertical")), path)
+    assert read_bundle(path).manifest.view == View(REGION, 90, "vertical")
+    cv2.imwrite(str(tmp_path / "a.png"), PICTURE)
+    options = "--region 20,10,50,30 --rotate 90 --flip vertical"
+    assert main(["inspect", str(path), str(tmp_path / "a.png")]) == 0
+    assert options in capsys.readouterr().out
+    assert main(["inspect", str(path), str(tmp_path / "a.png"), *options.split()]) == 0
+    assert "note:" not in capsys.readouterr().out
+    assert main(["bundle", "diff", str(assets().bundle), str(path)]) == 0
+    assert "is the region 20, 10, 50, 30 of the picture, turned by 90°" in capsys.readouterr().out
