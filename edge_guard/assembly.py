@@ -12,6 +12,7 @@ from edge_guard.commands.settings import Settings
 from edge_guard.config import DeviceConfig, StreamTable
 from edge_guard.drift.monitor import Monitor
 from edge_guard.drift.summary import Window
+from edge_guard.duty import Inspector
 from edge_guard.errors import BundleError
 from edge_guard.inspection import Inspection, OnResult
 from edge_guard.intake import Intake, Item
@@ -21,7 +22,7 @@ from edge_guard.reporting import Reporter
 from edge_guard.selftest import SelfTest
 from edge_guard.signing import read_trusted
 from edge_guard.sources import Source, View, open_source
-from edge_guard.stream import Inspector, Stream
+from edge_guard.stream import Stream
 from edge_guard.types import Result
 from edge_guard.worker import Worker
 
@@ -111,27 +112,45 @@ class Assembly:
             view=View(table.region, table.rotate, table.flip),
         )
         try:
-            inspector = self.open_guard(table, source)
+            guards = self.open_guards(table, source)
         except BaseException:
             source.close()
             raise
         intake = Intake()
         stream = Stream(
             table,
-            inspector=inspector,
+            guards=guards,
             source=source,
-            reporter=self._reporter(table, inspector.bundle_id),
+            reporter=self._reporter(table, next(iter(guards.values())).bundle_id),
             intake=intake,
             changed=self._changed,
-            memory=Path(self._config.spool.path) / f"drift-{table.name}.npz",
+            spool=Path(self._config.spool.path),
         )
         self_test = SelfTest(self._config.self_test.hours or None)
         return Worker(
             stream, intake, Inspection(stream, intake, self_test, self._tell), self._on_bug
         )
 
+    def open_guards(self, table: StreamTable, source: Source) -> dict[str, Inspector]:
+        """Return what judges a stream's frames, by product; none is waited for later.
+
+        Raises
+        ------
+        ArtifactError
+            A bundle cannot be used on this device; none stays open.
+        """
+        guards: dict[str, Inspector] = {}
+        try:
+            for product, variant in table.variants().items():
+                guards[product] = self.open_guard(variant, source)
+        except BaseException:
+            for guard in guards.values():
+                guard.close()
+            raise
+        return guards
+
     def open_guard(self, table: StreamTable, source: Source) -> Inspector:
-        """Return what judges a stream's frames.
+        """Return what judges the frames of a stream without products, or of one product.
 
         Raises
         ------

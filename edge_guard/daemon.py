@@ -185,7 +185,9 @@ class Daemon:
         """Ask for the configuration to be read again. Callable from a signal handler."""
         self._asked_to_reload = True
 
-    def reload_bundle(self, stream: str, path: str | Path, *, other_model: bool = False) -> str:
+    def reload_bundle(
+        self, stream: str, path: str | Path, *, product: str = "", other_model: bool = False
+    ) -> str:
         """Let another bundle guard a stream from the next frame on; return its id.
 
         It is opened and self-tested beside the old one, which goes on meanwhile; no frame is lost.
@@ -196,6 +198,8 @@ class Daemon:
         stream : str
         path : str or Path
             Copied; it may be removed afterwards.
+        product : str
+            Which of the stream's products it is for; empty on a stream without.
         other_model : bool
             Whether it may be for another model than the one in use.
 
@@ -204,7 +208,9 @@ class Daemon:
         EdgeGuardError
             It is not used, and why; the old one goes on, and an alarm says so.
         """
-        return self._reloader.take_bundle(stream, Path(path), other_model=other_model)
+        return self._reloader.take_bundle(
+            stream, Path(path), product=product, other_model=other_model
+        )
 
     @property
     def streams(self) -> dict[str, Stream]:

@@ -6,6 +6,7 @@ import logging
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
+from typing import Protocol
 
 from edge_guard.drift.evidence import sentence
 from edge_guard.drift.histogram import DEVIATION, Counts
@@ -13,7 +14,6 @@ from edge_guard.drift.incident import Report
 from edge_guard.drift.model import DriftModel
 from edge_guard.drift.monitor import Monitor
 from edge_guard.gate.gate import Measurement
-from edge_guard.reporting import Reporter
 from edge_guard.types import Frame, Result
 
 log = logging.getLogger(__name__)
@@ -21,6 +21,18 @@ log = logging.getLogger(__name__)
 TELL_AGAIN_S = 900.0
 """Spans on a page of an hour hold the references a few times."""
 NONE = "none: the bundle has no baselines, calibrate again"
+
+
+class Voice(Protocol):
+    """What monitors speak with; ``reporting.Reporter`` is one."""
+
+    def alarm(self, name: str, active: bool, cause: str, message: str) -> bool:
+        """Report whether a condition holds; return whether that is news."""
+        ...
+
+    def drift(self, report: Report, message: str) -> None:
+        """Post what the monitors say."""
+        ...
 
 
 class DriftWatch:
@@ -32,15 +44,13 @@ class DriftWatch:
         Its name.
     model : DriftModel or None
         None: the bundle has no monitors, which is logged and told in the stream's state.
-    reporter : Reporter
+    voice : Voice
     memory : Path
         File that the monitors' state is kept in over restarts.
     """
 
-    def __init__(
-        self, stream: str, model: DriftModel | None, reporter: Reporter, memory: Path
-    ) -> None:
-        self._stream, self._reporter, self._memory = stream, reporter, memory
+    def __init__(self, stream: str, model: DriftModel | None, voice: Voice, memory: Path) -> None:
+        self._stream, self._voice, self._memory = stream, voice, memory
         self._monitor = Monitor(model) if model else None
         channels = model.spec.channels if model else ()
         self._references = {DEVIATION + c.name: c.counts for c in channels if c.counts}
@@ -62,6 +72,11 @@ class DriftWatch:
         return self._failure or self._monitor.status
 
     @property
+    def raised(self) -> bool:
+        """Whether a change lasts."""
+        return self._monitor is not None and self._monitor.raised
+
+    @property
     def deviations(self) -> dict[str, float]:
         """How far the channels of the last frame are off, in standard deviations."""
         return self._monitor.deviations if self._monitor and not self._failure else {}
@@ -80,10 +95,10 @@ class DriftWatch:
         except Exception as error:  # a broken monitor must not stop the inspection
             log.exception("stream %s: the drift monitors failed", self._stream)
             self._failure = f"failed: {type(error).__name__}: {error}"
-            return self._reporter.alarm("monitors", True, "failed", f"the monitors {self._failure}")
+            return self._voice.alarm("monitors", True, "failed", f"the monitors {self._failure}")
         blind = self._monitor.blind
         words = f"the drift monitors are blind: {blind}" if blind else "the drift monitors see"
-        news = self._reporter.alarm("monitors", bool(blind), "blind", words)
+        news = self._voice.alarm("monitors", bool(blind), "blind", words)
         return self._post(report) or news
 
     def references(self, now: float) -> dict[str, Counts]:
@@ -115,7 +130,7 @@ class DriftWatch:
         words = sentence(report.evidence, f"{since:%Y-%m-%d %H:%M:%S} UTC")
         if report.state == "cleared":
             words = f"over: {words}"
-        self._reporter.drift(report, words)
+        self._voice.drift(report, words)
         self.save()
         return True
 
@@ -124,4 +139,4 @@ class DriftWatch:
         began, self._began = self._began, ""
         if not began:
             return False
-        return self._reporter.alarm("drift", False, "anew", f"the monitors begin anew: {began}")
+        return self._voice.alarm("drift", False, "anew", f"the monitors begin anew: {began}")

@@ -108,7 +108,7 @@ class Inspection:
         if not self.self_test.wants_a_step(idle=idle):
             return True
         turn = self._begin(None)
-        report = self.self_test.step(self.stream.inspector)
+        report = self.self_test.step(self.stream)
         if not self._finish(turn):
             return False
         if report is not None:

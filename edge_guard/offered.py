@@ -52,16 +52,35 @@ class OfferedBundles:
             left.unlink(missing_ok=True)
 
     def resolve(self, table: StreamTable) -> StreamTable:
-        """Return the table with the bundle that is to guard the stream."""
-        active = self._read().get(table.name)
-        if active is None or active.configured != signature(table):
+        """Return the table with the bundles that are to guard the stream; itself: the configured.
+
+        Parameters
+        ----------
+        table : StreamTable
+        """
+        if not table.product:
+            return self._resolve(table)
+        variants = table.variants()
+        resolved = {product: self._resolve(one) for product, one in variants.items()}
+        if all(resolved[product] is one for product, one in variants.items()):
             return table
-        path = self._folder / _file(table.name, active)
+        products = tuple(
+            msgspec.structs.replace(one, bundle=resolved[one.name].bundle) for one in table.product
+        )
+        return msgspec.structs.replace(table, product=products)
+
+    def _resolve(self, variant: StreamTable) -> StreamTable:
+        """Return one variant of a stream with its offered bundle, itself where there is none."""
+        name = slot(variant)
+        active = self._read().get(name)
+        if active is None or active.configured != signature(variant):
+            return variant
+        path = self._folder / _file(name, active)
         if not path.is_file():
-            log.error("stream %s: %s is gone: the configured bundle is used", table.name, path)
-            return table
-        log.info("stream %s: the offered bundle %s is in use", table.name, active.bundle)
-        return msgspec.structs.replace(table, bundle=str(path))
+            log.error("stream %s: %s is gone: the configured bundle is used", name, path)
+            return variant
+        log.info("stream %s: the offered bundle %s is in use", name, active.bundle)
+        return msgspec.structs.replace(variant, bundle=str(path))
 
     def receive(self, stream: str, offered: Path) -> Path:
         """Copy an offered bundle to where nobody changes it, and return its place.
@@ -86,7 +105,16 @@ class OfferedBundles:
         return copy
 
     def keep(self, table: StreamTable, received: Path, bundle: str) -> Path:
-        """Record that a received bundle guards a stream; return where it lies for good.
+        """Record that a received bundle guards a stream, or one product of it; return where it
+        lies for good.
+
+        Parameters
+        ----------
+        table : StreamTable
+            One of the stream's ``variants``, as it is configured.
+        received : Path
+        bundle : str
+            Its id.
 
         Raises
         ------
@@ -97,8 +125,8 @@ class OfferedBundles:
         try:
             with received.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-            path = self._folder / f"{table.name}-{digest}.guard"
-            active = self._read() | {table.name: _Active(bundle, signature(table), path.name)}
+            path = self._folder / f"{slot(table)}-{digest}.guard"
+            active = self._read() | {slot(table): _Active(bundle, signature(table), path.name)}
             received.replace(path)  # under a name of its own: the one in use stays
             partial.write_bytes(msgspec.json.encode(active))
             _settle(partial)
@@ -126,6 +154,11 @@ class OfferedBundles:
         except (OSError, ValueError, msgspec.MsgspecError) as error:
             log.error("%s: %s; the configured bundles are used", self._record, error)
             return {}
+
+
+def slot(variant: StreamTable) -> str:
+    """Return the name of a variant's place: ``stream``, or ``stream+product``."""
+    return "+".join((variant.name, *(product.name for product in variant.product)))
 
 
 def _file(stream: str, active: _Active) -> str:

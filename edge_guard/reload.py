@@ -14,11 +14,11 @@ import msgspec
 
 from edge_guard.assembly import Assembly
 from edge_guard.config import DeviceConfig, StreamTable
+from edge_guard.duty import Inspector
 from edge_guard.errors import BundleError, ConfigError, EdgeGuardError, ModelError
 from edge_guard.notify import notify
-from edge_guard.offered import OfferedBundles, signature
+from edge_guard.offered import OfferedBundles, Signature, signature, slot
 from edge_guard.selftest import run_all
-from edge_guard.stream import Inspector
 from edge_guard.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Reloader:
         self.problem = ""
         self._mutex = threading.Lock()
         self._workers: dict[str, Worker] = {}
-        self._configured = {table.name: signature(table) for table in config.stream}
+        self._configured = _signatures(config)
 
     @property
     def workers(self) -> dict[str, Worker]:
@@ -90,8 +90,8 @@ class Reloader:
             log.warning("the configuration was read again%s", self.problem and f": {self.problem}")
         notify("READY=1")
 
-    def take_bundle(self, stream: str, path: Path, *, other_model: bool) -> str:
-        """Let an offered bundle guard a stream; return its id.
+    def take_bundle(self, stream: str, path: Path, *, product: str, other_model: bool) -> str:
+        """Let an offered bundle guard a stream, or one product of it; return its id.
 
         Raises
         ------
@@ -105,8 +105,12 @@ class Reloader:
                 raise ConfigError(
                     f"there is no stream {stream!r}", f"it has {', '.join(self._workers)}"
                 )
+            if product not in worker.stream.guards:
+                has = [name for name in worker.stream.guards if name]
+                words = f"it has {', '.join(has)}" if has else "it has no products"
+                raise ConfigError(f"stream {stream} has no product {product!r}", words)
             try:
-                return self._take_bundle(worker, path, other_model=other_model)
+                return self._take_bundle(worker, path, product, other_model=other_model)
             except EdgeGuardError as error:
                 log.error("stream %s: the new bundle is not used: %s", stream, error)
                 worker.stream.offered(str(error))
@@ -122,14 +126,14 @@ class Reloader:
         """
         with self._alone():
             opened: list[Worker] = []
-            guards: dict[str, Inspector] = {}
+            guards: dict[str, dict[str, Inspector]] = {}
             try:
                 for table in new.stream:
                     self._prepare(table, opened, guards)
             except BaseException:
                 for worker in opened:
                     worker.close()
-                for guard in guards.values():
+                for guard in (one for by_product in guards.values() for one in by_product.values()):
                     guard.close()
                 raise
             fixed = tuple(
@@ -138,7 +142,7 @@ class Reloader:
                 if name != "stream" and getattr(new, name) != getattr(self._config, name)
             )
             self._config = new
-            self._configured = {table.name: signature(table) for table in new.stream}
+            self._configured = _signatures(new)
             self._apply(opened, guards)
             return fixed
 
@@ -161,47 +165,50 @@ class Reloader:
                 log.error("stream %s: back to the configured bundle: %s", table.name, error)
         return self._assembly.open_worker(table)
 
-    def _take_bundle(self, worker: Worker, path: Path, *, other_model: bool) -> str:
-        old, configured = worker.stream, self._table(worker.stream.name)
-        received = self._offered.receive(old.name, path)
+    def _take_bundle(self, worker: Worker, path: Path, product: str, *, other_model: bool) -> str:
+        old, configured = worker.stream, self._table(worker.stream.name).variants()[product]
+        received = self._offered.receive(slot(configured), path)
         try:
             table = msgspec.structs.replace(configured, bundle=str(received))
             guard = self._open_guard(worker, table, path)
             with ExitStack() as opened:
                 opened.callback(guard.close)
-                if not other_model and guard.model_id != old.inspector.model_id:
+                if not other_model and guard.model_id != old.guards[product].model_id:
                     raise BundleError(
-                        f"{path} is for another model than {old.inspector.bundle_id}",
+                        f"{path} is for another model than {old.guards[product].bundle_id}",
                         "offer one for the model in use, or name it in the configuration",
                     )
-                kept = self._offered.keep(configured, received, guard.bundle_id)
+                self._offered.keep(configured, received, guard.bundle_id)
                 opened.pop_all()
         except EdgeGuardError as error:
             problem = error.problem.replace(str(received), str(path))  # the name people know
             raise type(error)(problem, error.remedy) from error
         finally:
             received.unlink(missing_ok=True)
-        self._take_over(worker, msgspec.structs.replace(table, bundle=str(kept)), guard)
+        resolved = self._offered.resolve(self._table(old.name))
+        self._take_over(worker, resolved, {**old.guards, product: guard})
         return guard.bundle_id
 
     def _table(self, name: str) -> StreamTable:
         return next(table for table in self._config.stream if table.name == name)
 
     def _prepare(
-        self, table: StreamTable, opened: list[Worker], guards: dict[str, Inspector]
+        self, table: StreamTable, opened: list[Worker], guards: dict[str, dict[str, Inspector]]
     ) -> None:
         """Open what a stream needs that it has not."""
         worker = self._workers.get(table.name)
         if worker is None or _source(table) != _source(worker.stream.table):
             opened.append(self._open_worker(table))
             return
-        same = self._configured[table.name] == signature(table)
-        if not same or table.threads != worker.stream.table.threads:
-            guards[table.name] = self._open_guard(
-                worker, self._offered.resolve(table), Path(table.bundle)
-            )
+        running = worker.stream.guards if table.threads == worker.stream.table.threads else {}
+        resolved = self._offered.resolve(table).variants()
+        mine = guards[table.name] = {}
+        for product, variant in table.variants().items():
+            same = self._configured.get((table.name, product)) == signature(variant)
+            if not same or product not in running:
+                mine[product] = self._open_guard(worker, resolved[product], Path(variant.bundle))
 
-    def _apply(self, opened: list[Worker], guards: dict[str, Inspector]) -> None:
+    def _apply(self, opened: list[Worker], guards: dict[str, dict[str, Inspector]]) -> None:
         """Change over to the configuration, all of it, then raise what one stream refused."""
         names = {table.name for table in self._config.stream}
         replaced = {worker.stream.name for worker in opened}
@@ -218,27 +225,36 @@ class Reloader:
         late: list[ModelError] = []
         for table in self._config.stream:
             if (one := kept.get(table.name)) is not None:
-                guard = guards.get(table.name, one.stream.inspector)
+                known = one.stream.guards | guards[table.name]
                 try:
-                    self._take_over(one, self._offered.resolve(table), guard)
+                    wanted = {product: known[product] for product in table.variants()}
+                    self._take_over(one, self._offered.resolve(table), wanted)
                 except ModelError as error:
                     late.append(error)
         if late:
             raise late[0]
 
-    def _take_over(self, worker: Worker, table: StreamTable, guard: Inspector) -> None:
-        """Give a stream other settings, and another guard if it is one, between two frames."""
+    def _take_over(self, worker: Worker, table: StreamTable, guards: dict[str, Inspector]) -> None:
+        """Give a stream other settings, and other guards where they are, between two frames."""
         done = threading.Event()
 
         def take() -> None:
-            old = worker.stream.inspector
-            worker.stream.adopt(table, guard)
-            if guard is not old:
-                self._assembly.tighten(table.name, guard)  # it may have come since it was opened
-                old.close()
+            before = worker.stream.guards
+            worker.stream.adopt(table, guards)
+            for product, guard in guards.items():
+                if guard is not before.get(product):
+                    self._assembly.tighten(table.name, guard)  # it may have come meanwhile
+                    log.info(
+                        "stream %s: bundle %s is in use",
+                        f"{table.name} {product}".strip(),
+                        guard.bundle_id,
+                    )
+            for product, old in before.items():
+                if old is not guards.get(product):
+                    old.close()
+            if guards != before:
                 worker.inspection.self_test.demand()
                 worker.stream.offered("")
-                log.info("stream %s: bundle %s is in use", table.name, guard.bundle_id)
             done.set()
 
         if worker.ended:  # a file that was read to its end: nobody is in its way
@@ -262,6 +278,15 @@ class Reloader:
             guard.close()
             raise
         return guard
+
+
+def _signatures(config: DeviceConfig) -> dict[tuple[str, str], Signature]:
+    """Return what tells the configured bundles from the next ones, by stream and product."""
+    return {
+        (table.name, product): signature(variant)
+        for table in config.stream
+        for product, variant in table.variants().items()
+    }
 
 
 def _source(table: StreamTable) -> tuple[object, ...]:

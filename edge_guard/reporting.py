@@ -57,6 +57,8 @@ class Reporter:
         Id of the bundle that judges the stream.
     annunciator : Annunciator, optional
         The device's; left out: one of its own.
+    product : str
+        The product that the bundle is for; empty on streams without products.
     """
 
     def __init__(
@@ -65,11 +67,13 @@ class Reporter:
         stream: StreamTable,
         bundle: str,
         annunciator: Annunciator | None = None,
+        product: str = "",
     ) -> None:
         self._outbox = outbox
         self._topics = outbox.topics
         self._stream = stream
         self._bundle = bundle
+        self._product = product
         self._annunciator = annunciator or Annunciator(outbox)
         self.picture_bytes = 0
         """Size of the last event's picture; 0 where it had none."""
@@ -77,6 +81,10 @@ class Reporter:
     def follow(self, stream: StreamTable, bundle: str) -> None:
         """Go on with other settings and the id of another bundle."""
         self._stream, self._bundle = stream, bundle
+
+    def about(self, product: str, bundle: str) -> Reporter:
+        """Return a voice of the same stream for another product and bundle."""
+        return Reporter(self._outbox, self._stream, bundle, self._annunciator, product)
 
     def adopt(self, alarm: Alarm) -> None:
         """Go on with an alarm that an earlier boot left."""
@@ -122,6 +130,8 @@ class Reporter:
                     label=result.label,
                     confidence=result.confidence,
                     p_value=result.p_value,
+                    bundle=self._bundle,
+                    product=self._product,
                 ),
             )
         return named
@@ -153,6 +163,7 @@ class Reporter:
                 **numbered,
                 stream=self._stream.name,
                 bundle=self._bundle,
+                product=self._product,
                 window=number,
                 frames=window.frames,
                 verdicts=dict(window.verdicts),
@@ -240,6 +251,7 @@ class Reporter:
                 reasons=result.reasons,
                 timing_us=result.timing_us,
                 bundle=self._bundle,
+                product=self._product,
                 image=image,
                 image_dropped=lost,
                 detections=result.detections and result.detections[:MOST_DETECTIONS],

@@ -8,23 +8,18 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
 
 from edge_guard.captures import Captures
 from edge_guard.config import StreamTable
-from edge_guard.drift.model import DriftModel
-from edge_guard.drift.summary import Window
-from edge_guard.drift_watch import DriftWatch
-from edge_guard.gate.gate import Measurement
+from edge_guard.duty import Duty, Guards, Inspector
 from edge_guard.intake import Intake
-from edge_guard.manifest import AccuracySpec
+from edge_guard.lineup import Lineup
 from edge_guard.publish.messages import StreamState
 from edge_guard.publish.sampling import Sampling
 from edge_guard.publish.stamp import rfc3339
 from edge_guard.reporting import Reporter
 from edge_guard.selftest import SelfTestReport
 from edge_guard.sources.contract import Damaged, Source, SourceState
-from edge_guard.tightening import Tightened
 from edge_guard.trouble import Trouble
 from edge_guard.types import Frame, Reason, Result, Verdict
 
@@ -33,53 +28,9 @@ log = logging.getLogger(__name__)
 _RATE_FRAMES = 60
 _RATE_SECONDS = 10.0
 _FROZEN = "the same picture again and again"
-
-
-class Inspector(Protocol):
-    """What judges frames; ``pipeline.Pipeline`` is one."""
-
-    bundle_id: str
-
-    model_id: str
-    """Digest of the model file that the bundle was calibrated on."""
-
-    drift: DriftModel | None
-    """What the monitors know; None where the bundle has none."""
-
-    accuracy: AccuracySpec | None
-    """How accuracy is estimated; None where the bundle cannot."""
-
-    own_limits: Tightened
-    """The bundle's limits that can be made stricter."""
-
-    tightened: Tightened
-    """What was made stricter."""
-
-    @property
-    def statistics(self) -> dict[str, float]:
-        """Image statistics of the last frame."""
-        ...
-
-    def tighten(self, limits: Tightened) -> None:
-        """Judge by stricter limits from the next frame on."""
-        ...
-
-    @property
-    def seen(self) -> Measurement | None:
-        """What was measured in the last frame; None where it was no picture."""
-        ...
-
-    def inspect(self, frame: Frame) -> Result:
-        """Return the guard's word on a frame."""
-        ...
-
-    def trials(self) -> Iterator[str]:
-        """Try one test frame a step; yield what is wrong, empty when nothing is."""
-        ...
-
-    def close(self) -> None:
-        """Release the model."""
-        ...
+_SHOWN_SECONDS = 1.0
+"""Part ids may change the product with every frame: the state is told no more often."""
+UNWATCHED = "none: the last frame was of no known product"
 
 
 class Stream:
@@ -91,31 +42,31 @@ class Stream:
     Parameters
     ----------
     table : StreamTable
-    inspector : Inspector
+    guards : mapping of str to Inspector
+        By product; under the empty name on a stream without products.
     source : Source
     reporter : Reporter
     intake : Intake
     changed : callable
         Called when the state that others see has changed.
-    memory : Path
-        File that the monitors' state is kept in.
+    spool : Path
+        The device's spool folder.
     """
 
     def __init__(
         self,
         table: StreamTable,
         *,
-        inspector: Inspector,
+        guards: Guards,
         source: Source,
         reporter: Reporter,
         intake: Intake,
         changed: Callable[[], None],
-        memory: Path,
+        spool: Path,
     ) -> None:
         self.table = table
         self.name = table.name
         self.source = source
-        self.inspector = inspector
         self.reporter = reporter
         self.verdicts: Counter[str] = Counter()
         self._intake = intake
@@ -129,34 +80,47 @@ class Stream:
         self._trouble = Trouble(reporter)
         self.captures = Captures()
         self._times: deque[float] = deque(maxlen=_RATE_FRAMES)
-        self._window = Window(inspector.accuracy)
         self._sampling = Sampling(table)
         self._number = 0
         self._reported_drops: Counter[str] = Counter()
         self._window_due = time.monotonic() + table.summary_seconds
-        self._memory = memory
-        self._watch = DriftWatch(table.name, inspector.drift, reporter, memory)
+        self._lineup = Lineup(table, guards, reporter, spool)
+        self._shown = self._lineup.current
+        self._show_again = 0.0
+
+    @property
+    def inspector(self) -> Inspector:
+        """The guard whose turn it is."""
+        return self._lineup.current.inspector
+
+    @property
+    def guards(self) -> dict[str, Inspector]:
+        """The guards by product."""
+        return self._lineup.guards
 
     def judge(self, frame: Frame | Damaged) -> Result:
         """Return the verdict on a frame; whatever goes wrong makes it a person's."""
+        duty = self._lineup.take(frame)
         if isinstance(frame, Damaged):
             reason = Reason("gate.format", frame.cause, None)
             return Result(Verdict.INVALID, reasons=(reason,))
         try:
-            return self.inspector.inspect(frame)
+            return duty.inspector.inspect(frame)
         except Exception as error:
             words = f"the inspection failed: {type(error).__name__}: {error}"
             return Result(Verdict.REVIEW, reasons=(Reason("pipeline", words, None),))
 
     def report(self, frame: Frame | Damaged, result: Result) -> None:
         """Post the verdict and what it means for the alarms, then count it."""
+        duty = self._lineup.of(frame)
         seen = isinstance(frame, Frame) and not _is_about(result, "gate.format", "watchdog")
-        statistics = self.inspector.statistics if seen else {}
-        self._tell(frame, result, statistics)
-        measured = self.inspector.seen if seen else None
-        if isinstance(frame, Frame) and self._watch.take(frame, result, measured):
+        statistics = duty.inspector.statistics if seen else {}
+        self._tell(duty, frame, result, statistics)
+        measured = duty.inspector.seen if seen else None
+        if isinstance(frame, Frame) and duty.watch and duty.watch.take(frame, result, measured):
             self._changed()
-        self._window.add(result, statistics, self._watch.deviations if seen else {})
+        off = duty.watch.deviations if seen and duty.watch else {}
+        duty.window.add(result, statistics, off)
         with self._mutex:
             self.verdicts[result.verdict.value] += 1
             self._last_frame = rfc3339(frame.wall_ns)
@@ -166,34 +130,31 @@ class Stream:
 
     def close_window(self, *, now: bool = False) -> None:
         """Post the summary of the window if it is over, or ``now``; let alarms' delays end."""
-        if self.reporter.tick():
-            self._changed()
         moment = time.monotonic()
+        if self.reporter.tick() | self._shows_another(moment):
+            self._changed()
         if moment < self._window_due and not now:
             return
         self._window_due = moment + self.table.summary_seconds
         dropped = self.dropped()
         new, self._reported_drops = dropped - self._reported_drops, dropped
-        self.reporter.summary(self._number, self._window, new, self._watch.references(moment))
-        self._number += 1
-        self._window = Window(self.inspector.accuracy)
-        self._watch.save()
+        self._number += self._lineup.post_summaries(self._number, new, moment)
 
-    def adopt(self, table: StreamTable, inspector: Inspector) -> None:
-        """Go on with other settings, and with another guard if it is one; between two frames.
+    def adopt(self, table: StreamTable, guards: Guards) -> None:
+        """Go on with other settings and guards; between two frames.
 
-        The window ends with the old guard, and the monitors of the new one start anew.
+        The windows end with the old ones. A guard that stays keeps its monitors; those of a new
+        one start anew.
         """
         self.close_window(now=True)
+        if guards != self.guards:
+            self.self_test = None
         self.table = table
-        self.reporter.follow(table, inspector.bundle_id)
+        self.reporter.follow(table, self.inspector.bundle_id)
         self._window_due = time.monotonic() + table.summary_seconds
         self._sampling = Sampling(table)
-        if inspector is not self.inspector:
-            self.inspector = inspector
-            self.self_test = None
-            self._watch = DriftWatch(self.name, inspector.drift, self.reporter, self._memory)
-        self._window = Window(inspector.accuracy)
+        self._lineup.adopt(table, guards)
+        self._shown = self._lineup.current
         self._changed()
 
     def tested(self, report: SelfTestReport) -> None:
@@ -254,29 +215,50 @@ class Stream:
         with self._mutex:
             times, verdicts = list(self._times), dict(self.verdicts)
             last_frame, last_new_frame = self._last_frame, self._last_new_frame
+        duty = self._lineup.current
         return StreamState(
             name=self.name,
             state="frozen" if frozen else str(state),
             cause=_FROZEN if frozen else self._failure or self.source.cause,
-            bundle=self.inspector.bundle_id,
+            bundle=duty.inspector.bundle_id,
             last_frame_wall_time=last_frame,
             frames=sum(verdicts.values()),
             frames_per_second=_rate(times),
             verdicts=verdicts,
             dropped=dict(self.dropped()),
-            monitors=self._watch.status,
+            monitors=duty.watch.status if duty.watch else UNWATCHED,
             last_new_frame_wall_time=last_new_frame,
-            tightened=self.inspector.tightened.named(),
+            tightened=duty.inspector.tightened.named(),
             self_test=self.self_test.words if self.self_test else "",
+            product=duty.product,
+            products={name: guard.bundle_id for name, guard in self.guards.items() if name},
         )
 
-    def _tell(self, frame: Frame | Damaged, result: Result, seen: dict[str, float]) -> None:
+    def trials(self) -> Iterator[str]:
+        """Try one test frame of one bundle a step; yield what is wrong, empty when nothing is."""
+        return self._lineup.trials()
+
+    def _shows_another(self, moment: float) -> bool:
+        """Return whether another product is shown than was told, and it is time to tell."""
+        self._lineup.refresh()
+        duty = self._lineup.current
+        if duty is self._shown or moment < self._show_again:
+            return False
+        if self._lineup.steady:
+            bundle = duty.inspector.bundle_id
+            log.info("stream %s: product %s, bundle %s", self.name, duty.product, bundle)
+        self._shown, self._show_again = duty, moment + _SHOWN_SECONDS
+        return True
+
+    def _tell(
+        self, duty: Duty, frame: Frame | Damaged, result: Result, seen: dict[str, float]
+    ) -> None:
         """Post what there is to say of the frame."""
         incident, capture = self._trouble.take(result), self.captures.next()
         asked, accepted = capture.command_id if capture else "", result.verdict is Verdict.ACCEPT
         drawn = self._sampling.draw(seen | result.scores, accepted, time.monotonic())
-        event_id = self.reporter.verdict(frame, result, drawn, asked, incident)
-        self._sampling.sent(drawn, self.reporter.picture_bytes)
+        event_id = duty.reporter.verdict(frame, result, drawn, asked, incident)
+        self._sampling.sent(drawn, duty.reporter.picture_bytes)
         if capture:
             capture.settle(event_id)
         if self._trouble.news:

@@ -82,9 +82,10 @@ class Worker:
         self.wait_for_inspection(END_SECONDS)
 
     def close(self) -> None:
-        """Release the source and the model; the threads have ended or never started."""
+        """Release the source and the models; the threads have ended or never started."""
         self.stream.source.close()
-        self.stream.inspector.close()
+        for guard in self.stream.guards.values():
+            guard.close()
 
     def close_source(self) -> None:
         """Take no more frames; what an ended file has left in the queue is still inspected."""

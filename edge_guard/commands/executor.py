@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from edge_guard.annunciator import Annunciator
+from edge_guard.changeover import order_product
 from edge_guard.commands.fetching import fetch_bundle
 from edge_guard.commands.reading import Clock, RefusedError, command_id, read_command
 from edge_guard.commands.settings import Settings
@@ -25,6 +26,7 @@ from edge_guard.errors import EdgeGuardError, GuaranteeError, StoreError
 from edge_guard.publish.messages import (
     Acknowledge,
     Capture,
+    ChangeProduct,
     Command,
     InService,
     OfferBundle,
@@ -56,7 +58,9 @@ class Device(Protocol):
         """The streams of now, by name."""
         ...
 
-    def reload_bundle(self, stream: str, path: str | Path, *, other_model: bool = False) -> str:
+    def reload_bundle(
+        self, stream: str, path: str | Path, *, product: str = "", other_model: bool = False
+    ) -> str:
         """Let another bundle guard a stream; return its id."""
         ...
 
@@ -128,10 +132,11 @@ class Commands:
             Acknowledge: self._acknowledge,
             Shelve: self._shelve,
             Unshelve: self._unshelve,
-            OutOfService: self._out_of_service,
-            InService: self._in_service,
+            OutOfService: self._serve,
+            InService: self._serve,
             Tighten: self._tighten,
             OfferBundle: self._take_bundle,
+            ChangeProduct: self._change_product,
         }
 
     def start(self) -> None:
@@ -241,28 +246,21 @@ class Commands:
             return _no_such_alarm(action.stream, action.alarm)
         return self._stands(action.stream, action.alarm)
 
-    def _out_of_service(self, command: Command, action: OutOfService) -> Answer:
+    def _serve(self, command: Command, action: OutOfService | InService) -> Answer:
+        by = command.by if isinstance(action, OutOfService) else ""
         try:
-            self._annunciator.serve(action.stream, action.alarm, command.by)
-        except KeyError:
-            return _no_such_alarm(action.stream, action.alarm)
-        return self._stands(action.stream, action.alarm)
-
-    def _in_service(self, command: Command, action: InService) -> Answer:
-        try:
-            self._annunciator.serve(action.stream, action.alarm, "")
+            self._annunciator.serve(action.stream, action.alarm, by)
         except KeyError:
             return _no_such_alarm(action.stream, action.alarm)
         return self._stands(action.stream, action.alarm)
 
     def _tighten(self, command: Command, action: Tighten) -> Answer:
         wanted = Tightened(action.min_confidence, action.p_limit, action.review_budget)
-        inspector = self._device.streams[action.stream].inspector
-        wanted.check(inspector.own_limits)
+        wanted.check(self._device.streams[action.stream].inspector.own_limits)
         self._settings.keep(action.stream, wanted)
         # A new bundle may have come meanwhile, which must not miss it.
-        inspector = self._device.streams[action.stream].inspector
-        inspector.tighten(self._settings.fitting(action.stream, inspector.own_limits))
+        for guard in self._device.streams[action.stream].guards.values():
+            guard.tighten(self._settings.fitting(action.stream, guard.own_limits))
         limits = ", ".join(f"{name} {value:g}" for name, value in wanted.named().items())
         return Answer("done", limits or "the bundle's own limits hold")
 
@@ -270,10 +268,19 @@ class Commands:
         path = self._folder / f".fetched-{action.sha256}.guard"
         fetch_bundle(action, path, self._ca_file)
         try:
-            bundle = self._device.reload_bundle(action.stream, path, other_model=action.other_model)
+            bundle = self._device.reload_bundle(
+                action.stream, path, product=action.product, other_model=action.other_model
+            )
         finally:
             path.unlink(missing_ok=True)
         return Answer("done", f"bundle {bundle} guards stream {action.stream}")
+
+    def _change_product(self, command: Command, action: ChangeProduct) -> Answer:
+        stream = self._device.streams[action.stream]
+        order_product(stream.table, self._folder.parent, action.product)
+        bundle = stream.guards[action.product].bundle_id
+        words = f"frames are product {action.product} from now on, judged by bundle {bundle}"
+        return Answer("done", words)
 
     def _stands(self, stream: str, alarm: str) -> Answer:
         return Answer("done", f"the alarm is {self._annunciator.standing(stream, alarm).isa}")

@@ -25,6 +25,7 @@ from edge_guard.config.device import (
 )
 from edge_guard.config.loading import find_problems, load_collector_config, load_device_config
 from edge_guard.config.mqtt import MqttTable, TlsTable
+from edge_guard.config.product import ProductTable
 from edge_guard.config.sparkplug import SparkplugTable
 from edge_guard.config.values import Table
 from edge_guard.config.webhook import WebhookTable
@@ -38,6 +39,7 @@ __all__ = [
     "DeviceTable",
     "MetricsTable",
     "MqttTable",
+    "ProductTable",
     "RetentionTable",
     "S3Table",
     "SelfTestTable",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
+import msgspec
 from msgspec import Meta
 
 from edge_guard.config.daemon import MetricsTable, SelfTestTable
 from edge_guard.config.mqtt import MqttTable
+from edge_guard.config.product import ProductTable
 from edge_guard.config.sparkplug import SparkplugTable
 from edge_guard.config.values import FilePath, Level, Seconds, Table
 
@@ -42,7 +44,13 @@ class StreamTable(Table, frozen=True):
             "address, video file, image, or folder of images.",
         ),
     ]
-    bundle: Annotated[FilePath, Meta(description="The .guard file that guards the stream.")]
+    bundle: Annotated[
+        FilePath,
+        Meta(
+            description="The .guard file that guards the stream. Left out where it has products, "
+            "each with a bundle of its own."
+        ),
+    ] = ""
     publish: Annotated[
         Literal["flagged", "all"],
         Meta(description="Which frames are reported one by one: those not accepted, or all."),
@@ -103,6 +111,26 @@ class StreamTable(Table, frozen=True):
     jpeg_quality: Annotated[
         int, Meta(ge=1, le=100, description="Quality of the pictures of flagged frames.")
     ] = 90
+    product: Annotated[
+        tuple[ProductTable, ...],
+        Meta(
+            description="Products that come one after the other, each with a bundle: known by "
+            "part ids, by the time, or by somebody's word. Left out: one bundle for all."
+        ),
+    ] = ()
+
+    def variants(self) -> dict[str, StreamTable]:
+        """Return the stream as each of its bundles guards it, by product.
+
+        Each has its product's bundle, and that one product. A stream without products is its own
+        only variant, under the empty name.
+        """
+        if not self.product:
+            return {"": self}
+        return {
+            one.name: msgspec.structs.replace(self, bundle=one.bundle, product=(one,))
+            for one in self.product
+        }
 
 
 class SpoolTable(Table, frozen=True):

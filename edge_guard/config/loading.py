@@ -111,7 +111,9 @@ def _resolve(table: T, base: Path, *keys: str) -> T:
 
 def _resolve_stream(stream: StreamTable, base: Path) -> StreamTable:
     no_path = "://" in stream.source or (stream.source.isascii() and stream.source.isdigit())
-    return _resolve(stream, base, *(["bundle"] if no_path else ["bundle", "source"]))
+    keys = [*([] if stream.product else ["bundle"]), *([] if no_path else ["source"])]
+    products = tuple(_resolve(product, base, "bundle") for product in stream.product)
+    return msgspec.structs.replace(_resolve(stream, base, *keys), product=products)
 
 
 def _resolve_pictures(store: StoreTable, base: Path) -> StoreTable:

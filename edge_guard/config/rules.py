@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from edge_guard.config.times import minutes_of_week
 from edge_guard.toml_reader import Document, Key, Problem
 
 
@@ -25,13 +26,67 @@ def device_problems(document: Document) -> Iterator[Problem]:
             first = document.lines.get(("stream", seen[name], "name"))
             reason = f"{name!r} is already the name of the stream on line {first}"
             yield document.problem((*at, "name"), reason)
-        yield from _missing_file(document, (*at, "bundle"))
+        yield from _guarded_by(document, at)
         if document.get((*at, "watch")) is True and document.get((*at, "loop")) is True:
             reason = "does not fit watch = true: a watched folder has no end"
             yield document.problem((*at, "loop"), reason)
     yield from _alarms_named_twice(document)
     yield from _trusted_keys(document)
     yield from mqtt_problems(document)
+
+
+def _guarded_by(document: Document, at: Key) -> Iterator[Problem]:
+    """Yield what is wrong with the bundle or products of one stream."""
+    products = document.get((*at, "product"))
+    bundle = (*at, "bundle")
+    if not isinstance(products, list):
+        yield from _missing_file(document, bundle)
+        if document.get(bundle) is None and products is None and document.get(at) is not None:
+            yield document.problem(bundle, "is missing")
+        return
+    if document.get(bundle) is not None:
+        yield document.problem(bundle, "does not fit [[stream.product]]: each has its own bundle")
+    seen: set[str] = set()
+    starts: dict[int, str] = {}
+    ways = [way for way in ("parts", "times") if any(_list(p, way) for p in products)]
+    for position, product in enumerate(products):
+        here: Key = (*at, "product", position)
+        yield from _missing_file(document, (*here, "bundle"))
+        name = document.text((*here, "name")) or ""
+        if name in seen:
+            yield document.problem((*here, "name"), f"{name!r} is a product of the stream already")
+        seen.add(name)
+        yield from _chosen_by(document, here, ways, starts)
+        if "parts" in ways and not _list(product, "parts"):
+            reason = "is missing: the stream's other products are known by their part ids"
+            yield document.problem((*here, "parts"), reason)
+
+
+def _chosen_by(
+    document: Document, at: Key, ways: list[str], starts: dict[int, str]
+) -> Iterator[Problem]:
+    """Yield where two ways to choose a product meet, or two products begin at once."""
+    product = document.get(at)
+    if len(ways) > 1 and _list(product, "times"):
+        reason = "does not fit parts: either the part id names the product, or the time does"
+        yield document.problem((*at, "times"), reason)
+    for text in _list(product, "times"):
+        try:
+            minutes = minutes_of_week(text)
+        except (ValueError, AttributeError):
+            continue  # the types have said it
+        name = str(product.get("name"))
+        for minute in minutes:
+            other = starts.setdefault(minute, name)
+            if other != name:
+                reason = f"{text!r} is when {other!r} begins, too"
+                yield document.problem((*at, "times"), reason)
+                break
+
+
+def _list(table: object, key: str) -> list[str]:
+    value = table.get(key) if isinstance(table, dict) else None
+    return value if isinstance(value, list) else []
 
 
 def _alarms_named_twice(document: Document) -> Iterator[Problem]:

@@ -44,6 +44,6 @@ def examine(path: Path, *, fix: bool) -> Iterator[Finding]:
     manifests = [bundle.manifest for bundle in bundles.values() if isinstance(bundle, Bundle)]
     yield from check_clock(manifests)
     yield from check_temperature()
-    for table in config.stream:
+    for table in (one for stream in config.stream for one in stream.variants().values()):
         yield from check_stream(table, bundles[table.bundle])
     yield from check_broker(config)

@@ -33,7 +33,8 @@ def check_permissions(config: DeviceConfig, *, fix: bool) -> Iterator[Finding]:
     for key, name in secrets.items():
         if name:
             yield _check_secret(key, Path(name), fix=fix)
-    for name in dict.fromkeys(stream.bundle for stream in config.stream):
+    variants = (one for stream in config.stream for one in stream.variants().values())
+    for name in dict.fromkeys(one.bundle for one in variants):
         yield _check_exchange("bundle", Path(name))
     for name in config.device.trusted_keys:
         yield _check_exchange("trusted key", Path(name))

@@ -79,10 +79,26 @@ class OfferBundle(_Action, frozen=True, kw_only=True, tag="bundle"):
     size_bytes: Annotated[int, Meta(gt=0, le=MOST_BUNDLE_BYTES)]
     other_model: bool = False
     """Whether it may be for another model than the one in use."""
+    product: Annotated[str, Meta(max_length=64)] = ""
+    """Which of the stream's products it is for; empty on a stream without products."""
+
+
+class ChangeProduct(_Action, frozen=True, kw_only=True, tag="product"):
+    """Judge the frames that are captured from now on as another product of the stream."""
+
+    product: Name
 
 
 Action = (
-    Capture | Acknowledge | Shelve | Unshelve | OutOfService | InService | Tighten | OfferBundle
+    Capture
+    | Acknowledge
+    | Shelve
+    | Unshelve
+    | OutOfService
+    | InService
+    | Tighten
+    | OfferBundle
+    | ChangeProduct
 )
 
 

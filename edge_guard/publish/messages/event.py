@@ -89,6 +89,9 @@ class Event(Stamp, frozen=True, kw_only=True):
     """Id of the command that asked for this picture, whatever its verdict; empty: nobody did."""
     incident: str = ""
     """Id of the trouble that it is part of, with other events and alarms; empty: of none."""
+    product: str = ""
+    """The product that the frame shows; empty on streams without products, and for frames of no
+    known product, whose ``bundle`` is empty, too."""
 
 
 class FrameResult(Stamp, frozen=True, kw_only=True):
@@ -101,3 +104,7 @@ class FrameResult(Stamp, frozen=True, kw_only=True):
     label: str | None
     confidence: float | None
     p_value: float | None
+    bundle: str = ""
+    """What judged it; empty: the device does not say, or the frame is of no known product."""
+    product: str = ""
+    """The product that the frame shows; empty on streams without products."""

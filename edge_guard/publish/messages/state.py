@@ -30,6 +30,11 @@ class StreamState(msgspec.Struct, frozen=True):
     """Of the last frame that was no repetition of an old picture and could be decoded."""
     tightened: dict[str, float] = {}
     """Settings that commands have made stricter than the bundle's, by name."""
+    product: str = ""
+    """The product that is judged now, of the last frame where part ids tell; empty on streams
+    without products."""
+    products: dict[str, str] = {}
+    """The bundle of each product of the stream, all of them loaded."""
 
 
 class State(Stamp, frozen=True, kw_only=True):

@@ -43,3 +43,6 @@ class Summary(Stamp, frozen=True, kw_only=True):
     """The same histograms of the bundle's references, in its first window and now and then."""
     accuracy: AccuracyCounts | None = None
     """None where the bundle knows nothing of accuracy."""
+    product: str = ""
+    """The product that was seen; empty on streams without products. A stream with products has one
+    summary a product and window, and one with an empty ``bundle`` for frames of none of them."""

@@ -1,0 +1,122 @@
+"""The bundles of one stream at work, and which of them a frame is for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from edge_guard.changeover import Changeover
+from edge_guard.config import StreamTable
+from edge_guard.duty import Duty, Guards, Inspector, NoProduct
+from edge_guard.product_alarms import ProductAlarms
+from edge_guard.reporting import Reporter
+from edge_guard.sources.contract import Damaged
+from edge_guard.types import Frame
+
+
+class Lineup:
+    """All duties of one stream; changed by its inspection thread only, read by anybody.
+
+    Parameters
+    ----------
+    table : StreamTable
+    guards : mapping of str to Inspector
+        By product.
+    reporter : Reporter
+        The stream's.
+    spool : Path
+        The device's spool folder: what the monitors know lies there, and orders of people.
+    """
+
+    def __init__(self, table: StreamTable, guards: Guards, reporter: Reporter, spool: Path) -> None:
+        self._reporter = reporter
+        self._spool = spool
+        self._alarms = ProductAlarms(reporter)
+        self._duties: dict[str, Duty] = {}
+        self._nobodys = Duty("", NoProduct(), reporter.about("", ""), reporter, table.name, None)
+        self.adopt(table, guards)
+
+    def adopt(self, table: StreamTable, guards: Guards) -> None:
+        """Go on with other settings and guards; a guard that stays keeps its monitors."""
+        before = self._duties
+        self._alarms.forget(before.keys() - guards.keys())
+        duties: dict[str, Duty] = {}
+        for product, guard in guards.items():
+            kept = before.get(product)
+            reporter = self._reporter.about(product, guard.bundle_id)
+            if kept is not None and kept.inspector is guard:
+                kept.reporter = reporter
+                duties[product] = kept
+            else:
+                duties[product] = self._duty(table.name, product, guard, reporter)
+        if table.product:
+            self._alarms.settle()
+        self._nobodys.reporter = self._reporter.about("", "")
+        self._changeover = Changeover(table, self._spool)
+        self._duties = duties
+        self._last = duties[self._changeover.now() or next(iter(duties))]
+
+    @property
+    def guards(self) -> dict[str, Inspector]:
+        """The stream's guards by product."""
+        return {product: duty.inspector for product, duty in self._duties.items()}
+
+    @property
+    def current(self) -> Duty:
+        """Whose turn it is now: of the last frame, where part ids decide."""
+        if self._changeover.by_part:
+            return self._last
+        return self._duties[self._changeover.now()]
+
+    @property
+    def steady(self) -> bool:
+        """Whether a product stays for more than a frame, so that each change is worth a word."""
+        return not self._changeover.by_part
+
+    def take(self, frame: Frame | Damaged) -> Duty:
+        """Return the duty that the next frame is for, after a look at what people want."""
+        self._changeover.refresh()
+        self._last = self.of(frame)
+        return self._last
+
+    def of(self, frame: Frame | Damaged) -> Duty:
+        """Return the duty that a frame is for."""
+        product = self._changeover.product_of(frame)
+        return self._nobodys if product is None else self._duties[product]
+
+    def refresh(self) -> None:
+        """Look at what people want, while no frames come."""
+        self._changeover.refresh()
+
+    def trials(self) -> Iterator[str]:
+        """Try one test frame of one bundle a step; yield what is wrong, empty: nothing."""
+        for product, duty in self._duties.items():
+            for words in duty.inspector.trials():
+                yield f"product {product}: {words}" if product and words else words
+
+    def post_summaries(self, number: int, dropped: Mapping[str, int], now: float) -> int:
+        """Post the summary of each duty that saw frames, and of whose turn it is; return how many.
+
+        Parameters
+        ----------
+        number : int
+            Of the first window.
+        dropped : mapping of str to int
+            Frames that no duty saw; told once.
+        now : float
+            Monotonic time, s.
+        """
+        current = self.current
+        others = [duty for duty in (*self._duties.values(), self._nobodys) if duty is not current]
+        told = [current, *(duty for duty in others if duty.window.frames)]
+        for place, duty in enumerate(told):
+            duty.post_summary(number + place, {} if place else dropped, now)
+        return len(told)
+
+    def _duty(self, stream: str, product: str, guard: Inspector, reporter: Reporter) -> Duty:
+        voice = self._alarms.voice(product) if product else self._reporter
+        memory = self._spool / f"drift-{stream}{product and '+' + product}.npz"
+        duty = Duty(product, guard, reporter, voice, stream, memory)
+        if product and duty.watch and duty.watch.raised:
+            self._alarms.resume(product)
+        return duty

@@ -1,0 +1,206 @@
+"""A stream that shows several products: each with its bundle, and no frame lost at a changeover."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from brokers import Mosquitto
+from devices import Counter, wait_until
+from pretend import ACCEPTED, FLAGGED, device, write_pictures
+from test_bundle_offered import offer, pages  # noqa: F401
+from test_commands_obeyed import ask, order
+from test_daemon import decoded
+from test_reload import bundle, running
+
+from edge_guard import daemon as daemon_module
+from edge_guard.changeover import order_product
+from edge_guard.config import DeviceConfig, ProductTable
+from edge_guard.daemon import Daemon
+from edge_guard.publish.messages import (
+    ChangeProduct,
+    Event,
+    FrameResult,
+    State,
+    Summary,
+    Tighten,
+    decode,
+)
+
+PRODUCTS = ("bracket", "flange", "cover")
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody sends receipts in some of these tests."""
+    monkeypatch.setattr(daemon_module, "DRAIN_SECONDS", 0.3)
+
+
+def line(tmp_path: Path, broker: Mosquitto, levels: list[int], **stream: Any) -> DeviceConfig:
+    """A device whose one stream shows three products, on which nobody has said a word."""
+    tables = tuple(
+        ProductTable(name=name, bundle=str(bundle(tmp_path, f"{name}-1", model=name)))
+        for name in PRODUCTS
+    )
+    folder = write_pictures(tmp_path / "in", *levels)
+    settings = {"loop": True, "publish": "all", "product": tables, "bundle": "", **stream}
+    return device(tmp_path, broker.port, folder, **settings)
+
+
+def change(product: str) -> bytes:
+    return order(ChangeProduct(stream="s", product=product))
+
+
+def shown(daemon: Daemon) -> tuple[str, str]:
+    stream = daemon.describe().streams[0]
+    return stream.product, stream.bundle
+
+
+def test_products_change_under_load_and_every_frame_is_accounted_for(
+    broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemon_module, "DRAIN_SECONDS", 30.0)
+    levels = [ACCEPTED, ACCEPTED, ACCEPTED, FLAGGED]
+    config = line(tmp_path, broker, levels, frames_per_second=200.0, summary_seconds=0.5)
+    seen: list[int] = []
+    with Counter(broker.port) as collector:
+        with running(config, on_result=lambda item, _: seen.append(item.sequence)) as daemon:
+            wait_until(lambda: len(seen) > 10, 30)
+            assert shown(daemon) == ("bracket", "bracket-1")
+            for name in itertools.islice(itertools.cycle(PRODUCTS[1:] + PRODUCTS[:1]), 9):
+                reply = ask(collector, change(name))
+                assert (reply.outcome, f"judged by bundle {name}-1" in reply.message) == (
+                    "done",
+                    True,
+                )
+                count = len(seen) + 6  # beyond the four that may wait in the queue
+                wait_until(lambda count=count: len(seen) > count, 30)
+                assert shown(daemon) == (name, f"{name}-1")
+            daemon.stop()
+        boot = daemon.outbox.spool.boot_id
+        collector.wait_for(boot, daemon.final_counts[0], 30)
+        results = decoded(collector, "result", FrameResult)
+        events = decoded(collector, "event", Event)
+        summaries = decoded(collector, "summary", Summary)
+        states = [decode(p, State) for p in collector.listener.on("state")]
+        dropped = sum(daemon.streams["s"].dropped().values())
+    judged = {one.frame_sequence: one for one in results}
+    assert sorted(judged) == seen == list(range(len(seen))) and len(results) == len(seen)
+    assert dropped <= 5  # what waited in the queue when the device was told to stop
+    assert [e.frame_sequence for e in events] == [n for n in seen if levels[n % 4] == FLAGGED]
+    for said in (*results, *events):
+        assert said.label in (f"{said.product}-1", "b") and said.bundle == f"{said.product}-1"
+    runs = [name for name, _ in itertools.groupby(judged[n].product for n in seen)]
+    assert runs == ["bracket", *itertools.islice(itertools.cycle(PRODUCTS[1:] + PRODUCTS[:1]), 9)]
+    assert {p for s in states for p in s.streams[0].products.items()} == {
+        (name, f"{name}-1") for name in PRODUCTS
+    }
+    assert {s.streams[0].product for s in states} == set(PRODUCTS)
+    for name in PRODUCTS:
+        told = sum(s.frames for s in summaries if s.product == name)
+        assert told == sum(one.product == name for one in results), name
+        assert {s.bundle for s in summaries if s.product == name} == {f"{name}-1"}
+    assert len({s.window for s in summaries}) == len(summaries)
+
+
+def test_a_word_given_without_a_broker_holds_over_a_restart(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    config = line(tmp_path, broker, [ACCEPTED] * 4, frames_per_second=50.0)
+    spool = Path(config.spool.path)
+    with running(config) as daemon:
+        wait_until(lambda: shown(daemon) == ("bracket", "bracket-1"), 30)
+        order_product(config.stream[0], spool, "cover")
+        wait_until(lambda: shown(daemon) == ("cover", "cover-1"), 30)
+    with running(config) as daemon:
+        assert shown(daemon) == ("cover", "cover-1")
+    (spool / "changeover-s.json").write_text("{")
+    with running(config) as daemon:
+        assert shown(daemon) == ("bracket", "bracket-1")
+
+
+def test_an_unknown_product_is_refused_with_those_there_are(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    config = line(tmp_path, broker, [ACCEPTED] * 4, frames_per_second=50.0)
+    with Counter(broker.port) as collector, running(config) as daemon:
+        reply = ask(collector, change("gear"))
+        assert reply.outcome == "failed"
+        assert reply.message == "stream s has no product 'gear': it has bracket, flange, cover"
+        assert shown(daemon) == ("bracket", "bracket-1")
+
+
+def test_a_bundle_is_offered_to_one_product_and_the_others_stay(
+    broker: Mosquitto,
+    tmp_path: Path,
+    pages: str,  # noqa: F811
+) -> None:
+    config = line(tmp_path, broker, [ACCEPTED] * 4, frames_per_second=50.0)
+    with Counter(broker.port) as collector:
+        with running(config) as daemon:
+            cover = daemon.streams["s"].guards["cover"]
+            newer = bundle(tmp_path, "flange-2", model="flange")
+            reply = ask(collector, order(offer(pages, newer, product="flange")))
+            assert (reply.outcome, reply.message) == ("done", "bundle flange-2 guards stream s")
+            assert daemon.streams["s"].guards["cover"] is cover
+            nobodys = ask(collector, order(offer(pages, newer)))
+            assert nobodys.outcome == "failed" and "no product ''" in nobodys.message
+            foreign = bundle(tmp_path, "flange-3", model="other")
+            refused = ask(collector, order(offer(pages, foreign, product="flange")))
+            assert "another model" in refused.message
+            assert shown(daemon) == ("bracket", "bracket-1")
+        with running(config) as daemon:
+            known = {n: g.bundle_id for n, g in daemon.streams["s"].guards.items()}
+            assert known == {"bracket": "bracket-1", "flange": "flange-2", "cover": "cover-1"}
+
+
+def test_a_new_configuration_adds_and_takes_products_and_leaves_the_others_alone(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    config = line(tmp_path, broker, [ACCEPTED] * 4, frames_per_second=50.0)
+    bracket, flange, _ = config.stream[0].product
+    gear = ProductTable(name="gear", bundle=str(bundle(tmp_path, "gear-1")))
+    table = msgspec.structs.replace(config.stream[0], product=(bracket, gear))
+    with running(config) as daemon:
+        before = daemon.streams["s"].guards
+        order_product(config.stream[0], Path(config.spool.path), flange.name)
+        wait_until(lambda: shown(daemon)[0] == "flange", 30)
+        daemon._reloader.take_config(msgspec.structs.replace(config, stream=(table,)))
+        guards = daemon.streams["s"].guards
+        assert list(guards) == ["bracket", "gear"] and guards["bracket"] is before["bracket"]
+        assert before["flange"].closed and before["cover"].closed
+        assert not before["bracket"].closed
+        assert shown(daemon)[0] == "bracket"  # nobody's word is of a product that is there
+
+
+def test_stricter_limits_hold_for_every_product(broker: Mosquitto, tmp_path: Path) -> None:
+    config = line(tmp_path, broker, [ACCEPTED] * 4, frames_per_second=50.0)
+    with Counter(broker.port) as collector, running(config) as daemon:
+        assert ask(collector, order(Tighten(stream="s", min_confidence=0.9))).outcome == "done"
+        limits = [g.tightened.min_confidence for g in daemon.streams["s"].guards.values()]
+        assert limits == [0.9] * 3
+
+
+def test_the_self_test_tries_every_product_and_names_the_one_that_fails(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    config = line(tmp_path, broker, [ACCEPTED] * 4, frames_per_second=5.0)
+    bundle(tmp_path, "flange-1", model="flange", failure="a dark picture was accepted")
+    with running(config) as daemon:
+        wait_until(lambda: daemon.streams["s"].self_test is not None, 30)
+        report = daemon.streams["s"].self_test
+        assert report is not None and report.trials == 3
+        assert report.failures == ("product flange: a dark picture was accepted",)
+
+
+def test_states_of_older_devices_are_read_without_products() -> None:
+    state = {"name": "s", "state": "running", "cause": "", "bundle": "b", "frames": 0}
+    more = {"last_frame_wall_time": None, "frames_per_second": 0, "verdicts": {}, "dropped": {}}
+    stamp = {"device": "d", "boot_id": "b", "wall_time": "", "monotonic_ns": 0}
+    whole = {**stamp, "clock_synchronised": True, "state": "online", "causes": [], "version": "0"}
+    read = decode(json.dumps(whole | {"streams": [state | more]}).encode(), State)
+    assert (read.streams[0].product, read.streams[0].products) == ("", {})
