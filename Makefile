@@ -29,9 +29,10 @@ neon: ## build the kernels for ARM and run their tests in an emulator
 	@tools/setup.sh dev
 	PYTHONSAFEPATH=1 .venv/bin/pytest tests/kernels/test_kernel_native.py -k neon
 
-docs: ## write the generated parts of the documentation again
+docs: ## write the generated parts of the documentation again, build the site into build/site
 	@tools/setup.sh dev
 	.venv/bin/python tools/write_docs.py
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 release: ## build wheels, their libraries, SBOM and checksums into dist/; ARGS="-o DIR"
 	@tools/setup.sh dev

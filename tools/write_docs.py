@@ -1,4 +1,4 @@
-"""Writes the generated parts of the documentation: the tree, commands, configuration, messages.
+"""Writes the generated parts of the documentation: tree, commands, keys, messages, errors.
 
 They stand between ``<!-- generated: NAME -->`` and ``<!-- end -->``, or are whole files:
 ``docs/messages`` and ``docs/openapi.json``. ``make docs`` writes them again and
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import msgspec
+from write_errors import troubleshooting
 
 from edge_guard import __version__
 from edge_guard.cli.main import COMMANDS, INTERRUPTED, READER_GONE, build_parser
@@ -234,6 +235,7 @@ PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "exit codes": ("docs/commands.md", exit_codes),
     "configuration": ("docs/configuration.md", configuration),
     "topics": ("docs/interfaces.md", topics_table),
+    "errors": ("docs/troubleshooting.md", lambda: troubleshooting(ROOT / "edge_guard")),
 }
 
 

@@ -161,12 +161,12 @@ def _report(error: EdgeGuardError, *, json: bool) -> int:
         if json:
             from edge_guard.cli.output import Output
 
-            record = {"type": "error", "problem": error.problem, "remedy": error.remedy}
-            Output(json=True).record(record | {"exit_code": error.exit_code})
+            said = {"code": error.code, "problem": error.problem, "remedy": error.remedy}
+            Output(json=True).record({"type": "error"} | said | {"exit_code": error.exit_code})
         sys.stdout.flush()
     except BrokenPipeError:
         _abandon_stdout()
-    print(f"edge-guard: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"edge-guard: {' '.join(str(error).split())} [{error.code}]", file=sys.stderr)
     return error.exit_code
 
 

@@ -96,7 +96,7 @@ def test_an_error_becomes_its_exit_code_and_one_line(stand_in, capsys):
     stand_in(run)
     assert cli.main(["bench"]) == 5
     out, err = capsys.readouterr()
-    assert (out, err) == ("", "edge-guard: no camera at 7: plug it in\n")
+    assert (out, err) == ("", "edge-guard: no camera at 7: plug it in [EG-SOURCE]\n")
 
 
 def test_with_json_an_error_is_also_a_line_on_stdout(stand_in, capsys):
@@ -108,11 +108,12 @@ def test_with_json_an_error_is_also_a_line_on_stdout(stand_in, capsys):
     out, err = capsys.readouterr()
     assert json.loads(out) == {
         "type": "error",
+        "code": "EG-SOURCE",
         "problem": "no camera",
         "remedy": "plug it in",
         "exit_code": 5,
     }
-    assert err == "edge-guard: no camera: plug it in\n"
+    assert err == "edge-guard: no camera: plug it in [EG-SOURCE]\n"
 
 
 def test_exit_codes_are_those_of_the_error_tree():
