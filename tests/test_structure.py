@@ -55,7 +55,7 @@ LAYERS = [
     ["reload", "status_server"],
     ["account"],
     ["retune"],
-    ["guard", "benchmark", "calibration", "daemon", "collector", "doctor"],
+    ["guard", "benchmark", "tuning", "calibration", "daemon", "collector", "doctor"],
     ["evaluation"],
     ["demo"],
     ["cli"],

@@ -18,7 +18,7 @@ STAGES = ("gate", "preprocess", "model", "guards")
 
 def bench(bundle: Path, *options: str) -> dict[str, Any]:
     done = subprocess.run(
-        command("bench", str(bundle), "--frames", "40", "--json", *options),
+        command("bench", str(bundle), "--frames", "40", "--no-advice", "--json", *options),
         capture_output=True,
         text=True,
         timeout=120,
