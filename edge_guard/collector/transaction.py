@@ -111,7 +111,7 @@ class Transaction:
         }
 
     def _write(self) -> None:
-        self._pictures.put_all(list(self._changes.pictures.values()))
+        self._pictures.put_all(self._changes.pictures)
         for boot in self._boots.save():
             self._tell(boot)
         for device in self._changes.states:

@@ -59,7 +59,7 @@ def test_a_picture_is_found_by_its_digest_until_it_is_removed(
     some = [picture(seed) for seed in range(20)]
     digests = [reference(one).sha256 for one in some]
     assert pictures.put(some[0]) == digests[0]
-    pictures.put_all(some)
+    pictures.put_all(dict(zip(digests, some, strict=True)))
     assert [pictures.get(digest) for digest in digests] == some
     assert pictures.get("0" * 64) is None
     for wrong in ("../../etc/passwd", digests[0].upper(), digests[0][:-1], ""):

@@ -70,7 +70,7 @@ class Bulk:
     def _pictures(self) -> list[ImageReference]:
         pictures = Pictures(30_000)
         made = [pictures.make(f"bulk-{n}") for n in range(_DIFFERENT_PICTURES)]
-        self._store.pictures.put_all(made)
+        self._store.pictures.put_all({sha256(jpeg).hexdigest(): jpeg for jpeg in made})
         found = [
             ImageReference(sha256(jpeg).hexdigest(), len(jpeg), WIDTH_PX, HEIGHT_PX)
             for jpeg in made

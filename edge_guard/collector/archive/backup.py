@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from sqlalchemy import Connection, func, inspect, select
 from edge_guard import __version__
 from edge_guard.collector.archive.snapshot import bring_back, moment, take
 from edge_guard.collector.pictures import Pictures, is_digest
+from edge_guard.collector.pictures.folder import files
 from edge_guard.collector.schema import events, pictures
 from edge_guard.collector.store import Store, connect, failing
 from edge_guard.errors import StoreError
@@ -111,9 +113,10 @@ def restore(backup: Path, url: str, store: Pictures, bundles: Path) -> Backup:
     note = _read_note(backup)
     _check_empty(url)
     try:
-        paths = (path for path in (backup / "frames").glob("??/??/*") if is_digest(path.name))
+        paths = (path for path in files(backup / "frames") if is_digest(path.name))
         while some := list(islice(paths, _TOGETHER)):
-            store.put_all([path.read_bytes() for path in some])
+            contents = [path.read_bytes() for path in some]
+            store.put_all({sha256(content).hexdigest(): content for content in contents})
         if (backup / "bundles").is_dir():
             shutil.copytree(backup / "bundles", bundles, dirs_exist_ok=True)
         bring_back(backup, url)
@@ -150,7 +153,7 @@ def _save(store: Pictures, digests: Iterable[str], folder: Path) -> int:
     """Return how many of the pictures are in neither place; the others are in the folder now."""
     missing = 0
     for digest in digests:
-        path = folder / digest[:2] / digest[2:4] / digest
+        path = folder / digest[:2] / digest
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             missing += not store.save(digest, path)

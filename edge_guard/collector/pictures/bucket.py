@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from io import BytesIO
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from edge_guard.collector.pictures.content import is_digest, media_type, two_levels
+from edge_guard.collector.pictures.content import check_digest, is_digest, media_type
 from edge_guard.config import S3Table
 from edge_guard.errors import ConfigError, StoreError, missing_extra
 
@@ -83,18 +83,18 @@ class Bucket:
             It cannot be written now.
         """
         digest = sha256(picture).hexdigest()
-        self._write(self._name(digest), picture, media_type(picture) or "application/octet-stream")
+        self._keep(digest, picture)
         return digest
 
-    def put_all(self, pictures: list[bytes]) -> None:
-        """Return once the store has confirmed all pictures.
+    def put_all(self, pictures: Mapping[str, bytes]) -> None:
+        """Return once the store has confirmed all pictures, by their sha-256.
 
         Raises
         ------
         BucketError
             As ``put``; some of the pictures may be stored.
         """
-        for _ in self._writers.map(self.put, pictures):
+        for _ in self._writers.map(self._keep, pictures.keys(), pictures.values()):
             pass
 
     def get(self, digest: str) -> bytes | None:
@@ -179,7 +179,11 @@ class Bucket:
             raise self._failed(error) from error
 
     def _name(self, digest: str) -> str:
-        return self._prefix + "/".join(two_levels(digest))
+        check_digest(digest)
+        return f"{self._prefix}{digest[:2]}/{digest[2:4]}/{digest}"
+
+    def _keep(self, digest: str, picture: bytes) -> None:
+        self._write(self._name(digest), picture, media_type(picture) or "application/octet-stream")
 
     def _write(self, name: str, content: bytes, kind: str) -> None:
         try:

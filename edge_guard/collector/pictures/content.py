@@ -18,14 +18,13 @@ def is_digest(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def two_levels(digest: str) -> tuple[str, str, str]:
-    """Return the two folders and the name under which the picture with this sha-256 is kept.
+def check_digest(text: str) -> None:
+    """Pass a sha-256 in lower-case hexadecimal.
 
     Raises
     ------
     ValueError
-        ``digest`` is not a sha-256 in lower-case hexadecimal.
+        ``text`` is none.
     """
-    if not is_digest(digest):
-        raise ValueError(f"{digest!r} is not a sha-256")
-    return digest[:2], digest[2:4], digest
+    if not is_digest(text):
+        raise ValueError(f"{text!r} is not a sha-256")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -22,8 +22,8 @@ class Pictures(Protocol):
     def put(self, picture: bytes) -> str:
         """Return the sha-256 of ``picture`` once it is kept durably."""
 
-    def put_all(self, pictures: list[bytes]) -> None:
-        """Return once all pictures are kept durably; after an error some may be."""
+    def put_all(self, pictures: Mapping[str, bytes]) -> None:
+        """Return once all pictures, by their sha-256, are kept; after an error some may be."""
 
     def get(self, digest: str) -> bytes | None:
         """Return the picture, or None where there is none."""
