@@ -53,6 +53,8 @@ class Document(NamedTuple):
     path: Path
     data: dict[str, Any]
     lines: dict[Key, int]
+    elsewhere: bool = False
+    """Whether it is for another machine, whose absolute paths cannot be looked at from here."""
 
     def get(self, key: Key) -> Any:
         """Return the value at a key, None where there is none."""

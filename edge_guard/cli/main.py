@@ -35,11 +35,13 @@ from edge_guard.errors import ConfigError, EdgeGuardError
 
 COMMANDS = {
     "calibrate": "fit a guard to a model from reference images",
+    "calibrate-all": "calibrate every stream of a fleet file",
     "inspect": "judge images, folders or video",
     "evaluate": "measure a bundle on images it has not seen",
     "compare": "two versions of a model or bundle on the same images",
     "parity": "how production images differ from the references",
     "run": "guard streams on a device, unattended",
+    "product": "say which product a stream shows from now on",
     "collect": "receive, store and show what devices report",
     "labels": "people's labels as CSV, out of a collector and back",
     "people": "who may use a collector, and who did what",

@@ -84,6 +84,11 @@ def find_problems(path: Path) -> list[Problem]:
     return [Problem(None, "", reason)]
 
 
+def find_document_problems(document: Document) -> list[Problem]:
+    """Return everything wrong with a device's configuration that was put together elsewhere."""
+    return _checked(document, DeviceConfig)[1]
+
+
 def _checked(document: Document, kind: type[C]) -> tuple[C | None, list[Problem]]:
     config, problems = convert(document, kind)
     rules = device_problems if kind is DeviceConfig else collector_problems

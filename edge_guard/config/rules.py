@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from pathlib import Path
 
 from edge_guard.config.times import minutes_of_week
 from edge_guard.toml_reader import Document, Key, Problem
@@ -154,5 +155,7 @@ def _certificate(document: Document, table: Key) -> Iterator[Problem]:
 
 def _missing_file(document: Document, at: Key) -> Iterator[Problem]:
     name = document.text(at)
+    if document.elsewhere and Path(name or "").is_absolute():
+        return
     if name and not (path := document.path.parent / name).is_file():
         yield document.problem(at, f"there is no file {path}")

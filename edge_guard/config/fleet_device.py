@@ -1,0 +1,250 @@
+"""One device of a fleet file: its tables laid over one another, and what each value overrides."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from edge_guard.config.device import DeviceConfig, DeviceTable, StreamTable
+from edge_guard.config.layers import Layered, tables
+from edge_guard.config.loading import find_document_problems
+from edge_guard.config.values import FilePath, Table
+from edge_guard.config.writing import toml_text, toml_value
+from edge_guard.toml_reader import Document, Key, Problem, convert
+
+PLACES = ("site", "line")
+_DEVICE_KEYS = frozenset(field.encode_name for field in msgspec.structs.fields(DeviceTable))
+_OWN = frozenset({"calibrate", "product", "stream"})
+_PRODUCT_OWN = frozenset({"calibrate"})
+_STREAM_OWN = frozenset({"calibrate", "products"})
+Share = Annotated[float, Meta(gt=0, lt=1)]
+
+
+class CalibrateTable(Table, frozen=True):
+    """What one bundle is calibrated from; the options of ``edge-guard calibrate``."""
+
+    model: FilePath
+    reference: FilePath | None = None
+    frames: Annotated[int, Meta(ge=1)] | None = None
+    card: FilePath | None = None
+    labels: str | None = None
+    false_flag_rate: Share | None = None
+    max_error: Share | None = None
+    max_escapes: Share | None = None
+    good_label: str | None = None
+    cost_error: float | None = None
+    cost_review: float | None = None
+    review_budget: Share | None = None
+    advisory: bool = False
+    report: FilePath | None = None
+    held_out: FilePath | None = None
+    seed: int | None = None
+
+
+class FleetDevice:
+    """One device as a fleet file describes it.
+
+    Parameters
+    ----------
+    source : Document
+        The fleet file.
+    place : int
+        Of its ``[[device]]``.
+
+    Attributes
+    ----------
+    id : str
+        Empty where the file gives none.
+    products : set of str
+        That its streams show.
+    """
+
+    def __init__(self, source: Document, place: int) -> None:
+        self._source = source
+        self._at: Key = ("device", place)
+        self.id = source.text((*self._at, "id")) or ""
+        self._words = {
+            name: source.text((*self._at, name)) or name for name in ("site", "line")
+        } | {"device": self.id}
+        self._layered = Layered(source)
+        self._calibrations: dict[tuple[str, str], Layered] = {}
+        self._early: list[Problem] = []
+        self.products: set[str] = set()
+        self._lay_device()
+        streams = source.get((*self._at, "stream"))
+        for position in range(len(streams) if isinstance(streams, list) else 0):
+            self._lay_stream(position)
+
+    @property
+    def line(self) -> str:
+        """The line that it is on."""
+        return self._words["line"]
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield everything that is wrong with the device, with the lines of the fleet file."""
+        yield from self._early
+        own = self._source.lines.get(self._at)
+        for problem in find_document_problems(self._layered.document()):
+            yield msgspec.structs.replace(problem, line=problem.line or own)
+        for calibration in self._calibrations.values():
+            document = calibration.document()
+            yield from convert(document, CalibrateTable)[1]
+            yield from _missing(document, "model", "card", "reference", "held_out")
+
+    def toml(self) -> str:
+        """Return the device's file, with the origin of each value beside it."""
+        data = _ordered(self._layered.data, DeviceConfig)
+        if "stream" in data:
+            data["stream"] = [_ordered(stream, StreamTable) for stream in self.streams()]
+        said = f"# Made of {self._source.path.name} by 'edge-guard config render': change it there."
+        return f"{said}\n\n{toml_text(data, self._remark)}"
+
+    def files(self) -> list[str]:
+        """Return the files beside the fleet file that the device needs: relative paths."""
+        data = self._layered.data
+        mqtt = data.get("mqtt", {})
+        named = [*data["device"].get("trusted_keys", []), mqtt.get("password_file")]
+        named += [
+            mqtt.get("tls", {}).get(key) for key in ("ca_file", "certificate_file", "key_file")
+        ]
+        for stream in self.streams():
+            named += [stream.get("bundle"), *(p["bundle"] for p in stream.get("product", []))]
+        return [name for name in dict.fromkeys(named) if name and not Path(name).is_absolute()]
+
+    def calibrations(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """Return what each bundle is calibrated from, by stream and product, as it stands."""
+        return {key: layered.data for key, layered in self._calibrations.items()}
+
+    def streams(self) -> list[dict[str, Any]]:
+        """Return the streams' tables as they stand."""
+        return list(self._layered.data.get("stream", []))
+
+    def _place(self, name: str) -> Key:
+        return (name, self._words[name])
+
+    def _lay(
+        self, layered: Layered, at: Key, layer: Key, leave_out: frozenset[str] = frozenset()
+    ) -> None:
+        """Lay one table of the file over what there is; what is no table is a problem."""
+        table = self._source.get(layer)
+        if isinstance(table, dict):
+            layered.lay(at, layer, leave_out)
+        elif table is not None:
+            self._early.append(self._source.problem(layer, "expected a table"))
+
+    def _lay_device(self) -> None:
+        layered = self._layered
+        for layer in (("defaults",), *map(self._place, PLACES)):
+            self._lay(layered, (), layer, _OWN)
+        source = self._source.get(self._at)
+        layered.lines[("device",)] = self._source.lines.get(self._at, 1)
+        for name in source if isinstance(source, dict) else ():
+            written = (*self._at, name)
+            if name in _DEVICE_KEYS or not isinstance(source[name], dict | list):
+                layered.put(("device", name), source[name], written)
+            elif name != "stream":
+                layered.lay((name,), written)
+        self._fill(())
+
+    def _lay_stream(self, position: int) -> None:
+        at: Key = ("stream", position)
+        written: Key = (*self._at, "stream", position)
+        for layer in (("defaults",), *map(self._place, PLACES)):
+            self._lay(self._layered, at, (*layer, "stream"), _STREAM_OWN)
+        self._lay(self._layered, at, written, _STREAM_OWN)
+        stream = self._source.text((*written, "name")) or ""
+        products = self._source.get((*written, "products"))
+        names = products if isinstance(products, list) else []
+        self._unknown_products = 0
+        for place, product in enumerate(names):
+            self._lay_product(at, written, place, str(product))
+        self._fill(at, stream=stream)
+        if not names:
+            self._lay_calibration(written, stream, "")
+
+    def _lay_product(self, stream: Key, written: Key, place: int, product: str) -> None:
+        known = tables(self._source, ("product",))
+        named: Key = (*written, "products")
+        if product not in known:
+            nearest = difflib.get_close_matches(product, known, n=1)
+            reason = f"there is no [product.{product}]"
+            self._early.append(self._source.problem(named, reason, nearest[0] if nearest else None))
+            self._unknown_products += 1
+            return
+        self.products.add(product)
+        at = (*stream, "product", place - self._unknown_products)
+        self._layered.put((*at, "name"), product, named)
+        for layer in self._product_layers(product):
+            self._lay(self._layered, at, layer, _PRODUCT_OWN)
+        self._layered.lines[at] = self._source.lines.get(named, 1)
+        name = self._source.text((*written, "name")) or ""
+        self._fill(at, stream=name, product=product)
+        self._lay_calibration(written, name, product)
+
+    def _product_layers(self, product: str) -> Iterator[Key]:
+        yield ("product", product)
+        for place in PLACES:
+            yield (*self._place(place), "product", product)
+
+    def _lay_calibration(self, written: Key, stream: str, product: str) -> None:
+        layered = Layered(self._source)
+        layers: list[Key] = [("defaults",), *map(self._place, PLACES)]
+        layers += self._product_layers(product) if product else []
+        for layer in (*layers, written):
+            self._lay(layered, (), (*layer, "calibrate"))
+        if not layered.data:
+            return
+        self._calibrations[stream, product] = layered
+        words = {**self._words, "stream": stream, "product": product}
+        self._unknown(layered, layered.fill((), words))
+
+    def _fill(self, at: Key, **words: str) -> None:
+        self._unknown(self._layered, self._layered.fill(at, {**self._words, **words}))
+
+    def _unknown(self, layered: Layered, unknown: list[tuple[Key, str]]) -> None:
+        for key, word in unknown:
+            reason = f"{{{word}}} stands for nothing: there are {{site}}, {{line}}, {{device}}"
+            reason += ", {stream} and {product}"
+            self._early.append(layered.document().problem(key, reason))
+
+    def _remark(self, key: Key) -> str:
+        """Return where a value stands, and what it overrides."""
+        origins = self._layered.origins.get(key, ())
+        if not origins:
+            return ""
+        said = [f"{_header(one.layer)} line {one.line}" for one in reversed(origins)]
+        hidden = "; ".join(
+            f"not {toml_value(one.value)} of {where}"
+            for one, where in zip(list(reversed(origins))[1:], said[1:], strict=True)
+        )
+        return said[0] + (f"; {hidden}" if hidden else "")
+
+
+def _ordered(table: dict[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return a table with its keys in the order in which they are documented."""
+    names = [
+        field.encode_name for field in msgspec.structs.fields(kind) if field.encode_name in table
+    ]
+    return {name: table[name] for name in dict.fromkeys([*names, *table])}
+
+
+def _header(layer: str) -> str:
+    """Return a layer as it is written: what stands in an array of tables without its number."""
+    names = [name for name in layer.split(".") if not name.isdigit()]
+    text = ".".join(names)
+    return (
+        f"[[{text}]]" if names[-1] in ("device", "stream") and names[0] == "device" else f"[{text}]"
+    )
+
+
+def _missing(document: Document, *keys: str) -> Iterator[Problem]:
+    """Yield files that are named and not there; of the device's own, nobody here can tell."""
+    for key in keys:
+        name = document.text((key,))
+        if name and not Path(name).is_absolute() and not (document.path.parent / name).exists():
+            yield document.problem((key,), f"there is nothing at {document.path.parent / name}")
