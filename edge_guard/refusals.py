@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import logging
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 KEEPALIVE_SHARE = 0.75
 """Of the configured keep-alive, what a connection is given. A silent peer is noticed when a ping
@@ -10,6 +12,33 @@ was not answered for that long again: after 1.5 configured keep-alives."""
 UNSUPPORTED_VERSION = frozenset({0x84, 0x01})
 TAKEN_OVER = 0x8E
 PACKET_TOO_LARGE = 0x95
+
+
+class _Client(Protocol):
+    def enable_logger(self, logger: logging.Logger) -> None: ...
+
+
+class _Ear(logging.Handler):
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__(logging.ERROR)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._tell(record.getMessage())
+
+
+def hear_errors(client: _Client, tell: Callable[[str], None]) -> None:
+    """Have a client of paho tell its errors; by ``on_log`` it would put every packet into words.
+
+    Parameters
+    ----------
+    client : paho.mqtt.client.Client
+    tell : callable
+        Gets each error's words, in the client's thread.
+    """
+    logger = logging.Logger("paho", logging.ERROR)  # of its own: nobody else hears or changes it
+    logger.addHandler(_Ear(tell))
+    client.enable_logger(logger)
 
 
 class Trouble(NamedTuple):

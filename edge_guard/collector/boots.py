@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from edge_guard.collector import schema
 from edge_guard.collector.parse import RefusedError
 from edge_guard.collector.progress import MOST_RANGES, Progress
-from edge_guard.collector.rows import insertion
+from edge_guard.collector.rows import among, insertion
 from edge_guard.publish.messages import BootReceipt
 
 _WRITTEN = ("stored", "given_up", "highest", "complete", "dropped")
@@ -115,8 +115,8 @@ class Boots:
         boots = schema.boots
         rows = self._connection.execute(
             select(boots)
-            .where(boots.c.device_id.in_({device for device, _ in keys}))
-            .where(boots.c.boot.in_({name for _, name in keys}))
+            .where(among(self._connection, boots.c.device_id, {device for device, _ in keys}))
+            .where(among(self._connection, boots.c.boot, {name for _, name in keys}))
         )
         return {(row.device_id, row.boot): _boot(row) for row in rows}
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from edge_guard.collector import schema
 from edge_guard.collector.parse import Origin
-from edge_guard.collector.rows import insertion
+from edge_guard.collector.rows import among, insertion
 
 
 class Awaiting(NamedTuple):
@@ -33,28 +33,27 @@ def lock_devices(
     """Return the devices; those never heard of are inserted, seen ``now`` (ms).
 
     Their rows stay locked until the transaction ends, and with them, by agreement, their boots,
-    events and all else that comes from them. All are inserted before any is locked, and each in one
-    order, so that two collectors cannot each hold what the other one waits for.
+    events and all else that comes from them. They are locked and inserted each in one order, so
+    that two collectors do not each hold what the other one waits for.
     """
-    missing = sorted(set(origins) - _known(connection, origins).keys())
-    if missing:
+    known = _locked(connection, origins)
+    if missing := sorted(set(origins) - known.keys()):
         rest = {"last_seen_ms": now, "events": 0}
         rows = [{"site": o.site, "line": o.line, "device": o.device} | rest for o in missing]
         connection.execute(insertion(connection, schema.devices), rows)
-    return _known(connection, origins, locked=True)
+        known |= _locked(connection, missing)
+    return known
 
 
-def _known(
-    connection: Connection, origins: Collection[Origin], *, locked: bool = False
-) -> dict[Origin, KnownDevice]:
+def _locked(connection: Connection, origins: Collection[Origin]) -> dict[Origin, KnownDevice]:
     devices = schema.devices.c
+    names = {origin.device for origin in origins}
     query = (
         select(devices.id, devices.site, devices.line, devices.device, devices.state)
-        .where(devices.device.in_({origin.device for origin in origins}))
+        .where(among(connection, devices.device, names))
         .order_by(devices.id)
+        .with_for_update(key_share=True)
     )
-    if locked:
-        query = query.with_for_update(key_share=True)
     found = {
         Origin(row.site, row.line, row.device): KnownDevice(row.id, row.state)
         for row in connection.execute(query)
@@ -67,7 +66,7 @@ def find_pictures(connection: Connection, digests: Collection[str]) -> set[str]:
     if not digests:
         return set()
     stored = schema.pictures.c.sha256
-    return set(connection.scalars(select(stored).where(stored.in_(digests))))
+    return set(connection.scalars(select(stored).where(among(connection, stored, digests))))
 
 
 def find_awaiting(
@@ -80,8 +79,8 @@ def find_awaiting(
     query = (
         select(event.boot_id, event.sequence, event.id, event.stream, event.sha256)
         .where(schema.INCOMPLETE)
-        .where(event.boot_id.in_({boot for boot, _ in wanted}))
-        .where(event.sequence.in_({sequence for _, sequence in wanted}))
+        .where(among(connection, event.boot_id, {boot for boot, _ in wanted}))
+        .where(among(connection, event.sequence, {sequence for _, sequence in wanted}))
     )
     return {
         (row.boot_id, row.sequence): Awaiting(row.id, row.stream, row.sha256)

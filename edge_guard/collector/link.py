@@ -25,6 +25,7 @@ from edge_guard.refusals import (
     TAKEN_OVER,
     Trouble,
     connect_trouble,
+    hear_errors,
     tls_trouble,
 )
 
@@ -265,13 +266,12 @@ class Link:
                     "give each collector a [collector] id of its own",
                 )
 
-        def logged(_c: object, _d: object, level: int, words: str) -> None:
-            if level == mqtt.MQTT_LOG_ERR and (trouble := tls_trouble(words)) is not None:
-                self._end = trouble
+        def failed(words: str) -> None:
+            self._end = tls_trouble(words) or self._end
 
         client.on_connect = connected
         client.on_disconnect = disconnected
-        client.on_log = logged
+        hear_errors(client, failed)
         client.on_subscribe = subscribed
         client.on_message = received
         client.on_publish = confirmed

@@ -39,6 +39,7 @@ from edge_guard.refusals import (
     UNSUPPORTED_VERSION,
     Trouble,
     connect_trouble,
+    hear_errors,
     tls_trouble,
     words,
 )
@@ -114,7 +115,7 @@ class Link:
         self._client.on_publish = self._on_publish
         self._client.on_message = self._on_message
         self._client.on_subscribe = self._on_subscribe
-        self._client.on_log = self._on_log
+        hear_errors(self._client, self._heard)
 
     def connect(self) -> None:
         """Open the connection; ``Connected`` or ``Closed`` follows in ``happenings``.
@@ -229,9 +230,8 @@ class Link:
                     )
                 )
 
-    def _on_log(self, _client: paho.Client, _userdata: object, level: int, said: str) -> None:
-        if level == paho.MQTT_LOG_ERR:
-            self._last_error = said
+    def _heard(self, error: str) -> None:
+        self._last_error = error
 
     def _on_message(
         self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage

@@ -126,14 +126,14 @@ def test_a_store_in_trouble_is_waited_for_and_nothing_is_confirmed_before(
     event, image = device.event(picture(1))
     with start() as core, listening(broker) as listener:
         wait_until(lambda: core.status() == "connected")
-        digest = core.store.pictures.path("a" * 64).parent.parent.parent
+        frames = core.store.pictures.path("a" * 64).parent.parent
         for byte in range(256):
-            (digest / f"{byte:02x}").write_text("in the way")
+            (frames / f"{byte:02x}").write_text("in the way")
         publish(listener, event, image)
         wait_until(lambda: core.trouble() != "")
         assert not any(boot.contiguous for r in receipts(listener) for boot in r.boots)
         for byte in range(256):
-            (digest / f"{byte:02x}").unlink()
+            (frames / f"{byte:02x}").unlink()
         wait_until(lambda: core.stored() == 1)
         wait_until(lambda: core.trouble() == "")
         listener.wait(lambda _: any(b.contiguous for r in receipts(listener) for b in r.boots))

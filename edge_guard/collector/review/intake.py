@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from edge_guard.collector.parse import Origin
 from edge_guard.collector.review.worth import crowd, head_start_ms, leading
-from edge_guard.collector.rows import insertion
+from edge_guard.collector.rows import among, insertion
 from edge_guard.collector.schema import devices, events, judgements, review_items
 from edge_guard.publish.messages import Event, decode
 
@@ -71,7 +71,7 @@ class Intake:
     def _places(self, crowds: set[str]) -> Counter[str]:
         item = review_items.c
         query = select(item.crowd, func.max(item.place).label("place")).where(
-            item.crowd.in_(crowds)
+            among(self._connection, item.crowd, crowds)
         )
         found = self._connection.execute(query.group_by(item.crowd))
         return Counter({row.crowd: row.place for row in found})
