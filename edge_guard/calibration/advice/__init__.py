@@ -1,0 +1,1 @@
+"""What to tell a technician who takes reference images, one question a file."""
