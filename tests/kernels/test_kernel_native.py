@@ -59,7 +59,6 @@ def test_only_the_level_files_get_instruction_set_flags(commands: list[tuple[Pat
         path.relative_to(ROOT)
         for folder in ("csrc", "csrc/simd")
         for path in (ROOT / folder).glob("*.cpp")
-        if path.name != "bindings.cpp"
     }
 
 
