@@ -83,7 +83,10 @@ def read_trusted(path: Path, trusted: Sequence[str]) -> Bundle:
     """
     bundle = read_bundle(path)
     if trusted:
-        check_signature(bundle, [Path(name) for name in trusted])
+        try:
+            check_signature(bundle, [Path(name) for name in trusted])
+        except BundleError as error:
+            raise BundleError(f"{path}: {error.problem}", error.remedy) from error
     return bundle
 
 

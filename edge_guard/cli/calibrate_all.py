@@ -68,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
     if args.missing:
         jobs = [job for job in jobs if not (folder / job.bundle).is_file()]
     if not jobs:
-        output.text("there is nothing to calibrate: no stream has a calibrate table with a model")
+        why = "every bundle is there" if args.missing else "no calibrate table names a model"
+        output.text(f"there is nothing to calibrate: {why}")
     results: list[Made] = []
     with ThreadPoolExecutor(args.jobs) as pool:
         waiting = [pool.submit(_make, job, folder) for job in jobs]
