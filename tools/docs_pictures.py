@@ -39,8 +39,8 @@ def promise_picture() -> str:
     step, left, top, wide = 34, 150, 40, 420
     parts = [_text(8, 22, "true share of good frames that are flagged", size=13)]
     bottom = top + step * len(REFERENCES)
-    for percent in (0, 1, 2, 3, 4):
-        x = left + wide * percent / 4
+    for percent in (0, 1, 2, 3, 4, 5):
+        x = left + wide * percent / 5
         dash = "" if percent == 1 else ' stroke-dasharray="2 4"'
         parts += [
             f'<path d="M{x} {top}V{bottom}" stroke="{INK if percent == 1 else FAINT}"{dash}/>',
@@ -51,7 +51,7 @@ def promise_picture() -> str:
         rates = flag_rates(references, rng)
         regime = promise(np.zeros(references), references, 0.01).regime
         sure = regime == "confident"
-        middle, high = (left + wide * q / 0.04 for q in np.quantile(rates, [0.5, 0.95]))
+        middle, high = (left + wide * q / 0.05 for q in np.quantile(rates, [0.5, 0.95]))
         color = COLORS["accept" if sure else "review"]
         parts += [
             f'<path d="M{left} {y}H{high:.1f}" stroke="{color}" stroke-width="9"/>',
