@@ -12,6 +12,7 @@ from edge_guard.detection.spec import DetectionSpec
 from edge_guard.drift.spec import DriftSpec
 from edge_guard.gate.spec import GateSpec
 from edge_guard.publish.messages import AccuracyBasis
+from edge_guard.types import Detection
 from edge_guard.view import View
 
 FORMAT = 1
@@ -223,6 +224,8 @@ class Golden(msgspec.Struct, frozen=True):
     entry: str
     scores: tuple[float, ...]
     fused: float
+    boxes: tuple[Detection, ...] | None = None
+    """What a detector found; None for other tasks, and in bundles of earlier versions."""
 
 
 class Provenance(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ from edge_guard.bundle import Bundle
 from edge_guard.confidence import ConfidenceMeter
 from edge_guard.decision import Decision, Scored, located
 from edge_guard.detection.detector import Detector, frame_confidence
+from edge_guard.detection.sameness import lost_boxes
 from edge_guard.drift.model import read_model
 from edge_guard.errors import BundleError, EdgeGuardError
 from edge_guard.explain import Explainer
@@ -347,7 +348,10 @@ class Pipeline:
         there = np.array(golden.scores) / spread
         difference = float(np.abs(here - there).max() / max(1.0, float(np.abs(there).max())))
         if difference <= GOLDEN_TOLERANCE:
-            return ""
+            spec = self.manifest.detection
+            if spec is None or golden.boxes is None:
+                return ""
+            return lost_boxes(golden, scored.detections or (), spec.threshold)
         return (
             f"{golden.entry} scores differently on this device "
             f"(relative difference {difference:.2g})"

@@ -106,7 +106,7 @@ def look(
         seen.append(one)
         truth = reference.marks
         known = one is not None and truth is not None
-        verdicts.append(matched(one.boxes, _scaled(truth, image.shape), labels) if known else None)  # type: ignore[union-attr,arg-type]
+        verdicts.append(matched(one.boxes, scaled(truth, image.shape), labels) if known else None)  # type: ignore[union-attr,arg-type]
     odds = [
         log_odds(box.score)
         for one, verdict in zip(seen, verdicts, strict=True)
@@ -132,7 +132,7 @@ def _runs(
         yield real_answers(backend.run(), backend.plan)
 
 
-def _scaled(truth: Sequence[Mark], shape: Sequence[int]) -> list[tuple[str, Doubles]]:
+def scaled(truth: Sequence[Mark], shape: Sequence[int]) -> list[tuple[str, Doubles]]:
     """Return labels and corners in px."""
     size = np.array([shape[1], shape[0]] * 2, np.float64)
     found = []

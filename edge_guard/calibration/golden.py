@@ -59,10 +59,11 @@ def golden_frames(
 
 
 def with_trials(bundle: Bundle) -> Bundle:
-    """Return the bundle with the names of the spoilt pictures that its guard does not accept.
+    """Return the bundle with what its finished guard says of golden and of spoilt pictures.
 
-    They are its self-test on the device. References that are themselves dark or blurred teach a
-    guard to accept such pictures; what it lets pass now is no sign of trouble later.
+    That is a detector's boxes, and the names of the spoilt pictures that are not accepted: its
+    self-test on the device. References that are themselves dark or blurred teach a guard to accept
+    such pictures; what it lets pass now is no sign of trouble later.
     """
     pipeline = Pipeline(bundle, live=False)
     try:
@@ -71,6 +72,13 @@ def with_trials(bundle: Bundle) -> Bundle:
             for trial in spoilt(pipeline.golden_image())
             if not trial.trouble(pipeline.rehearse(trial.image))
         )
+        golden = tuple(_with_boxes(golden, bundle, pipeline) for golden in bundle.manifest.golden)
     finally:
         pipeline.close()
-    return replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, trials=caught))
+    told = msgspec.structs.replace(bundle.manifest, trials=caught, golden=golden)
+    return replace(bundle, manifest=told)
+
+
+def _with_boxes(golden: Golden, bundle: Bundle, pipeline: Pipeline) -> Golden:
+    found = pipeline.score(decode_image(bundle.pictures[golden.entry])).detections
+    return msgspec.structs.replace(golden, boxes=found)

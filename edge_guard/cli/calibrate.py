@@ -12,10 +12,12 @@ from edge_guard.cli.output import Output
 from edge_guard.cli.view import view_of
 
 if TYPE_CHECKING:
+    from edge_guard.backends.infer import LoadedCard
     from edge_guard.bundle import Bundle
     from edge_guard.calibration.references import Reference
     from edge_guard.calibration.settings import Settings
     from edge_guard.manifest import Manifest
+    from edge_guard.sources import View
 
 
 def run(args: argparse.Namespace) -> int:
@@ -23,7 +25,6 @@ def run(args: argparse.Namespace) -> int:
     check(args)
     from edge_guard.backends.infer import load_card
     from edge_guard.calibration.calibrate import calibrate
-    from edge_guard.calibration.references import find_references, viewed
     from edge_guard.cli.calibrate_references import gather
 
     output = Output(args.json)
@@ -32,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     for sentence in loaded.said:
         output.record({"type": "notice", "message": sentence})
         output.text(f"note: {sentence}", color="yellow")
-    held_out = viewed(find_references(args.held_out), view) if args.held_out else []
+    held_out = _held_out(args, view, loaded)
     references = gather(args, output, view, loaded)
     bundle = calibrate(
         args.model,
@@ -48,6 +49,19 @@ def run(args: argparse.Namespace) -> int:
     if args.report:
         _write_report(args, references, held_out, output)
     return 0
+
+
+def _held_out(args: argparse.Namespace, view: View, loaded: LoadedCard) -> list[Reference]:
+    """Return the images kept out, with the boxes that YOLO text beside a detector's tells."""
+    from edge_guard.calibration.annotations import annotated
+    from edge_guard.calibration.references import find_references, viewed
+
+    if not args.held_out:
+        return []
+    found = find_references(args.held_out)
+    if loaded.card.output.task == "detect" and args.labels != "none":
+        found = annotated(found, args.held_out, None, loaded.labels)
+    return viewed(found, view)
 
 
 def _record(manifest: Manifest, identity: str, path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -79,23 +80,31 @@ def _source_words(material: Material) -> str:
     )
 
 
+def examples(pipeline: Pipeline, judged: Judged) -> list[Example]:
+    """Return some accepted pictures, some flagged ones, and one of each leading reason."""
+    flagged = np.flatnonzero(judged.flagged)
+    accepted = [judged.images[i] for i in np.flatnonzero(~judged.flagged)]
+    first = {judged.leading[i]: i for i in reversed(flagged.tolist())}
+    rows = dict.fromkeys([*first.values(), *flagged[:SHOWN].tolist()])
+    shown = [*(evenly(accepted, SHOWN) if accepted else []), *(judged.images[i] for i in rows)]
+    return [found for one in shown if (found := example_of(pipeline, one)) is not None]
+
+
 def verdicts(
     judged: Judged,
-    flagged: Sequence[Example | None],
+    own: Sequence[Example],
     trials: Sequence[Trial],
     material: Material,
 ) -> Iterator[str]:
     """Yield the section that shows examples of each verdict."""
     yield "<h2>What each verdict looks like</h2>"
-    n, count = len(judged.verdicts), int(judged.flagged.sum())
-    yield f"<p>{escape(_source_words(material))} Of {n} judged for this page, {count} are flagged."
+    yield f"<p>{escape(_source_words(material))} {escape(_flagged_words(judged, own))}"
     yield "Where none of a verdict is among them, pictures of the trials below stand in.</p>"
     yield "<h3>accept: the model’s answer may be used</h3>" + '<div class="pictures">'
-    accepted = [judged.images[i] for i in np.flatnonzero(~judged.flagged)]
-    for reference in evenly(accepted, SHOWN) if accepted else []:
-        yield figure(picture(reference.load()), short_name(reference.name))
+    for example in [one for one in own if one.result.verdict == Verdict.ACCEPT][:SHOWN]:
+        said = f": {example.answer}" if example.answer else ""
+        yield figure(_pictured(example), short_name(example.name) + said)
     yield "</div>"
-    own = [example for example in flagged if example is not None]
     for verdict, words in (
         (Verdict.REVIEW, "review: a person must look"),
         (Verdict.INVALID, "invalid: no picture to judge by; the model’s answer is withheld"),
@@ -104,8 +113,24 @@ def verdicts(
         found = [(short_name(e.name), e) for e in own if e.result.verdict == verdict]
         made = [(t.degree.name, t.examples[verdict]) for t in trials if verdict in t.examples]
         for name, example in (found + _spread(made, max(SHOWN - len(found), 2)))[:SHOWN]:
-            yield figure(picture(example.image), f"{name}: {example.said}")
+            answer = f" ({example.answer})" if example.answer else ""
+            yield figure(_pictured(example), f"{name}{answer}: {example.said}")
         yield "</div>" if found or made else "</div><p>No picture here was judged so.</p>"
+
+
+def _flagged_words(judged: Judged, own: Sequence[Example]) -> str:
+    """Return how many of the pictures are flagged, and for which leading reasons."""
+    said = (
+        f"Of {len(judged.verdicts)} judged for this page, {int(judged.flagged.sum())} are flagged"
+    )
+    words = {one.result.reasons[0].guard: one.said for one in own if one.result.reasons}
+    counts = Counter(reason for reason in judged.leading if reason).most_common()
+    told = [f"{n} because {words.get(reason, reason).split(':')[0]}" for reason, n in counts]
+    return f"{said}: {', '.join(told)}." if told else f"{said}."
+
+
+def _pictured(example: Example) -> str:
+    return picture(example.image, [one.box for one in example.result.detections or ()])
 
 
 def _spread(made: list[tuple[str, Example]], most: int) -> list[tuple[str, Example]]:
@@ -162,7 +187,7 @@ def _degree(trial: Trial) -> str:
     verdict = example.result.verdict
     said = f": {example.said}" if example.said else ""
     return (
-        f"<figure>{picture(example.image)}<figcaption><b>{escape(trial.degree.words)}</b><br>"
+        f"<figure>{_pictured(example)}<figcaption><b>{escape(trial.degree.words)}</b><br>"
         f"noticed {trial.noticed} of {trial.verdicts.total()}<br>"
         f'<span class="{verdict}">{verdict}</span>{escape(said)}</figcaption></figure>'
     )

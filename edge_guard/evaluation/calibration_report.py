@@ -13,30 +13,45 @@ from edge_guard.bundle import Bundle
 from edge_guard.calibration.references import Progress, Reference, relative_name
 from edge_guard.evaluation import plots
 from edge_guard.evaluation.calibration_pictures import (
-    SHOWN,
     Material,
     evenly,
-    example_of,
+    examples,
     mishaps,
     verdicts,
+)
+from edge_guard.evaluation.calibration_settings import (
+    card_rows,
+    gate_rows,
+    guard_rows,
+    origin_rows,
 )
 from edge_guard.evaluation.calibration_words import (
     WATCHED_STEPS,
     cost_rows,
     guarded,
     not_promised,
-    origin_rows,
     promised,
     watched_rows,
 )
 from edge_guard.evaluation.judge import Judged, judge
 from edge_guard.evaluation.page import figure, picture, table, write_page
-from edge_guard.evaluation.record import Answers, answers, truth
+from edge_guard.evaluation.record import Answers, answers, found_answers, truth
 from edge_guard.evaluation.trials import NOTICED, Example, Trial, run_trials
 from edge_guard.pipeline import Pipeline
 from edge_guard.plain_words import monitors_in_words
+from edge_guard.tuning.guards import time_guards
 from edge_guard.types import Array
 
+_GUARD_SECONDS = 1.0
+_NO_LABELS = "The pictures carry no labels, so nobody can say how often the model is right. "
+_NO_ANSWER = "This model gives no answer that could be right or wrong: the guard’s verdict is it."
+_UNKNOWN = {
+    "classify": f"{_NO_LABELS}Sort them into one folder a label to learn it.",
+    "detect": f"{_NO_LABELS}Draw boxes (YOLO text, COCO or CSV) in some, also of what it gets "
+    "wrong, to learn it.",
+    "anomaly": _NO_ANSWER,
+    "embed": _NO_ANSWER,
+}
 _JUDGED = 500
 """Pictures that are judged for the report, evenly from all."""
 _BENCH_FRAMES = 60
@@ -67,37 +82,48 @@ def write_calibration_report(
         The bundle cannot be used here.
     """
     shown = evenly(material.pictures, _JUDGED)
-    judged, flagged, trials = _judged(bundle, shown, material, progress)
-    known = truth(bundle.manifest, shown) if material.labels else None
-    answered = None if known is None else answers(judged, known)
+    judged, own, trials = _judged(bundle, shown, material, progress)
+    answered = _answered(bundle, judged) if material.labels else None
+    progress("measuring what it costs", 0, 1)
     cost = benchmark(bundle, frames=_BENCH_FRAMES, threads=material.threads)
+    guards = time_guards(bundle, threads=material.threads, seconds=_GUARD_SECONDS)
+    progress("measuring what it costs", 1, 1)
     sections = (
         _summary(bundle, trials),
-        verdicts(judged, flagged, trials, material),
+        verdicts(judged, own, trials, material),
         mishaps(trials, material),
         _scores(bundle, judged, trials, material),
         _confidence(bundle, answered, material),
         _drift(bundle),
         _suspicious(bundle, material),
-        ["<h2>What it costs on this device</h2>", table([], cost_rows(cost), "words")],
+        ["<h2>What it costs on this device</h2>", table([], cost_rows(cost, guards), "words")],
+        _settings(bundle, material),
         _origins(bundle, file, material),
     )
     body = "\n".join(line for section in sections for line in section)
-    write_page(path, f"Calibration report: {bundle.manifest.provenance.model_name}", body)
+    title = f"Calibration report: {bundle.manifest.provenance.model_name}"
+    write_page(path, title, body, f"{title} – {bundle.id}")
 
 
 def _judged(
     bundle: Bundle, shown: Sequence[Reference], material: Material, progress: Progress
-) -> tuple[Judged, list[Example | None], list[Trial]]:
-    """Return what the bundle says of pictures, of some flagged ones in words, and of mishaps."""
+) -> tuple[Judged, list[Example], list[Trial]]:
+    """Return what the bundle says of pictures, of some of them in words, and of mishaps."""
     pipeline = Pipeline(bundle, threads=material.threads, live=False)
     try:
         judged = judge(pipeline, shown, "judging pictures for the report", progress)
-        flagged = [example_of(pipeline, shown[i]) for i in np.flatnonzero(judged.flagged)[:SHOWN]]
+        own = examples(pipeline, judged)
         rng = np.random.default_rng([material.seed, 4])
-        return judged, flagged, run_trials(pipeline, material.pictures, rng, progress)
+        return judged, own, run_trials(pipeline, material.pictures, rng, progress)
     finally:
         pipeline.close()
+
+
+def _answered(bundle: Bundle, judged: Judged) -> Answers | None:
+    """Return the model's answers to pictures of which people said what there is."""
+    if bundle.manifest.detection:
+        return found_answers(bundle.manifest, judged)
+    return answers(judged, truth(bundle.manifest, judged.images))
 
 
 def _summary(bundle: Bundle, trials: Sequence[Trial]) -> Iterator[str]:
@@ -161,13 +187,12 @@ def _scores(
 def _confidence(bundle: Bundle, answered: Answers | None, material: Material) -> Iterator[str]:
     yield "<h2>Is the model right when it says it is sure?</h2>"
     if answered is None:
-        yield (
-            "<p>The pictures carry no labels, so nobody can say how often the model is right. Sort "
-            "them into one folder a label to learn it.</p>"
-        )
+        yield f"<p>{escape(_UNKNOWN[bundle.manifest.card.output.task])}</p>"
         return
     wrong = int((1 - answered.correct).sum())
     words = f"Of {len(answered.correct)} labelled pictures the model is wrong on {wrong}. "
+    if bundle.manifest.detection:
+        words += "It is right where all its boxes are, and none is missing. "
     confidence = bundle.manifest.confidence
     if not material.held_out:
         words += "The confidence was fitted on these pictures, so both curves flatter it a little"
@@ -209,8 +234,26 @@ def _suspicious(bundle: Bundle, material: Material) -> Iterator[str]:
     yield "</div>"
 
 
-def _origins(bundle: Bundle, file: Path, material: Material) -> Iterator[str]:
+def _settings(bundle: Bundle, material: Material) -> Iterator[str]:
+    manifest = bundle.manifest
     yield "<h2>Settings</h2>"
+    yield "<h3>What was asked for</h3>"
     yield table([], material.asked.items(), "words")
+    yield "<h3>How a picture reaches the model</h3>"
+    yield table([], card_rows(manifest), "words")
+    yield "<h3>Limits of the input gate</h3>"
+    yield (
+        "<p>Inside the usual range nothing is said; outside it the statistic explains a flag; "
+        "beyond the last column a frame is invalid.</p>"
+    )
+    rows = list(gate_rows(manifest))
+    yield table(["about", "statistic", "usual", "still a picture"], rows, "words")
+    yield "<h3>Scores that are fused into one</h3>"
+    yield table(["score", "share", "usual on good pictures", "spread"], guard_rows(bundle))
+
+
+def _origins(bundle: Bundle, file: Path, material: Material) -> Iterator[str]:
     yield "<h2>Where it comes from</h2>"
     yield table([], origin_rows(bundle, file, material.references), "words")
+    yield "<h2>Read and released</h2>"
+    yield table(["name", "date", "signature"], [["", "", ""]] * 2, "words signed")

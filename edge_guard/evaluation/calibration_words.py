@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
-from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edge_guard.bundle import Bundle
-from edge_guard.calibration.references import Reference
 from edge_guard.drift.sensitivity import frames_to_alarm
 from edge_guard.drift.spec import DriftSpec
 from edge_guard.manifest import Manifest
 from edge_guard.plain_words import certified_in_words, promise_in_words
+from edge_guard.tuning.guards import GuardCosts
 
-_LIBRARIES = ("numpy", "opencv-python-headless", "onnxruntime", "ai-edge-litert", "scipy")
 _LABELS_SHOWN = 20
+_TASKS = {
+    "classify": "names the class of a picture",
+    "detect": "finds boxes in a picture",
+    "anomaly": "scores how unusual a picture is; the guard’s verdict is its answer",
+    "embed": "describes a picture in numbers; the guard’s verdict is its answer",
+}
 WATCHED_STEPS = (0.5, 1.0, 2.0)
 """Steps of a channel's mean, in standard deviations of a frame."""
 _CHANNELS = {
@@ -29,6 +29,7 @@ _CHANNELS = {
     "unlike": "unlikeness to the guards",
     "doubt": "doubt of the model",
 }
+_DEAREST = 5
 _EVER = 100_000
 """Frames; a step that takes longer is not told in frames."""
 
@@ -40,7 +41,7 @@ def guarded(manifest: Manifest) -> list[str]:
     answers = f"; it answers with {labels}" + (f" and {more} more" if more > 0 else "")
     references = manifest.references
     said = [
-        f"The model {manifest.provenance.model_name} (task: {manifest.card.output.task})"
+        f"The model {manifest.provenance.model_name}, which {_TASKS[manifest.card.output.task]}"
         + (answers if labels else "")
         + ".",
         "Before the model: whether the picture can be inspected at all (light, contrast, colour, "
@@ -48,6 +49,8 @@ def guarded(manifest: Manifest) -> list[str]:
         f"After it: whether the picture, as the model sees it inside, is like {references.n} "
         f"reference pictures ({len(manifest.guards.scores)} scores, fused into one).",
     ]
+    if manifest.view:
+        said.append(f"Of the camera’s picture: {manifest.view.words}.")
     if manifest.drift:
         said.append("Over time: whether the stream drifts away from the references.")
     return said
@@ -62,6 +65,13 @@ def promised(manifest: Manifest) -> list[str]:
         "ones, and holds for frames like them: same parts, same camera, same light.",
     ]
     said += [f"{line[0].upper()}{line[1:]}." for line in certified_in_words(manifest)]
+    certificate = manifest.certificate
+    if certificate:
+        said.append(
+            f"Of {certificate.labelled} labelled references {certificate.accepted} are accepted; "
+            "the others go to a person, because they are flagged or because the model is not sure "
+            "enough. Only the former count as flags on good production."
+        )
     said.append("Whatever cannot be judged goes to a person; it is never accepted.")
     return said
 
@@ -89,13 +99,26 @@ def watched_rows(spec: DriftSpec) -> Iterator[list[str]]:
         soon = [frames_to_alarm(channel, times * channel.sd) for times in WATCHED_STEPS]
         yield [
             _CHANNELS.get(channel.name, channel.name),
-            f"{channel.sd:.2g} {channel.unit}",
+            f"{_rounded(channel.sd)} {channel.unit}",
             *(f"{frames:,.0f}" if frames <= _EVER else "not soon" for frames in soon),
         ]
 
 
-def cost_rows(record: Mapping[str, Any]) -> Iterator[list[str]]:
-    """Yield what a frame costs, from the record of `edge_guard.benchmark.benchmark`."""
+def _rounded(value: float) -> str:
+    """Return two digits that matter, never a power of ten."""
+    return f"{value:.0f}" if abs(value) >= 10.0 else f"{value:.2g}"
+
+
+def cost_rows(record: Mapping[str, Any], guards: GuardCosts) -> Iterator[list[str]]:
+    """Yield what a frame costs.
+
+    Parameters
+    ----------
+    record : mapping
+        Of `edge_guard.benchmark.benchmark`.
+    guards : GuardCosts
+        Measured with the same bundle.
+    """
     for name, words in (
         ("gate", "input gate"),
         ("preprocess", "preprocessing"),
@@ -103,54 +126,13 @@ def cost_rows(record: Mapping[str, Any]) -> Iterator[list[str]]:
         ("guards", "guards"),
     ):
         yield [words, f"{record['stages'][name]['median_us'] / 1e3:.2f} ms a frame (median)"]
+    dear = [f"{name} {us / 1e3:.2f} ms" for name, us in guards.saved_us.items() if us > 0]
+    if dear:
+        yield ["the dearest guards", ", ".join(dear[:_DEAREST])]
     yield [
         "all together",
         f"{record['guarded_frames_per_second']:.0f} frames a second with {record['threads']} "
         f"thread(s), {record['share_of_bare_frame_rate']:.0%} of the model alone",
     ]
-
-
-def origin_rows(bundle: Bundle, file: Path, references: Sequence[Reference]) -> Iterator[list[str]]:
-    """Yield names, versions and digests that identify what this report is about."""
-    manifest = bundle.manifest
-    made, runtime = manifest.provenance, manifest.runtime
-    yield ["bundle", f"{bundle.id}, format {manifest.format}, {len(manifest.entries)} entries"]
-    yield ["sha-256 of the bundle’s file", hashlib.sha256(file.read_bytes()).hexdigest()]
-    yield ["model", f"{made.model_name} ({manifest.model_kind})"]
-    yield ["sha-256 of the model’s file", made.model_sha256]
-    yield ["sha-256 of the model with taps", manifest.entries[f"model.{manifest.model_kind}"]]
-    yield ["references", _references(manifest)]
-    digest = _digest(references)
-    if digest:
-        yield ["sha-256 of the references’ sha-256s, in their order", digest]
-    yield ["runtime", f"{runtime.backend} {runtime.version}, {runtime.kernels} kernels"]
-    yield ["made", f"{made.created} by edge-guard {made.version}, seed {made.seed}"]
-    yield ["on", f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"]
-    yield ["libraries", ", ".join(_versions())]
-    golden = len(manifest.golden)
-    yield ["golden frames", f"{golden}: a device that scores them otherwise refuses the bundle"]
-
-
-def _references(manifest: Manifest) -> str:
-    references = manifest.references
-    labels = ", ".join(f"{name} {n}" for name, n in references.labels.items())
-    return f"{references.n}, {references.labelled} labelled" + (f" ({labels})" if labels else "")
-
-
-def _digest(references: Sequence[Reference]) -> str:
-    """Return one digest for all reference files; "" where they are no files."""
-    whole = hashlib.sha256()
-    for reference in references:
-        try:
-            whole.update(hashlib.sha256(Path(reference.name).read_bytes()).digest())
-        except OSError:
-            return ""
-    return whole.hexdigest()
-
-
-def _versions() -> Iterator[str]:
-    for name in _LIBRARIES:
-        try:
-            yield f"{name} {version(name)}"
-        except PackageNotFoundError:
-            continue
+    yield ["memory", f"{record['peak_memory_mib']:.0f} MiB at the peak of calibration and report"]
+    yield ["cheaper?", "“edge-guard bench” tries threads, picture sizes and formats on this device"]

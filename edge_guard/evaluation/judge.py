@@ -11,7 +11,7 @@ import numpy.typing as npt
 from edge_guard.calibration.references import Progress, Reference
 from edge_guard.errors import EdgeGuardError
 from edge_guard.pipeline import Pipeline
-from edge_guard.types import Doubles, Frame, Image, Result, Verdict
+from edge_guard.types import Detection, Doubles, Frame, Image, Result, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,10 @@ class Judged:
         (N,), −1 for none. Filled for invalid images too: accuracy is the model's own.
     confidence : Doubles
         (N,), NaN for none.
+    found : list of tuple of Detection, or of None
+        (N,) a detector's boxes; None for other tasks, and where the model could not be asked.
+    shapes : list of tuple of int
+        (N,) rows and columns; empty where a picture could not be read.
     """
 
     images: list[Reference]
@@ -40,6 +44,8 @@ class Judged:
     scores: Doubles
     label_index: npt.NDArray[np.intp]
     confidence: Doubles
+    found: list[tuple[Detection, ...] | None]
+    shapes: list[tuple[int, ...]]
 
     @property
     def fused(self) -> Doubles:
@@ -71,6 +77,8 @@ def judge(
     label_index = np.full(n, -1, np.intp)
     confidence = np.full(n, np.nan)
     verdicts, leading = [], []
+    found: list[tuple[Detection, ...] | None] = [None] * n
+    shapes: list[tuple[int, ...]] = [()] * n
     for i, reference in enumerate(images):
         progress(stage, i, n)
         try:
@@ -83,12 +91,15 @@ def judge(
             continue
         verdicts.append(result.verdict.value)
         leading.append(result.reasons[0].guard if result.reasons else "")
+        found[i], shapes[i] = seen.found, image.shape
         scores[i] = seen.scores
         label_index[i] = -1 if seen.label_index is None else seen.label_index
         confidence[i] = np.nan if seen.confidence is None else seen.confidence
     progress(stage, n, n)
     scores[np.isnan(scores)] = np.inf
-    return Judged(list(images), np.array(verdicts), leading, scores, label_index, confidence)
+    return Judged(
+        list(images), np.array(verdicts), leading, scores, label_index, confidence, found, shapes
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +109,7 @@ class _Numbers:
     scores: Doubles
     label_index: int | None
     confidence: float | None
+    found: tuple[Detection, ...] | None
 
 
 def _numbers(pipeline: Pipeline, image: Image, result: Result) -> _Numbers:
@@ -105,6 +117,11 @@ def _numbers(pipeline: Pipeline, image: Image, result: Result) -> _Numbers:
     if result.scores:
         values = [result.scores[name] for name in pipeline.manifest.guards.scores]
         scores = np.array([*values, result.scores["fused"]])
-        return _Numbers(scores, result.label_index, result.confidence)
+        return _Numbers(scores, result.label_index, result.confidence, result.detections)
     scored = pipeline.score(image)
-    return _Numbers(np.append(scored.scores, scored.fused), scored.label_index, scored.confidence)
+    return _Numbers(
+        np.append(scored.scores, scored.fused),
+        scored.label_index,
+        scored.confidence,
+        scored.detections,
+    )

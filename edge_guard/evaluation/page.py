@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
 from edge_guard.backends.preprocess import encode_jpeg, thumbnail
 from edge_guard.errors import ConfigError
-from edge_guard.types import Image
+from edge_guard.types import Box, Image
 
 PICTURE_PX = 160
 """Longest side of a picture in a report."""
+_FRAME = (0, 215, 255)
+"""Gold, in BGR: told apart from most parts, by colour-blind people too."""
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #111; background: #fff; margin: 2rem auto;
@@ -32,15 +35,25 @@ figure { margin: 0; } figcaption { font-size: .8rem; overflow-wrap: anywhere; }
 .note { border-left: .25rem solid #E69F00; padding: .1rem .8rem; }
 .accept, .review, .invalid { font-weight: 600; }
 .accept { color: #00664B; } .review { color: #9A4500; } .invalid { color: #8A2A67; }
+.signed td { min-width: 12rem; height: 2.2rem; }
 svg { width: 100%; } svg text { font: 12px system-ui, sans-serif; fill: #222; }
 svg .mid { text-anchor: middle; } svg .end { text-anchor: end; }
 svg .grid { stroke: #ddd; } svg .axis { stroke: #333; fill: none; }
 svg .curve { fill: none; stroke-width: 2; }
+@media screen and (prefers-color-scheme: dark) {
+  body { color: #e6e6e6; background: #15181c; } td, th { border-color: #444; }
+  .accept { color: #5fd0a8; } .review { color: #f5a45d; } .invalid { color: #e88ac4; }
+  svg { background: #fff; }
+}
 @media print {
-  @page { size: A4; margin: 15mm; }
+  @page { size: A4; margin: 15mm 15mm 18mm;
+          @bottom-left { content: "FOOT"; font: 8pt system-ui, sans-serif; }
+          @bottom-right { content: counter(page) " / " counter(pages);
+                          font: 8pt system-ui, sans-serif; } }
   body { margin: 0; padding: 0; max-width: none; font-size: 10.5pt; }
+  .row, .pictures { orphans: 1; widows: 1; }
   h2, h3, p:has(+ .charts) { break-after: avoid; } p, li { orphans: 3; widows: 3; }
-  figure, tr, .note, .row section { break-inside: avoid; }
+  figure, tr, .note li, .row section { break-inside: avoid; }
   .charts figure { flex: 0 1 47%; }
   .row, .pictures { display: block; }
   .pictures figure { display: inline-block; vertical-align: top; width: 25mm; margin: 0 3mm 0 0; }
@@ -50,7 +63,7 @@ svg .curve { fill: none; stroke-width: 2; }
 """
 
 
-def write_page(path: Path, title: str, body: str) -> None:
+def write_page(path: Path, title: str, body: str, foot: str = "") -> None:
     """Write a page.
 
     Parameters
@@ -60,16 +73,20 @@ def write_page(path: Path, title: str, body: str) -> None:
         Plain text; also its heading.
     body : str
         HTML.
+    foot : str
+        Plain text at the foot of each printed page.
 
     Raises
     ------
     ConfigError
         The file cannot be written.
     """
+    safe = re.sub(r"[^\w .,:@–-]", "_", foot)  # it stands in a style sheet
+    style = STYLE.replace("FOOT", safe)
     page = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n"
+        f"<title>{escape(title)}</title><style>{style}</style></head>\n"
         f"<body><h1>{escape(title)}</h1>\n{body}\n</body></html>\n"
     )
     try:
@@ -93,9 +110,17 @@ def figure(image: str, words: str) -> str:
     return f"<figure>{image}<figcaption>{escape(words)}</figcaption></figure>"
 
 
-def picture(image: Image) -> str:
-    """Return an image element with a small copy of a picture."""
-    return embedded(encode_jpeg(thumbnail(image, PICTURE_PX)), "image/jpeg")
+def picture(image: Image, boxes: Sequence[Box] = ()) -> str:
+    """Return an image element with a small copy of a picture, and frames round places in it."""
+    small = thumbnail(image, PICTURE_PX)
+    scale = small.shape[1] / image.shape[1]
+    for x, y, width, height in boxes:
+        left, top = (max(0, int(value * scale)) for value in (x, y))
+        right, bottom = int((x + width) * scale), int((y + height) * scale)
+        inside = small[top : bottom + 1, left : right + 1]
+        inside[[0, -1]] = _FRAME if small.ndim == 3 else max(_FRAME)
+        inside[:, [0, -1]] = _FRAME if small.ndim == 3 else max(_FRAME)
+    return embedded(encode_jpeg(small), "image/jpeg")
 
 
 def embedded(data: bytes, kind: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_guard.bundle import Bundle
+from edge_guard.calibration.boxes import matched, scaled
 from edge_guard.calibration.references import Reference
 from edge_guard.calibration.selective import upper_bound
 from edge_guard.calibration.truth import truth_from_folders
@@ -57,6 +58,28 @@ def answers(judged: Judged, truth: npt.NDArray[np.intp]) -> Answers | None:
         return None
     correct = (judged.label_index == truth)[known].astype(np.float64)
     return Answers(judged.confidence[known], correct, ~judged.flagged[known])
+
+
+def found_answers(manifest: Manifest, judged: Judged) -> Answers | None:
+    """Return a detector's answers to the images in which people drew boxes; None without any.
+
+    An answer is right when each box is and none is missing (`edge_guard.calibration.boxes`).
+
+    Raises
+    ------
+    ReferencesError
+        People wrote a label that is none of the model's.
+    """
+    rows, right = [], []
+    for i, (image, found) in enumerate(zip(judged.images, judged.found, strict=True)):
+        if image.marks is None or found is None or not np.isfinite(judged.confidence[i]):
+            continue
+        drawn = scaled(image.marks, judged.shapes[i])
+        rows.append(i)
+        right.append(matched(found, drawn, manifest.labels)[0])
+    if not rows:
+        return None
+    return Answers(judged.confidence[rows], np.array(right, float), ~judged.flagged[rows])
 
 
 def inside_record(judged: Judged, answered: Answers | None) -> dict[str, Any]:

@@ -59,6 +59,18 @@ class Example:
         """The leading reason in words; "" where the picture is accepted."""
         return self.result.reasons[0].message if self.result.reasons else ""
 
+    @property
+    def answer(self) -> str:
+        """The model's answer in words; "" where it gives none."""
+        result = self.result
+        if result.label is None:
+            return ""
+        sure = "" if result.confidence is None else f" {result.confidence:.0%}"
+        if result.detections is None:
+            return f"{result.label}{sure}"
+        names = Counter(found.label for found in result.detections)
+        return ", ".join(f"{n} × {name}" for name, n in names.items()) + sure or "nothing"
+
 
 @dataclass(slots=True)
 class Trial:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from parts import LABELS, SIZE, framed, scenes
 
 import edge_guard.guard as edge
-from edge_guard.bundle import read_bundle
+from edge_guard.bundle import Bundle, read_bundle
+from edge_guard.calibration.annotations import annotated
+from edge_guard.calibration.calibrate import silent
+from edge_guard.calibration.references import find_references
 from edge_guard.cli.main import main
+from edge_guard.detection.sameness import lost_boxes
+from edge_guard.errors import BundleError
+from edge_guard.evaluation.calibration_pictures import Material
+from edge_guard.evaluation.calibration_report import write_calibration_report
+from edge_guard.pipeline import Pipeline
 from edge_guard.types import Verdict
 
 
@@ -83,3 +93,61 @@ def test_inspect_tells_the_boxes(guarded: Path, capsys: pytest.CaptureFixture[st
     assert set(record["detections"][0]) == {"label", "label_index", "score", "confidence", "box"}
     assert main(["inspect", str(guarded / "line.guard"), image]) == 0
     assert f"{record['label']}, " in capsys.readouterr().out
+
+
+def with_golden(bundle: Bundle, change) -> Bundle:
+    """The bundle as if other boxes had been found in its golden frames."""
+    golden = tuple(
+        msgspec.structs.replace(one, boxes=change(one.boxes)) for one in bundle.manifest.golden
+    )
+    manifest = msgspec.structs.replace(bundle.manifest, golden=golden)
+    return Bundle(manifest, bundle.model, bundle.arrays, bundle.pictures, bundle.id)
+
+
+def test_a_device_that_finds_other_boxes_in_golden_frames_refuses_the_bundle(guarded: Path) -> None:
+    bundle = read_bundle(guarded / "line.guard")
+    told = [one.boxes for one in bundle.manifest.golden]
+    assert all(boxes is not None for boxes in told) and any(told)
+    moved = with_golden(
+        bundle, lambda boxes: tuple(msgspec.structs.replace(b, box=(60, 0, 9, 9)) for b in boxes)
+    )
+    with pytest.raises(BundleError, match=r"golden/\d.png shows other boxes .*\(60, 0, 9, 9\)"):
+        Pipeline(moved, live=False)
+    with pytest.raises(BundleError, match="is new"):
+        Pipeline(with_golden(bundle, lambda _: ()), live=False)
+    earlier = with_golden(bundle, lambda _: None)
+    Pipeline(earlier, live=False).close()  # bundles that do not tell stay usable
+
+
+def test_boxes_next_to_the_threshold_may_come_and_go(guarded: Path) -> None:
+    golden = next(one for one in read_bundle(guarded / "line.guard").manifest.golden if one.boxes)
+    assert lost_boxes(golden, golden.boxes, 0.5) == ""
+    first = golden.boxes[0]
+    x, y, width, height = first.box
+    near = msgspec.structs.replace(first, box=(x + 1, y, width, height))
+    assert lost_boxes(golden, [near, *golden.boxes[1:]], 0.5) == ""
+    doubtful = msgspec.structs.replace(first, score=0.52, box=(0, 0, 5, 5))
+    assert lost_boxes(golden, [*golden.boxes, doubtful], 0.5) == ""
+    assert "is new" in lost_boxes(
+        golden, [*golden.boxes, msgspec.structs.replace(doubtful, score=0.9)], 0.5
+    )
+    other = msgspec.structs.replace(first, label="gear")
+    assert "is not found" in lost_boxes(golden, [other, *golden.boxes[1:]], 0.5)
+
+
+def test_the_report_counts_frames_whose_boxes_are_right(guarded: Path, tmp_path: Path) -> None:
+    file, report = guarded / "line.guard", tmp_path / "r.html"
+    bundle = read_bundle(file)
+    folder = guarded / "images"
+    pictures = annotated(find_references(folder)[:60], folder, None, LABELS)
+    write_calibration_report(report, file, bundle, Material(pictures, (), True, {}), silent)
+    guard, wrong = edge.load(file), 0
+    for scene, one in zip(scenes(320, 0, faint=0.15), pictures, strict=False):
+        found = sorted(d.label for d in guard.inspect(one.load()).detections or ())
+        wrong += found != sorted(LABELS[kind] for kind, *_ in scene.parts)
+    guard.close()
+    words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", report.read_text("utf-8")))
+    assert f"Of 60 labelled pictures the model is wrong on {wrong}." in words
+    assert 0 < wrong < 30
+    assert "It is right where all its boxes are, and none is missing." in words
+    assert "Reliability of the confidence" in words and "bolt" in words

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import getpass
 import hashlib
 import os
+import platform
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -13,14 +16,14 @@ import numpy as np
 import pytest
 from tinymodel import LABELS, parts, write_model
 
-from edge_guard.backends.preprocess import encode_png
+from edge_guard.backends.preprocess import decode_image, encode_png
 from edge_guard.bundle import Bundle, read_bundle
 from edge_guard.calibration.calibrate import silent
 from edge_guard.calibration.references import Reference, find_references, relative_name
 from edge_guard.cli.main import main
 from edge_guard.evaluation.calibration_pictures import Material
 from edge_guard.evaluation.calibration_report import write_calibration_report
-from edge_guard.evaluation.page import write_page
+from edge_guard.evaluation.page import picture, write_page
 from edge_guard.evaluation.trials import DEGREES, PICTURES, run_trials
 from edge_guard.pipeline import Pipeline
 from edge_guard.types import Frame
@@ -32,8 +35,8 @@ CARD = (
 
 def _write(folder: Path, pictures: list[np.ndarray]) -> Path:
     folder.mkdir(parents=True)
-    for i, picture in enumerate(pictures):
-        (folder / f"{i:03d}.png").write_bytes(encode_png(np.ascontiguousarray(picture)))
+    for i, one in enumerate(pictures):
+        (folder / f"{i:03d}.png").write_bytes(encode_png(np.ascontiguousarray(one)))
     return folder
 
 
@@ -103,6 +106,61 @@ def test_it_names_what_it_is_about(folder):
     assert f"{bundle.manifest.promise.score_limit:.4g}" in words
     assert " 100.png " in words, "the foreign reference is shown"
     assert "references unlike the others: 1, shown below" in words
+
+
+def test_it_names_every_setting_and_who_made_it_on_what(folder):
+    words = text_of(folder / "r.html")
+    manifest = read_bundle(folder / "x.guard").manifest
+    assert f"by {getpass.getuser()} at {platform.node()} " in words
+    assert "of the camera’s picture the whole picture" in words
+    assert "mean, std 0; 255" in words
+    settings = words.split("Limits of the input gate")[1]
+    for limit in manifest.gate.limits:
+        assert f"{limit.check} {limit.statistic} " in settings
+    for score in manifest.guards.scores:
+        assert f" {score} " in settings
+    assert "the dearest guards" in words
+    assert "Read and released name date signature" in words
+
+
+def test_each_printed_page_names_the_bundle_and_dark_screens_get_dark_pages(folder):
+    page = (folder / "r.html").read_text("utf-8")
+    bundle = read_bundle(folder / "x.guard")
+    assert f'content: "Calibration report: tiny.onnx – {bundle.id}"' in page
+    assert "prefers-color-scheme: dark" in page
+
+
+def test_what_stands_in_the_style_sheet_cannot_end_it(tmp_path):
+    write_page(tmp_path / "r.html", "t", "", 'x"</style><script>')
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert 'content: "x___style__script_"' in page
+    assert page.count("</style>") == 1
+
+
+def test_flagged_pictures_are_counted_by_reason(folder, tmp_path):
+    kept = [*find_references(folder / "kept")[:5]]
+    dark = Reference("dark.png", "", lambda: np.zeros((64, 64, 3), np.uint8))
+    report = tmp_path / "r.html"
+    material = Material(find_references(folder / "good"), [*kept, dark], False, {})
+    write_calibration_report(
+        report, folder / "x.guard", read_bundle(folder / "x.guard"), material, silent
+    )
+    words = text_of(report)
+    pipeline = Pipeline(read_bundle(folder / "x.guard"), live=False)
+    flagged = [pipeline.inspect(Frame("s", 0, one.load())) for one in [*kept, dark]]
+    flagged = [result for result in flagged if result.reasons]
+    assert f"Of 6 judged for this page, {len(flagged)} are flagged: " in words
+    assert f"1 because {flagged[-1].reasons[0].message.split(':')[0]}" in words
+
+
+def test_frames_are_drawn_round_what_was_found() -> None:
+    image = np.zeros((100, 320, 3), np.uint8)
+    data = re.search(r"base64,(.*?)\"", picture(image, [(100, 20, 60, 40)])).group(1)
+    shown = decode_image(base64.b64decode(data)).astype(int)
+    assert shown.shape == (50, 160, 3)
+    bright = shown.sum(2) > 200
+    assert bright[10, 52:78].all() and bright[12:28, 50].all(), "its edges"
+    assert not bright[14:26, 55:75].any() and not bright[:, 90:].any(), "not its inside"
 
 
 def test_pictures_kept_out_are_used_and_named_so(folder):
