@@ -99,6 +99,7 @@ class FleetDevice:
     def toml(self) -> str:
         """Return the device's file, with the origin of each value beside it."""
         data = _ordered(self._layered.data, DeviceConfig)
+        data["device"] = _ordered(tables(self._layered.document(), ("device",)), DeviceTable)
         if "stream" in data:
             data["stream"] = [_ordered(stream, StreamTable) for stream in self.streams()]
         said = f"# Made of {self._source.path.name} by 'edge-guard config render': change it there."

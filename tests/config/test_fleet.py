@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from copy import deepcopy
 from pathlib import Path
@@ -274,3 +275,21 @@ def ways(data: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         if isinstance(value, dict | list):
             found += ways(value, (*at, name))
     return found
+
+
+def test_the_example_of_the_documentation_is_right(tmp_path):
+    text = (Path(__file__).resolve().parents[2] / "docs/thirty-lines.md").read_text("utf-8")
+    fleet, excerpt = re.findall(r"```toml title=\"[^\n]*\n(.*?)```", text, re.DOTALL)
+    path = tmp_path / "fleet.toml"
+    path.write_text(fleet)
+    reasons = {one.problem.reason for one in Fleet(path).problems()}
+    assert {reason.rpartition(str(tmp_path))[0] for reason in reasons} == {
+        "there is no file ",
+        "there is nothing at ",
+    }
+    rendered = Fleet(path).device("press-4-top").toml()
+    assert all(line in rendered.splitlines() for line in excerpt.splitlines())
+    (said,) = re.findall(r"```text\n(.*)\n```", text)
+    path.write_text(fleet.replace('host = "broker.north"', 'hots = "broker.north"'))
+    sentences = [one.problem.sentence("fleet.toml") for one in Fleet(path).problems()]
+    assert sentences.count(said.partition(" [")[0]) == 2
