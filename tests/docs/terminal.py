@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
@@ -95,13 +94,10 @@ class Reader:
         """Return what a terminal shows."""
         return (self.folder / f"{terminal}.log").read_text()
 
-    def _type(self, command: Command, instead: Mapping[str, Callable[[], object]]) -> None:
-        if command.line in instead:
-            instead[command.line]()
-            return
-        assert not command.line.startswith("sudo "), command.line
+    def enter(self, line: str) -> str:
+        """Return what a command prints; it must end well."""
         done = subprocess.run(
-            ["bash", "-c", f"set -o pipefail; {command.line}"],
+            ["bash", "-c", line],
             cwd=self.folder,
             env=self._environment,
             capture_output=True,
@@ -109,9 +105,16 @@ class Reader:
             timeout=LONGEST_S,
             check=False,
         )
-        assert done.returncode == 0, (command.line, done.stdout[-2000:], done.stderr[-2000:])
-        shown = f"{done.stdout.strip()}\n".lstrip("\n")
-        assert pattern(command.answer).fullmatch(shown), (command, shown[:3000], done.stderr)
+        assert done.returncode == 0, (line, done.stdout[-2000:], done.stderr[-2000:])
+        return f"{done.stdout.strip()}\n".lstrip("\n")
+
+    def _type(self, command: Command, instead: Mapping[str, Callable[[], object]]) -> None:
+        if command.line in instead:
+            instead[command.line]()
+            return
+        assert not command.line.startswith("sudo "), command.line
+        shown = self.enter(f"set -o pipefail; {command.line}")
+        assert pattern(command.answer).fullmatch(shown), (command, shown[:3000])
 
     def _go_on(self, block: Block) -> None:
         """Start a program and return when it has printed what the page shows, in any order."""
@@ -148,9 +151,3 @@ def moved(folder: Path, old: str, new: str) -> None:
     for path in folder.rglob("*"):
         if path.is_file() and path.suffix in {".conf", ".acl"}:
             path.write_text(path.read_text().replace(old, new))
-
-
-def need(*programs: str) -> str:
-    """Return which of the programs is missing here; empty when none is."""
-    path = os.pathsep.join([os.environ["PATH"], "/usr/sbin"])
-    return " ".join(name for name in programs if shutil.which(name, path=path) is None)

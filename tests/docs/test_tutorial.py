@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from brokers import find_mosquitto
-from pages import DOCS, blocks, commands
+from pages import DOCS, ROOT, blocks, commands
 from postgres_server import PostgresServer, missing
 from resender import wait_until
 from terminal import Reader, moved
@@ -58,6 +59,40 @@ def test_a_guide_can_be_followed(name: str, reader: Reader) -> None:
 @pytest.mark.parametrize("name", EXTEND)
 def test_the_code_of_a_page_about_extending_runs(name: str, reader: Reader) -> None:
     assert reader.follow(DOCS / "extend" / f"{name}.md") >= 1
+
+
+def test_the_readmes_commands_work_on_the_tutorials_line(reader: Reader) -> None:
+    """All but those that take minutes (measuring) or have no end; these are the tutorial's."""
+    folders = {"odd": "parts/scratch", "fresh": "parts/ok", "objects": "parts/stain"}
+    done = []
+    for command in (c for b in blocks(ROOT / "README.md") for c in commands(b)):
+        words = re.sub(r"\s+#.*", "", command.line)
+        if re.match(r"edge-guard (inspect|evaluate|config|schema|home-assistant) ", words):
+            for there, here in folders.items():
+                words = re.sub(rf"\b{there}\b", here, words)
+            reader.enter(words)
+            done.append(words)
+    assert len(done) >= 5
+
+
+def test_the_readmes_python_gives_a_verdict(reader: Reader) -> None:
+    (block,) = (b for b in blocks(ROOT / "README.md") if b.language == "python")
+    image = next((reader.folder / "parts" / "scratch").iterdir())
+    first = f"import cv2\nimage = cv2.imread({str(image)!r})\n"
+    (reader.folder / "readme.py").write_text(first + block.text)
+    assert re.match(r"(accept|review|invalid) ", reader.enter("python readme.py"))
+
+
+def test_the_listener_in_python_hears_an_event_and_finds_it_as_the_schema_says(
+    reader: Reader,
+) -> None:
+    block = next(b for b in blocks(DOCS / "interfaces.md") if b.language == "python")
+    here = f'connect("localhost", {reader.ports["1883"]})'
+    assert 'connect("localhost")' in block.text
+    (reader.folder / "listen.py").write_text(block.text.replace('connect("localhost")', here))
+    reader.enter("edge-guard schema event > event.json")
+    heard = reader.enter("python -u listen.py | head -1")
+    assert heard.startswith("top ")
 
 
 def test_the_guide_to_the_plants_broker_ends_with_a_device_that_is_let_in(reader: Reader) -> None:
