@@ -60,10 +60,8 @@ def order_product(table: StreamTable, spool: Path, product: str) -> None:
     StoreError
         The disk refuses; what held before still holds.
     """
-    names = [one.name for one in table.product]
-    if product not in names:
-        has = f"it has {', '.join(names)}" if names else "it has no products"
-        raise ConfigError(f"stream {table.name} has no product {product!r}", has)
+    if product not in (one.name for one in table.product):
+        raise no_such_product(table, product)
     if any(one.parts for one in table.product):
         raise ConfigError(
             f"stream {table.name}: part ids say which product a frame shows",
@@ -81,6 +79,16 @@ def order_product(table: StreamTable, spool: Path, product: str) -> None:
         sync_directory(path.parent)
     except OSError as error:
         raise StoreError(f"cannot write {path} ({error.strerror})", "check the disk") from error
+
+
+def no_such_product(table: StreamTable, product: str) -> ConfigError:
+    """Return that a stream has no such product, with those that it has."""
+    names = ", ".join(one.name for one in table.product)
+    if names and not product:
+        problem = f"nothing says which product of stream {table.name} is meant"
+        return ConfigError(problem, f"name one of {names}")
+    problem = f"stream {table.name} has no product {product!r}"
+    return ConfigError(problem, f"it has {names}" if names else "it has no products")
 
 
 class Changeover:

@@ -97,6 +97,8 @@ class Lineup:
     def post_summaries(self, number: int, dropped: Mapping[str, int], now: float) -> int:
         """Post the summary of each duty that saw frames, and of whose turn it is; return how many.
 
+        The last one is of whose turn it is: what a page shows of the newest bundle is of that.
+
         Parameters
         ----------
         number : int
@@ -107,10 +109,11 @@ class Lineup:
             Monotonic time, s.
         """
         current = self.current
-        others = [duty for duty in (*self._duties.values(), self._nobodys) if duty is not current]
-        told = [current, *(duty for duty in others if duty.window.frames)]
+        duties = [self._nobodys, *self._duties.values()]
+        told = [duty for duty in duties if duty is not current and duty.window.frames]
+        told.append(current)
         for place, duty in enumerate(told):
-            duty.post_summary(number + place, {} if place else dropped, now)
+            duty.post_summary(number + place, dropped if duty is current else {}, now)
         return len(told)
 
     def _duty(self, stream: str, product: str, guard: Inspector, reporter: Reporter) -> Duty:

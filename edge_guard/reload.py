@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from edge_guard.assembly import Assembly
+from edge_guard.changeover import no_such_product
 from edge_guard.config import DeviceConfig, StreamTable
 from edge_guard.duty import Inspector
 from edge_guard.errors import BundleError, ConfigError, EdgeGuardError, ModelError
@@ -106,9 +107,7 @@ class Reloader:
                     f"there is no stream {stream!r}", f"it has {', '.join(self._workers)}"
                 )
             if product not in worker.stream.guards:
-                has = [name for name in worker.stream.guards if name]
-                words = f"it has {', '.join(has)}" if has else "it has no products"
-                raise ConfigError(f"stream {stream} has no product {product!r}", words)
+                raise no_such_product(worker.stream.table, product)
             try:
                 return self._take_bundle(worker, path, product, other_model=other_model)
             except EdgeGuardError as error:

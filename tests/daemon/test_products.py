@@ -148,7 +148,7 @@ def test_a_bundle_is_offered_to_one_product_and_the_others_stay(
             assert (reply.outcome, reply.message) == ("done", "bundle flange-2 guards stream s")
             assert daemon.streams["s"].guards["cover"] is cover
             nobodys = ask(collector, order(offer(pages, newer)))
-            assert nobodys.outcome == "failed" and "no product ''" in nobodys.message
+            assert nobodys.outcome == "failed" and "which product" in nobodys.message
             foreign = bundle(tmp_path, "flange-3", model="other")
             refused = ask(collector, order(offer(pages, foreign, product="flange")))
             assert "another model" in refused.message
