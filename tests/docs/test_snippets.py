@@ -17,6 +17,7 @@ from pages import DOCS, NAMES, ROOT, Block, blocks, commands, pattern, typed
 from edge_guard.card import Card
 from edge_guard.cli.main import COMMANDS, build_parser
 from edge_guard.config import CollectorConfig, DeviceConfig
+from edge_guard.config.fleet import Fleet
 
 REQUIRED = {
     "device": {"id": "press-7"},
@@ -54,20 +55,31 @@ def test_commands_are_found_in_every_kind_of_block() -> None:
 
 
 @pages
-def test_every_table_is_one_that_a_device_collector_or_card_takes(name: str) -> None:
+def test_every_table_is_one_that_a_program_takes(name: str, tmp_path: Path) -> None:
     for block in blocks(ROOT / name):
-        if block.language == "toml":
-            refusals = [_refusal(block, kind) for kind in (DeviceConfig, CollectorConfig, Card)]
+        if block.language != "toml":
+            continue
+        given = tomllib.loads(block.text)
+        if isinstance(given.get("device"), list):
+            (tmp_path / "fleet.toml").write_text(block.text)
+            problems = Fleet(tmp_path / "fleet.toml").problems()
+            assert not [one for one in problems if "unknown" in one.problem.reason]
+        elif not block.title.endswith("excerpt"):
+            refusals = [_refusal(given, kind) for kind in (DeviceConfig, CollectorConfig, Card)]
             assert "" in refusals, (block.text, refusals)
 
 
-def _refusal(block: Block, kind: type[msgspec.Struct]) -> str:
+def _refusal(given: dict[str, Any], kind: type[msgspec.Struct]) -> str:
     """Return why a fragment is none of this kind; empty where it is."""
-    given: dict[str, Any] = tomllib.loads(block.text)
     if kind is DeviceConfig:
-        given = {"device": {}, "stream": [{}]} | given
-        given["device"] = REQUIRED["device"] | given["device"]
-        given["stream"] = [REQUIRED["stream"] | stream for stream in given["stream"]]
+        streams = given.get("stream", {})
+        given = given | {
+            "device": REQUIRED["device"] | given.get("device", {}),
+            "stream": [
+                REQUIRED["stream"] | stream
+                for stream in (streams if isinstance(streams, list) else [streams])
+            ],
+        }
     try:
         msgspec.convert(given, kind)
     except msgspec.ValidationError as error:
