@@ -144,7 +144,7 @@ class Changeover:
         if not self._names:
             return ""
         if self.by_part:
-            return self._of_part(part_of(frame))
+            return self._of_part(frame.part_id)
         return self._due(frame.wall_ns or time.time_ns(), frame.monotonic_ns)
 
     def now(self) -> str:
@@ -169,9 +169,3 @@ class Changeover:
                 return order.product
             break
         return shift.product if shift else self._table.product[0].name
-
-
-def part_of(frame: Frame | Damaged) -> str:
-    """Return a frame's part id; empty where it has none."""
-    part: str = getattr(frame, "part", "")
-    return part

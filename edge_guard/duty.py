@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from edge_guard.changeover import part_of
 from edge_guard.drift.histogram import Counts
 from edge_guard.drift.model import DriftModel
 from edge_guard.drift.summary import Window
@@ -97,9 +96,8 @@ class NoProduct:
 
     def inspect(self, frame: Frame) -> Result:
         """Return that a person must look, and why."""
-        part = part_of(frame)
-        words = f"part id {part!r} belongs to no product of this stream"
-        if not part:
+        words = f"part id {frame.part_id!r} belongs to no product of this stream"
+        if not frame.part_id:
             words = "the frame came without a part id, so that nobody knows its product"
         return Result(Verdict.REVIEW, reasons=(Reason(NOBODY, f"{words}: look at it", None),))
 

@@ -58,6 +58,8 @@ class Frame:
         Where it came from: a file's path, or the source's address.
     exposure : Exposure or None
         None where the source does not tell.
+    part_id : str
+        What the line calls the part in it; empty where nobody said.
     """
 
     stream: str
@@ -67,6 +69,7 @@ class Frame:
     monotonic_ns: int = 0
     source: str = ""
     exposure: Exposure | None = None
+    part_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class Damaged:
 
     Attributes
     ----------
-    stream, sequence, wall_ns, monotonic_ns, source
+    stream, sequence, wall_ns, monotonic_ns, source, part_id
         As in ``Frame``; the sequence is used up.
     cause : str
         One sentence for people, naming the file where there is one.
@@ -66,6 +66,7 @@ class Damaged:
     wall_ns: int = 0
     monotonic_ns: int = 0
     source: str = ""
+    part_id: str = ""
 
 
 class Source(Protocol):

@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge_guard import changeover as module
 from edge_guard.changeover import Changeover, Order, order_path, order_product
 from edge_guard.config import ProductTable, StreamTable, find_problems
 from edge_guard.config.times import DAY_MINUTES, DAYS, minutes_of_week
@@ -136,8 +135,7 @@ def test_somebodys_word_holds_until_the_next_shift(tmp_path):
     assert [at(h) for h in (12, 13.99, 14, 30, 36)] == ["trial", "trial", "late", "early", "early"]
 
 
-def test_part_ids_choose_the_first_product_whose_pattern_fits(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "part_of", lambda frame: frame.source)
+def test_part_ids_choose_the_first_product_whose_pattern_fits(tmp_path):
     table = stream(
         ProductTable(name="a", bundle="x", parts=("A-*", "B-1?")),
         ProductTable(name="b", bundle="x", parts=("B-*",)),
@@ -145,7 +143,7 @@ def test_part_ids_choose_the_first_product_whose_pattern_fits(tmp_path, monkeypa
     changeover = Changeover(table, tmp_path)
     known = {"A-7": "a", "B-17": "a", "B-170": "b", "a-7": None, "": None, "C": None, "A-\n": "a"}
     for part, product in known.items():
-        assert changeover.product_of(Frame("s", 0, PICTURE, source=part)) == product, part
+        assert changeover.product_of(Frame("s", 0, PICTURE, part_id=part)) == product, part
     with pytest.raises(ConfigError, match="part ids say which product"):
         order_product(table, tmp_path, "b")
 
