@@ -55,8 +55,8 @@ LAYERS = [
     ["reload", "status_server"],
     ["account"],
     ["retune"],
-    ["guard", "benchmark", "tuning", "calibration", "daemon", "collector", "doctor"],
-    ["evaluation"],
+    ["guard", "benchmark", "tuning", "calibration", "daemon", "collector"],
+    ["evaluation", "doctor"],
     ["demo"],
     ["cli"],
 ]

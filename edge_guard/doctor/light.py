@@ -8,6 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
+from edge_guard.calibration.advice.flicker import FEWEST, find_flicker
+from edge_guard.calibration.advice.sight import Sight
+from edge_guard.calibration.advice.watch import flicker_in_words
 from edge_guard.doctor.findings import Area, Finding, fine, problem, warning
 from edge_guard.gate.spec import GateSpec
 from edge_guard.types import Doubles, Exposure
@@ -16,9 +19,6 @@ _FEWEST = 12
 _DRIFT_LEVELS = 4.0
 _DRIFT_ERRORS = 5.0
 """Standard errors of the slope."""
-_FLICKER_LEVELS = 2.0
-_FLIPS = 0.6
-"""Light that flickers goes up and down from frame to frame; parts that pass do not, so often."""
 
 
 class Statistics(Protocol):
@@ -28,7 +28,14 @@ class Statistics(Protocol):
     ----------
     exposures : sequence of Exposure
         Of those whose camera tells.
+    sights : sequence of Sight
+        What there is to see of flicker, of a live camera.
     """
+
+    @property
+    def sights(self) -> Sequence[Sight]:
+        """What there is to see of flicker."""
+        ...
 
     @property
     def exposures(self) -> Sequence[Exposure]:
@@ -57,7 +64,7 @@ def check_light(name: str, gate: GateSpec, seen: Statistics, *, live: bool) -> I
     light = seen.column("mean")
     if live and len(light) >= _FEWEST:
         yield _check_exposure(name, light)
-        yield _check_flicker(name, gate, light)
+        yield _check_flicker(name, light, seen.sights)
     if seen.exposures:
         yield _check_settings(name, seen.exposures)
 
@@ -111,13 +118,14 @@ def _check_settings(name: str, exposures: Sequence[Exposure]) -> Finding:
     return fine(Area.CAMERA, said)
 
 
-def _check_flicker(name: str, gate: GateSpec, light: Doubles) -> Finding:
-    steps = np.diff(light)
-    size = float(np.abs(steps).mean())
-    flips = float((steps[1:] * steps[:-1] < 0).mean())
+def _check_flicker(name: str, light: Doubles, sights: Sequence[Sight]) -> Finding:
+    """Return whether the light flickers, as calibration asks it of the frames that it captures."""
+    size = float(np.abs(np.diff(light)).mean())
     words = f"{name}: the light changes by {size:.2f} grey levels from frame to frame"
-    limit = max(gate.repeats.flicker or 0.0, _FLICKER_LEVELS)
-    if size > limit and flips > _FLIPS:
-        remedy = "use a flicker-free lamp, or exposures of a multiple of 10 ms (50 Hz mains)"
-        return warning(Area.CAMERA, f"{words}, up and down: it flickers", remedy)
+    found = find_flicker(sights, timed=True)
+    if found is not None:
+        told, _, remedy = flicker_in_words(found).partition(": ")
+        return warning(Area.CAMERA, f"{name}: {told}", remedy)
+    if len(sights) < FEWEST:
+        words += f"; {len(sights)} frames are too few to tell whether it flickers"
     return fine(Area.CAMERA, words)

@@ -12,6 +12,7 @@ import numpy as np
 
 from edge_guard.backends.preprocess import decode_image
 from edge_guard.bundle import Bundle
+from edge_guard.calibration.advice.sight import Eye, Sight
 from edge_guard.config import StreamTable
 from edge_guard.doctor.findings import Area, Finding, fine, from_error, problem, warning
 from edge_guard.doctor.light import check_light
@@ -24,6 +25,9 @@ from edge_guard.types import Doubles, Exposure, Frame, Result, Verdict
 FRAMES = 60
 SECONDS = 6.0
 """So many frames, or so long, is looked at a stream."""
+LIVE_SECONDS = 3.5
+"""A camera is looked at for so long at least: flicker shows in time."""
+_MOST_FRAMES = 600
 FIRST_FRAME_SECONDS = 15.0
 
 _TIMED = 30
@@ -50,6 +54,8 @@ class Sighting:
     results : list of Result
     exposures : list of Exposure
         Of frames whose camera tells.
+    sights : list of Sight
+        Of a live camera.
     damaged : int
     """
 
@@ -59,6 +65,7 @@ class Sighting:
     shapes: Counter[tuple[int, ...]] = field(default_factory=Counter)
     results: list[Result] = field(default_factory=list)
     exposures: list[Exposure] = field(default_factory=list)
+    sights: list[Sight] = field(default_factory=list)
     damaged: int = 0
 
     def add(self, frame: Frame, result: Result, statistics: dict[str, float]) -> None:
@@ -169,7 +176,8 @@ def _check_source(
 def _look(source: Source, pipeline: Pipeline) -> Sighting:
     """Return what a source gives in a few seconds."""
     seen, end = Sighting(), time.monotonic() + FIRST_FRAME_SECONDS
-    while len(seen.results) < FRAMES and not source.finished and time.monotonic() < end:
+    eye = Eye()
+    while not _enough(seen, source) and not source.finished and time.monotonic() < end:
         item = source.read(max(0.0, end - time.monotonic()))
         if isinstance(item, Damaged):
             seen.damaged += 1
@@ -177,7 +185,16 @@ def _look(source: Source, pipeline: Pipeline) -> Sighting:
             if not seen.results:
                 end = time.monotonic() + SECONDS
             seen.add(item, pipeline.inspect(item), pipeline.statistics)
+            if source.live and pipeline.seen is not None:
+                seen.sights.append(eye.see(item, item.image))
     return seen
+
+
+def _enough(seen: Sighting, source: Source) -> bool:
+    count = len(seen.results)
+    if count < FRAMES or count >= _MOST_FRAMES or not source.live:
+        return count >= FRAMES
+    return seen.seconds[-1] - seen.seconds[0] >= LIVE_SECONDS
 
 
 def _opened(name: str, source: Source, seen: Sighting, rate: float) -> Finding:

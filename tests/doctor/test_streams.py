@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from edge_guard.bundle import Bundle, read_bundle
+from edge_guard.calibration.advice.sight import Eye
 from edge_guard.config import StreamTable
 from edge_guard.doctor.findings import Finding
 from edge_guard.doctor.light import check_light
@@ -19,7 +20,7 @@ from edge_guard.doctor.streams import Sighting, check_cost, check_stream, read_b
 from edge_guard.gate.spec import GateSpec, RepeatSpec
 from edge_guard.pipeline import Pipeline
 from edge_guard.signing import generate_keys, sign_bundle
-from edge_guard.types import Exposure
+from edge_guard.types import Exposure, Frame
 from edge_guard.view import View
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,11 +164,20 @@ def test_the_rate_counts_frames_that_were_dropped_for_newer_ones():
     assert Sighting(seconds=[1.0], sequences=[3]).rate == 0.0
 
 
+def shown(number: int, level: float) -> tuple[Frame, np.ndarray]:
+    """A still scene under light of a mean level, taken by a camera of 11 frames a second."""
+    scene = np.random.default_rng(1).normal(1.0, 0.2, (48, 64))
+    image = np.clip(scene * level + 0.5, 0, 255).astype(np.uint8)
+    return Frame("s", number, image, 0, int(number / 11.0 * 1e9)), image
+
+
 class Seen:
     """Image statistics as an array each."""
 
     def __init__(self, light: np.ndarray, exposures: Sequence[Exposure] = ()) -> None:
         self._light, self.exposures = light, exposures
+        eye = Eye()
+        self.sights = [eye.see(*shown(i, level)) for i, level in enumerate(light)]
 
     def column(self, name: str) -> np.ndarray:
         return self._light if name == "mean" else np.array([])
@@ -195,7 +205,12 @@ LIGHTS = {
     "still": (100 + NOISE, []),
     "parts pass": (100 + 8 * np.sin(np.arange(60) / 4) + NOISE, []),
     "warms up": (100 + 0.2 * np.arange(60) + NOISE, ["brightness moved by +1"]),
-    "flickers": (100 + 3 * (-1.0) ** np.arange(60) + NOISE, ["it flickers"]),
+    "flickers a little": (100 + 0.3 * (-1.0) ** np.arange(60) + NOISE, []),
+    "too few": (100 + 3 * (-1.0) ** np.arange(30), []),
+    "flickers": (
+        100 + 3 * (-1.0) ** np.arange(60) + NOISE,
+        ["light flickers (all over the picture"],
+    ),
 }
 
 
