@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from test_commands_obeyed import ask, order
 from test_daemon import decoded
 from test_reload import bundle, running
 
+from edge_guard import assembly
 from edge_guard import daemon as daemon_module
 from edge_guard.changeover import order_product
 from edge_guard.config import DeviceConfig, ProductTable
 from edge_guard.daemon import Daemon
+from edge_guard.intake import Item
 from edge_guard.publish.messages import (
     ChangeProduct,
     Event,
@@ -30,6 +33,7 @@ from edge_guard.publish.messages import (
     Tighten,
     decode,
 )
+from edge_guard.sources import Source, open_source
 
 PRODUCTS = ("bracket", "flange", "cover")
 
@@ -91,7 +95,7 @@ def test_products_change_under_load_and_every_frame_is_accounted_for(
     judged = {one.frame_sequence: one for one in results}
     assert sorted(judged) == seen == list(range(len(seen))) and len(results) == len(seen)
     assert dropped <= 5  # what waited in the queue when the device was told to stop
-    assert [e.frame_sequence for e in events] == [n for n in seen if levels[n % 4] == FLAGGED]
+    assert sorted(e.frame_sequence for e in events) == [n for n in seen if levels[n % 4] == FLAGGED]
     for said in (*results, *events):
         assert said.label in (f"{said.product}-1", "b") and said.bundle == f"{said.product}-1"
     runs = [name for name, _ in itertools.groupby(judged[n].product for n in seen)]
@@ -105,6 +109,65 @@ def test_products_change_under_load_and_every_frame_is_accounted_for(
         assert told == sum(one.product == name for one in results), name
         assert {s.bundle for s in summaries if s.product == name} == {f"{name}-1"}
     assert len({s.window for s in summaries}) == len(summaries)
+
+
+class Scanned:
+    """A source whose line reads a part id off each part: here, what follows ``+`` in the name."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def read(self, timeout_s: float) -> Item | None:
+        item = self._source.read(timeout_s)
+        return item and replace(item, part_id=Path(item.source).stem.partition("+")[2])
+
+
+def test_part_ids_choose_the_product_of_each_frame_and_unknown_ones_go_to_a_person(
+    broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemon_module, "DRAIN_SECONDS", 30.0)
+    monkeypatch.setattr(assembly, "open_source", lambda *a, **k: Scanned(open_source(*a, **k)))
+    parts = {"bracket": ("BR-*",), "flange": ("FL-1*", "FM-*"), "cover": ("CO-?",)}
+    config = line(tmp_path, broker, [], loop=False, summary_seconds=0.2)
+    table = config.stream[0]
+    products = tuple(msgspec.structs.replace(p, parts=parts[p.name]) for p in table.product)
+    table = msgspec.structs.replace(table, product=products)
+    ids = ["BR-1", "FL-12", "", "CO-7", "FL-2", "BR-", "CO-77", "FM-x"] * 40
+    known = ["bracket", "flange", "", "cover", "", "bracket", "", "flange"] * 40
+    write_pictures(tmp_path / "in", *[ACCEPTED] * len(ids))
+    for path, part in zip(sorted((tmp_path / "in").iterdir()), ids, strict=True):
+        path.rename(path.with_name(f"{path.stem}+{part}.png"))
+    with Counter(broker.port) as collector:
+        config = msgspec.structs.replace(config, stream=(table,))
+        with running(config) as daemon:
+            wait_until(lambda: daemon.describe().streams[0].frames == len(ids), 30)
+            shown_at_last = daemon.describe().streams[0]
+        collector.wait_for(daemon.outbox.spool.boot_id, daemon.final_counts[0], 30)
+        results = decoded(collector, "result", FrameResult)
+        events = decoded(collector, "event", Event)
+        summaries = decoded(collector, "summary", Summary)
+    judged = {one.frame_sequence: one for one in results}
+    assert sorted(judged) == list(range(len(ids))) and len(results) == len(ids)
+    for number, product in enumerate(known):
+        one = judged[number]
+        assert (one.product, one.bundle) == (product, f"{product}-1" if product else ""), number
+        assert one.verdict == ("accept" if product else "review")
+        assert one.label == (one.bundle or None)
+    assert sorted(e.frame_sequence for e in events) == [
+        n for n, name in enumerate(known) if not name
+    ]
+    assert {e.reasons[0].guard for e in events} == {"no product"}
+    words = {e.reasons[0].message for e in events}
+    assert any("part id 'CO-77' belongs to no product" in one for one in words)
+    assert any("came without a part id" in one for one in words) and len(words) == 3
+    told = dict.fromkeys(("", *PRODUCTS), 0)
+    for summary in summaries:
+        told[summary.product] += summary.frames
+    assert told == {name: known.count(name) for name in told}
+    assert shown_at_last.product == known[-1]
 
 
 def test_a_word_given_without_a_broker_holds_over_a_restart(
