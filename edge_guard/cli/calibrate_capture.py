@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from edge_guard.cli.conversation import Conversation, bars
-from edge_guard.errors import ConfigError
+from edge_guard.errors import ConfigError, ReferencesError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ def take(
     talk: Conversation,
     view: View,
     check: Callable[[Sequence[Image]], None],
-    later: str,
+    later: Callable[[Path], str],
 ) -> Album:
     """Return the folder of pictures that the camera gave.
 
@@ -43,8 +43,8 @@ def take(
         Pictures are kept whole; advice is about the view.
     check : callable
         Raises where the first pictures are of another product.
-    later : str
-        The command that calibrates on the folder, which is put in place of ``{}``.
+    later : callable
+        Returns the command that calibrates on a folder.
 
     Raises
     ------
@@ -60,31 +60,42 @@ def take(
     from edge_guard.cli.output import Output
     from edge_guard.sources import open_source
 
-    album = Album(args.keep or args.output.with_suffix(".capture"))
-    before = album.files()
-    _settle(album, before, talk)
     source = open_source(args.camera, stream="reference")
     try:
         if args.every is not None and not source.live:
             raise ConfigError("--every is for cameras", "leave it out: a file gives every frame")
+        album = Album(args.keep or args.output.with_suffix(".capture"))
+        before = album.files()
+        _settle(album, before, talk)
         watch = Watch(live=source.live)
         if before:
             found = viewed(find_references(album.references), view)
             examine(found, watch, Output(args.json).progress)
+            watch.begin()
         every_s = _EVERY_S if args.every is None else args.every
         wanted = Wanted(args.frames, every_s, view, attended=talk.attended)
         showing = Showing(talk, album, wanted.frames, every_s if source.live else 0.0, check)
-        talk.say(f"images are kept in {album.references}", color=None)
-        talk.say(f"to see them, open {album.page} in a browser; Ctrl-C stops", color=None)
+        _greet(album, len(before), wanted.frames, talk)
         try:
             capture(source, album, wanted, watch, showing)
         except KeyboardInterrupt:
             _stopped(album, watch, talk, later, args.false_flag_rate)
+        except ReferencesError:  # of another product: they must not be gone on with
+            album.set_aside(sorted(set(album.files()) - set(before)), "foreign")
+            raise
         finally:
             showing.close(watch)
     finally:
         source.close()
     return album
+
+
+def _greet(album: Album, before: int, wanted: int, talk: Conversation) -> None:
+    """Say where images go and how to stop."""
+    if before >= wanted:
+        talk.say(f"{before} images are there already: --frames asks for more")
+    talk.say(f"images are kept in {album.references}", color=None)
+    talk.say(f"to see them, open {album.page} in a browser; Ctrl-C stops", color=None)
 
 
 def _settle(album: Album, before: Sequence[Path], talk: Conversation) -> None:
@@ -105,7 +116,9 @@ def _settle(album: Album, before: Sequence[Path], talk: Conversation) -> None:
         )
 
 
-def _stopped(album: Album, watch: Watch, talk: Conversation, later: str, requested: float) -> None:
+def _stopped(
+    album: Album, watch: Watch, talk: Conversation, later: Callable[[Path], str], requested: float
+) -> None:
     """Say what is kept after Ctrl-C, and go on to calibrate where somebody wants that.
 
     Raises
@@ -122,7 +135,7 @@ def _stopped(album: Album, watch: Watch, talk: Conversation, later: str, request
         return
     talk.say("to go on, give the same command again with --yes", color=None)
     if kept:
-        talk.say(f"to calibrate with these: {later.format(album.references)}", color=None)
+        talk.say(f"to calibrate with these: {later(album.references)}", color=None)
     raise KeyboardInterrupt
 
 

@@ -82,13 +82,13 @@ class _Gathering:
         self._output.progress("checking the model", 0, 1)
         tap_model(args.model, self._loaded.card, threads=args.threads)  # before anybody takes time
         self._output.progress("checking the model", 1, 1)
-        self._album = take(args, self._talk, self._view, self._foreign, self._go_on())
+        self._album = take(args, self._talk, self._view, self._foreign, self._go_on)
         return self._album.references
 
-    def _go_on(self) -> str:
+    def _go_on(self, folder: Path) -> str:
         """Return the command that calibrates on what was kept."""
         args = self._args
-        words = ["edge-guard", "calibrate", str(args.model), "--reference", "{}"]
+        words = ["edge-guard", "calibrate", str(args.model), "--reference", str(folder)]
         words += ["--card", str(args.card)] if args.card else []
         return shlex.join([*words, "-o", str(args.output)])
 

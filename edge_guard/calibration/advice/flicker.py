@@ -35,7 +35,7 @@ _SLOWEST = 0.1
 """Cycles a frame: what is slower may be parts that pass, or the camera's automatic exposure."""
 _VISIBLE = 0.008
 """Least amplitude, share of the light."""
-_SHARE = 0.35
+_SHARE = 0.2
 """The wave must make at least this share of all that the rows' light does."""
 _UNISON = 0.7
 """So much of the picture must swing like the whole: two kinds of part in turn do not."""

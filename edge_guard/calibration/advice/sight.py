@@ -61,7 +61,8 @@ class Sight:
 
 _COLUMN = {name: i for i, name in enumerate(STATISTICS)}
 
-_LEAST, _MOST = 0.5, 6.0
+_LEAST, _MOST = 1.0, 6.0
+"""Below the least is what JPEG makes of a scene that stands still."""
 _GAIN = 0.8, 1.25
 _MARGIN = 1.5
 """A root mean square over hundreds of samples hardly leaves its expectation."""

@@ -72,14 +72,22 @@ class Watch:
         self._recent: deque[Sight] = deque(maxlen=_CONSECUTIVE)
         self._labels: list[str] = []
         self._last_new: Sight | None = None
-        self._since_new = 0
+        self._since_new = self._unlike = 0
         self._frozen = self._black = self.damaged = 0
+
+    def begin(self) -> None:
+        """Forget when pictures came: those until now are from an earlier capture."""
+        self._recent.clear()
+        self._last_new = None
 
     def see(self, sight: Sight) -> Fate:
         """Return what becomes of the next frame; kept or not, it counts for the advice."""
         before = self._recent[-1] if self._recent else None
         self._recent.append(sight)
+        if self._last_new is None:
+            self._last_new, self._since_new, self._unlike = sight, 0, 0
         self._since_new += 1
+        self._unlike += not alike(self._last_new, sight)
         same = before is not None and before.pixels_hash == sight.pixels_hash
         self._frozen = self._frozen + 1 if same else 0
         self._black = self._black + 1 if black(sight) else 0
@@ -94,7 +102,7 @@ class Watch:
         self._labels.append(label)
         self.kept.append(sight)
         if self.looks.add(sight):
-            self._last_new, self._since_new = sight, 0
+            self._last_new, self._since_new, self._unlike = sight, 0, 0
 
     @property
     def effective(self) -> float:
@@ -174,16 +182,9 @@ class Watch:
         if not late:
             return ""
         since = f"last {seconds:.0f} s" if self._live else f"last {self._since_new} frames"
-        if self._all_as_last():
+        if not self._unlike:
             return f"all frames from the {since} look alike: move on to other parts"
         return f"the {since} showed only what was seen before: move on to other parts"
-
-    def _all_as_last(self) -> bool:
-        """Return whether what came since the last new look is all like it."""
-        last = self._last_new
-        assert last is not None
-        since = [sight for sight in self._recent if sight.sequence > last.sequence]
-        return all(alike(last, sight) for sight in since[:: max(1, len(since) // 24)])
 
     def _of_the_light(self) -> Iterator[Advice]:
         if self._live and (found := find_flicker(self._recent, timed=True)):
