@@ -18,6 +18,9 @@ from devices import Counter, wait_until
 from tinymodel import parts, write_model
 
 from edge_guard.cli.main import main
+from edge_guard.config import load_device_config
+from edge_guard.daemon import Daemon
+from edge_guard.errors import BundleError
 
 FLEET = """
 [defaults.device]
@@ -63,15 +66,6 @@ def write_pictures(folder: Path, images: list[np.ndarray], name: str) -> None:
     for number, image in enumerate(images):
         cv2.imwrite(str(folder / f".{name}-{number:03}.png"), image)
         (folder / f".{name}-{number:03}.png").rename(folder / f"{name}-{number:03}.png")
-
-
-def command(folder: Path, *words: str) -> tuple[int, list[dict[str, Any]], str]:
-    """Run one command as a person would; return its exit code, records and errors."""
-    base = [sys.executable, "-m", "edge_guard.cli.main", *words]
-    done = subprocess.run(
-        [*base, "--json"], cwd=folder, capture_output=True, text=True, timeout=120, check=False
-    )
-    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
 
 class Device:
@@ -194,9 +188,8 @@ def prepare(site: Path, broker: Mosquitto, capsys: pytest.CaptureFixture[str]) -
     (home / "camera").mkdir(parents=True)
     assert main(["config", "render", "fleet.toml", "-o", "out"]) == 0
     assert not list((site / "out").glob("**/*.key"))
-    code, _, errors = command(home, "run", "device.toml")
-    assert code == 3 and "line-flange.guard: bundle" in errors, errors
-    assert "is not signed" in errors
+    with pytest.raises(BundleError, match=r"line-flange\.guard: bundle \S+ is not signed"):
+        Daemon(load_device_config(home / "device.toml"))
     assert main([*sign, "bundles/line-flange.guard"]) == 0
     assert main(["config", "render", "fleet.toml", "-o", "out"]) == 0
 

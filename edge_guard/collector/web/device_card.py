@@ -101,7 +101,9 @@ class _StreamPart:
         causes = ", ".join(f"{cause}: {n}" for cause, n in stream.dropped.items())
         self._dropped.props["title"] = causes or "no frame was skipped"
         stricter = ", ".join(f"{name} {value:g}" for name, value in stream.tightened.items())
+        product = f"product {stream.product}, " if stream.product else ""
         self._bundle.set_text(
-            f"bundle {short(stream.bundle)}" + (f", made stricter: {stricter}" if stricter else "")
+            f"{product}bundle {short(stream.bundle)}"
+            + (f", made stricter: {stricter}" if stricter else "")
         )
         self._bundle.props["title"] = stream.bundle
