@@ -35,7 +35,7 @@ from edge_guard.cli.main import INTERRUPTED, main
 from edge_guard.cli.output import Output
 
 CARD = '[input]\ncolor = "rgb"\nmean = [0]\nstd = [255]\n[output]\nlabels = ["a", "b", "c"]\n'
-TAPS = '[taps]\nfeatures = ["f"]\nmaps = ["r2"]\n'  # given: nothing is chosen by what was fast this time
+TAPS = '[taps]\nfeatures = ["f"]\nmaps = ["r2"]\n'  # not chosen by speed
 PATIENCE_S = 110
 N = 36
 
