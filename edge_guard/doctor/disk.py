@@ -12,17 +12,15 @@ from statistics import median
 
 from edge_guard.config import SpoolTable
 from edge_guard.doctor.findings import Area, Finding, fine, problem, warning
+from edge_guard.doctor.kernel import SYSFS
+from edge_guard.doctor.wear import check_wear
 
-SYSFS = Path("/sys")
 SLOW_MS = 100.0
 """A commit that takes longer holds an inspection thread back."""
 
 _COMMITS = 20
 _PAGE = 4096
 _SPARE_BYTES = 200_000_000
-_LIFE_TENTHS = 10
-"""JEDEC eMMC 5.1 §7.4.43: steps of 10 % of the life time used; 0x0B: beyond it."""
-_WORN = 9
 
 
 def check_disk(spool: SpoolTable, sysfs: Path = SYSFS) -> Iterator[Finding]:
@@ -38,7 +36,7 @@ def check_disk(spool: SpoolTable, sysfs: Path = SYSFS) -> Iterator[Finding]:
     folder = _existing(Path(spool.path))
     yield _check_room(spool, folder)
     yield _check_speed(folder)
-    yield from _check_wear(folder, sysfs)
+    yield from check_wear(folder, sysfs)
 
 
 def _existing(folder: Path) -> Path:
@@ -99,27 +97,3 @@ def fsync_ms(folder: Path) -> list[float]:
             os.fsync(file.fileno())
             took.append((time.perf_counter() - started) * 1e3)
     return took
-
-
-def _check_wear(folder: Path, sysfs: Path) -> Iterator[Finding]:
-    """Yield how worn an eMMC says it is; other disks do not tell everybody."""
-    number = folder.stat().st_dev
-    place = sysfs / "dev" / "block" / f"{os.major(number)}:{os.minor(number)}"
-    device = place.resolve()
-    for disk in (device, device.parent):
-        life = disk / "device" / "life_time"
-        if life.is_file():
-            tenths = max(int(word, 16) for word in life.read_text().split())
-            yield _wear(disk.name, tenths)
-            return
-
-
-def _wear(name: str, tenths: int) -> Finding:
-    if tenths > _LIFE_TENTHS:
-        return problem(
-            Area.DISK, f"disk {name} is beyond its life time", "replace it before it fails"
-        )
-    words = f"disk {name} has used up to {tenths * 10} % of its life time"
-    if tenths >= _WORN:
-        return warning(Area.DISK, words, "plan its replacement")
-    return fine(Area.DISK, words)

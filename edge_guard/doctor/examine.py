@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_guard.bundle import Bundle
 from edge_guard.config import find_problems, load_device_config
 from edge_guard.doctor.broker import check_broker
+from edge_guard.doctor.devices import check_cameras
 from edge_guard.doctor.disk import check_disk
 from edge_guard.doctor.findings import Area, Finding, fine, problem
 from edge_guard.doctor.machine import check_clock, check_temperature
@@ -39,6 +40,7 @@ def examine(path: Path, *, fix: bool) -> Iterator[Finding]:
     streams = len(config.stream)
     yield fine(Area.CONFIGURATION, f"{path}: device {config.device.id} with {streams} stream(s)")
     yield from check_permissions(config, fix=fix)
+    yield from check_cameras(config)
     yield from check_disk(config.spool)
     bundles = read_bundles(config.stream, config.device.trusted_keys)
     manifests = [bundle.manifest for bundle in bundles.values() if isinstance(bundle, Bundle)]

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edge_guard.doctor.disk import SYSFS
 from edge_guard.doctor.findings import Area, Finding, fine, problem, warning
+from edge_guard.doctor.kernel import SYSFS, number
+from edge_guard.doctor.throttling import check_throttling
 from edge_guard.manifest import Manifest
 from edge_guard.publish.stamp import clock_synchronised
 
@@ -70,12 +71,12 @@ def check_temperature(sysfs: Path = SYSFS) -> Iterator[Finding]:
         Where the kernel tells about its devices.
     """
     zones = sorted((sysfs / "class" / "thermal").glob("thermal_zone*"))
-    readings = [(zone, value) for zone in zones if (value := _number(zone / "temp")) is not None]
+    readings = [(zone, value) for zone in zones if (value := number(zone / "temp")) is not None]
     if not readings:
         yield fine(Area.TEMPERATURE, "this machine does not tell its temperature")
     for zone, value in readings:
         yield _zone(zone, value / 1000.0)
-    yield from _throttled(sysfs)
+    yield from check_throttling(sysfs)
 
 
 def _zone(zone: Path, degrees: float) -> Finding:
@@ -95,24 +96,6 @@ def _limit(zone: Path) -> float:
     limits = []
     for kind in zone.glob("trip_point_*_type"):
         if kind.read_text().strip() in ("passive", "hot", "critical"):
-            value = _number(zone / kind.name.replace("_type", "_temp"))
+            value = number(zone / kind.name.replace("_type", "_temp"))
             limits += [value / 1000.0] if value and value > 0 else []
     return min(limits, default=_HOT_C)
-
-
-def _throttled(sysfs: Path) -> Iterator[Finding]:
-    counts = (sysfs / "devices" / "system" / "cpu").glob("cpu*/thermal_throttle/*_throttle_count")
-    times = max((_number(count) or 0 for count in counts), default=0)
-    if times:
-        yield warning(
-            Area.TEMPERATURE,
-            f"heat has slowed the processor down {times:.0f} times since it was started",
-            "cool it: frames will be dropped when it happens again",
-        )
-
-
-def _number(path: Path) -> float | None:
-    try:
-        return float(path.read_text())
-    except (OSError, ValueError):
-        return None

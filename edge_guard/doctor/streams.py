@@ -18,6 +18,7 @@ from edge_guard.doctor.findings import Area, Finding, fine, from_error, problem,
 from edge_guard.doctor.light import check_light
 from edge_guard.errors import EdgeGuardError
 from edge_guard.pipeline import Pipeline
+from edge_guard.selftest import run_all
 from edge_guard.signing import read_trusted
 from edge_guard.sources import Damaged, Source, View, open_source
 from edge_guard.types import Doubles, Exposure, Frame, Result, Verdict
@@ -137,11 +138,36 @@ def check_stream(table: StreamTable, bundle: Bundle | EdgeGuardError) -> Iterato
         signed = ", signed" if bundle.signature else ""
         words = f"{table.name}: bundle {bundle.id}{signed} loads, {golden} golden frames agree"
         yield fine(Area.BUNDLE, words)
+        yield _model(table.name, bundle)
+        yield from _self_test(table.name, pipeline)
         if pipeline.view_trouble:
             yield problem(Area.CAMERA, f"{table.name}: {pipeline.view_trouble}", _SAME_VIEW)
         yield from _check_source(table, view, bundle, pipeline)
     finally:
         pipeline.close()
+
+
+def _model(name: str, bundle: Bundle) -> Finding:
+    """Return which model runs, as its card reads it, on what."""
+    manifest = bundle.manifest
+    target, card, runtime = manifest.plan.input, manifest.card, manifest.runtime
+    return fine(
+        Area.BUNDLE,
+        f"{name}: model {manifest.provenance.model_name} ({card.output.task}, {target.width}×"
+        f"{target.height} px, {card.input.color}, {len(manifest.labels)} labels) for "
+        f"{runtime.backend} {runtime.version}",
+    )
+
+
+def _self_test(name: str, pipeline: Pipeline) -> Iterator[Finding]:
+    """Yield whether the guard still catches spoilt pictures, one finding where it does."""
+    report = run_all(pipeline)
+    failures = [failure for failure in report.failures if failure != pipeline.view_trouble]
+    if not failures:
+        yield fine(Area.BUNDLE, f"{name}: the guard catches all {report.trials} test pictures")
+    for failure in failures:
+        remedy = "calibrate again, with references that are good production"
+        yield problem(Area.BUNDLE, f"{name}: the self-test fails: {failure}", remedy)
 
 
 def _check_source(

@@ -140,21 +140,3 @@ def test_a_quota_beyond_the_disk_is_a_problem_less_what_the_spool_holds(tmp_path
     assert room.level == "warning"
     room, *_ = check_disk(SpoolTable(path=str(tmp_path), max_bytes=1_000_000))
     assert "500,000" in room.message
-
-
-@pytest.mark.parametrize(
-    ("life", "level"), [("0x01 0x02", "ok"), ("0x02 0x09", "warning"), ("0x0B 0x01", "problem")]
-)
-def test_wear_is_read_where_the_kernel_tells_it(tmp_path, life, level):
-    number = tmp_path.stat().st_dev
-    disk = tmp_path / "sys" / "block" / "mmcblk0"
-    (disk / "mmcblk0p1").mkdir(parents=True)
-    (disk / "device").mkdir()
-    (disk / "device" / "life_time").write_text(f"{life}\n")
-    links = tmp_path / "sys" / "dev" / "block"
-    links.mkdir(parents=True)
-    (links / f"{os.major(number)}:{os.minor(number)}").symlink_to(disk / "mmcblk0p1")
-    wear = list(check_disk(SpoolTable(path=str(tmp_path), max_bytes=1_000_000), tmp_path / "sys"))
-    assert len(wear) == 3
-    assert wear[2].level == level
-    assert "mmcblk0" in wear[2].message

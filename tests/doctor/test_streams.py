@@ -92,6 +92,21 @@ def test_a_bundle_that_nobody_trusted_has_signed_is_a_problem(tmp_path):
     assert "signed" in found.message
 
 
+def test_the_guard_is_tried_on_spoilt_pictures_and_the_model_is_named(bundle, frames, tmp_path):
+    folder = write(tmp_path / "f", frames[:2])
+    said = [f for f in check_stream(table(folder), bundle) if f.area == "bundle"]
+    assert any(
+        "model demo_line.onnx (classify, 128×96 px, rgb, 4 labels)" in f.message for f in said
+    )
+    assert any("catches all" in f.message and f.level == "ok" for f in said)
+    lax = msgspec.structs.replace(bundle.manifest.promise, score_limit=1e9, p_limit=-1.0)
+    gate = msgspec.structs.replace(bundle.manifest.gate, limits=(), cells=None, alignment=None)
+    manifest = msgspec.structs.replace(bundle.manifest, promise=lax, gate=gate)
+    blind = Bundle(manifest, bundle.model, bundle.arrays, bundle.pictures, "x")
+    told = wrong(list(check_stream(table(folder), blind)))
+    assert any("the self-test fails" in message for message in told)
+
+
 def test_a_view_unlike_the_references_is_a_problem(bundle):
     manifest = msgspec.structs.replace(bundle.manifest, view=View(flip="vertical"))
     other = Bundle(manifest, bundle.model, bundle.arrays, bundle.pictures, "x")
