@@ -17,6 +17,7 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 from write_errors import troubleshooting
+from write_messages import fields
 
 from edge_guard import __version__
 from edge_guard.cli.main import COMMANDS, INTERRUPTED, READER_GONE, build_parser
@@ -235,6 +236,7 @@ PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "exit codes": ("docs/commands.md", exit_codes),
     "configuration": ("docs/configuration.md", configuration),
     "topics": ("docs/interfaces.md", topics_table),
+    "messages": ("docs/message-fields.md", lambda: fields(__version__)),
     "errors": ("docs/troubleshooting.md", lambda: troubleshooting(ROOT / "edge_guard")),
 }
 

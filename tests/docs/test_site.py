@@ -9,6 +9,7 @@ from pathlib import Path
 import docs_pictures
 import pytest
 import write_errors
+from browser import Browser
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from pages import DOCS, ROOT
@@ -57,9 +58,22 @@ def test_styles_fetch_nothing_from_elsewhere(site: Path) -> None:
         assert not re.search(r"url\(['\"]?(https?:)?//", sheet.read_text("utf-8")), sheet
 
 
-def test_search_works_without_a_server(site: Path) -> None:
-    index = (site / "search" / "search_index.js").read_text("utf-8")
-    assert "EG-SOURCE" in index
+def test_pages_opened_from_a_folder_can_be_searched_and_fit_a_phone(
+    site: Path, tmp_path: Path
+) -> None:
+    with Browser(tmp_path, width=390, height=844) as browser:
+        for page in ("troubleshooting.html", "index.html"):
+            browser.command("Page.navigate", url=(site / page).as_uri())
+            here = f"location.href.endsWith({page!r}) && document.readyState == 'complete'"
+            browser.wait(here, 30)
+            assert browser.evaluate("document.documentElement.scrollWidth") <= 390
+        browser.evaluate("document.querySelector('.md-search__input').focus()")
+        browser.command("Input.insertText", text="EG-SOURCE")
+        browser.wait("document.querySelectorAll('.md-search-result__item').length > 1", 60)
+        assert "camera" in browser.evaluate(
+            "document.querySelector('.md-search-result__list').innerText"
+        )
+        assert [one for one in browser.complaints if site.as_uri() not in one] == []
 
 
 def test_shipped_files_that_pages_link_to_are_in_the_site(site: Path) -> None:

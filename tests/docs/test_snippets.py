@@ -87,6 +87,12 @@ def _refusal(given: dict[str, Any], kind: type[msgspec.Struct]) -> str:
     return ""
 
 
+def test_a_key_that_no_program_knows_is_found() -> None:
+    wrong = {"mqtt": {"hots": "broker"}}
+    kinds = (DeviceConfig, CollectorConfig, Card)
+    assert all("hots" in _refusal(wrong, kind) or "mqtt" in _refusal(wrong, kind) for kind in kinds)
+
+
 @pages
 def test_every_json_document_is_one(name: str) -> None:
     for block in blocks(ROOT / name):
