@@ -26,6 +26,8 @@ sys.exit(not (pathlib.Path(sysconfig.get_paths()["include"]) / "Python.h").exist
     fi
     [[ $extra == dev ]] || return 0
     have mosquitto || echo mosquitto
+    have mosquitto_sub || echo mosquitto-clients
+    have curl || echo curl
     have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
     have chromium || have chromium-browser || have google-chrome || echo chromium
 }

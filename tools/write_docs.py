@@ -38,6 +38,7 @@ FOLDER_NOTES = {
 TOP_FILES = {
     "pyproject.toml": "Package, dependencies, settings of every checker.",
     "CMakeLists.txt": "Builds the kernels, their tests and the extension.",
+    "mkdocs.yml": "Pages and menu of the documentation's site.",
     "Makefile": "`make test`, `make demo`, `make bench`, `make docs`.",
 }
 SOURCE_SUFFIXES = {".py", ".pyi", ".cpp", ".hpp", ".sh", ".css", ".js", ".conf", ".acl", ".service"}
