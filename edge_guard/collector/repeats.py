@@ -13,9 +13,6 @@ from edge_guard.collector.schema import answers
 from edge_guard.collector.store import Store
 
 KEPT_MS = 86_400_000
-LONGEST_MS = 60_000
-"""A request that has no answer after so long has lost its collector, and may be made again: what
-is kept or forgotten for an attempt that was only slow does not touch the attempt after it."""
 
 
 class OtherBodyError(ValueError):
@@ -23,12 +20,15 @@ class OtherBodyError(ValueError):
 
 
 class UnderWayError(RuntimeError):
-    """The same request is being answered at this moment."""
+    """The same request was begun and has no answer yet: it is slow, or its collector was killed.
+
+    Nobody can tell which, so it is never done a second time, however long ago it was begun.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A request that is to be answered now; no other attempt at it began at the same time."""
+    """A request that is to be answered now, and by nobody else."""
 
     request: str
     begun_ms: int
@@ -69,7 +69,6 @@ class Repeats:
         now, digest = time.time_ns() // 1_000_000, sha256(body).hexdigest()
         attempt = Attempt(request, now)
         row = {"request": _name(request), "body_sha256": digest, "begun_ms": now}
-        lost = answers.c.status.is_(None) & (answers.c.begun_ms < now - LONGEST_MS)
         with self._store.writing() as connection:
             connection.execute(delete(answers).where(answers.c.begun_ms < now - KEPT_MS))
             known = answers.c.request == _name(request)
@@ -81,19 +80,17 @@ class Repeats:
                 raise OtherBodyError("the key was used for another body")
             if there.status is not None:
                 return Kept(there.status, there.content)
-            again = update(answers).where(known, lost).values(begun_ms=now)
-            if connection.execute(again).rowcount:
-                return attempt
-        raise UnderWayError("the same request is being answered")
+        seconds = max(0, now - there.begun_ms) // 1000
+        raise UnderWayError(f"the same request is in progress; it was begun {seconds} s ago")
 
     def keep(self, attempt: Attempt, status: int, content: bytes) -> None:
-        """Keep the answer to an attempt, unless another has begun since."""
+        """Keep the answer to an attempt."""
         values = {"status": status, "content": content}
         with self._store.writing() as connection:
             connection.execute(update(answers).where(_this(attempt)).values(values))
 
     def forget(self, attempt: Attempt) -> None:
-        """Let a request be made again whose attempt failed, unless another has begun since."""
+        """Let a request be made again whose attempt was refused, so that nothing was done."""
         with self._store.writing() as connection:
             connection.execute(delete(answers).where(_this(attempt)))
 

@@ -160,13 +160,19 @@ def test_many_labels_are_answered_one_by_one(collector: SignedIn) -> None:
     assert collector.ask("POST", "/api/labels", many).status == 422
 
 
-def test_a_key_names_its_command_even_where_no_answer_was_kept(collector: SignedIn) -> None:
+def test_a_write_whose_collector_was_killed_is_told_and_not_done_again(
+    collector: SignedIn,
+) -> None:
     key = {"Idempotency-Key": uuid.uuid4().hex}
     order = {"device_id": 1, "action": {"kind": "capture", "stream": "top"}}
-    first = collector.ask("POST", "/api/commands", order, key)
+    collector.ask("POST", "/api/commands", order, key)
+    before = len(collector.get("/api/commands?limit=500"))
     with sqlite3.connect(collector.folder / "c.sqlite") as database:  # as if killed in between
         database.execute("UPDATE answers SET status = NULL, begun_ms = begun_ms - 61000")
-    assert collector.ask("POST", "/api/commands", order, key).said == first.said
+    again = collector.ask("POST", "/api/commands", order, key)
+    assert (again.status, "in progress" in again.said["detail"]) == (409, True)
+    assert "take a new key" in again.said["remedy"]
+    assert len(collector.get("/api/commands?limit=500")) == before
 
 
 def test_a_write_with_a_key_is_done_once(collector: SignedIn) -> None:

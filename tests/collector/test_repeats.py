@@ -41,28 +41,16 @@ def later(store: Store, ms: int) -> None:
         connection.execute(update(answers).values(begun_ms=answers.c.begun_ms - ms))
 
 
-def test_a_request_whose_collector_was_killed_may_be_made_again(store: Store) -> None:
-    repeats = Repeats(store)
-    begun(repeats, "k")
-    later(store, 61_000)
-    begun(repeats, "k")
-    with pytest.raises(UnderWayError):
-        repeats.begin("k", b"")
-
-
-def test_a_slow_attempt_does_not_touch_the_one_after_it(store: Store) -> None:
+@pytest.mark.parametrize("seconds", [61, 3600])
+def test_a_request_without_an_answer_is_never_done_twice(store: Store, seconds: int) -> None:
     repeats = Repeats(store)
     slow = begun(repeats, "k")
-    later(store, 61_000)
-    second = begun(repeats, "k")
-    assert second != slow
-    repeats.forget(slow)
+    later(store, seconds * 1000)
+    with pytest.raises(UnderWayError, match=f"begun {seconds} s ago"):
+        Repeats(store).begin("k", b"")
+    slow = Attempt(slow.request, slow.begun_ms - seconds * 1000)  # only its row was put back
     repeats.keep(slow, 200, b"slow")
-    with pytest.raises(UnderWayError):
-        repeats.begin("k", b"")
-    repeats.keep(second, 200, b"second")
-    repeats.forget(slow)
-    assert repeats.begin("k", b"") == Kept(200, b"second")
+    assert repeats.begin("k", b"") == Kept(200, b"slow")
 
 
 def test_answers_are_forgotten_after_a_day(store: Store) -> None:

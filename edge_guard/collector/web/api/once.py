@@ -17,6 +17,10 @@ from edge_guard.collector.web.site import Site
 
 HEADER = "Idempotency-Key"
 KEY = r"^[\x21-\x7e]{1,128}$"
+_REMEDY = (
+    "wait, and send it again; should it stay so, its collector was killed meanwhile: look whether "
+    "it was done, and take a new key if it was not"
+)
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -60,13 +64,13 @@ class Once:
         except OtherBodyError as error:
             raise RefusedRequest(422, f"{HEADER}: {error}", "take a new key") from error
         except UnderWayError as error:
-            raise RefusedRequest(409, f"{HEADER}: {error}", "wait, and send it again") from error
+            raise RefusedRequest(409, f"{HEADER}: {error}", _REMEDY) from error
 
     async def _answer(self, attempt: Attempt, request: Request, handle: Handler) -> Response:
         try:
             response = await handle(request)
             content = bytes(response.body)
-        except BaseException:
+        except Exception:  # a cancelled one may still be at work in its thread: it keeps its key
             await asyncio.to_thread(self._site.repeats.forget, attempt)
             raise
         await asyncio.to_thread(self._site.repeats.keep, attempt, response.status_code, content)
