@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from edge_guard.cli.output import add_json_argument
 from edge_guard.cli.view import add_view_arguments
-from edge_guard.errors import ConfigError
+from edge_guard.errors import BundleError, ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -164,12 +165,22 @@ def check(args: argparse.Namespace) -> None:
 
     Raises
     ------
-    ConfigError
+    ConfigError, BundleError
     """
     _check_rates(args)
+    _check_output(args.output)
     _check_report(args.report, args.held_out)
     if args.camera is None and (args.keep or args.every is not None):
         raise ConfigError("--keep and --every are for --camera", "leave them out")
+
+
+def _check_output(path: Path) -> None:
+    """Refuse before the long part a bundle that could not be written after it."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise BundleError(f"cannot write {path}: its folder is missing", "make the folder first")
+    if not os.access(folder, os.W_OK):
+        raise BundleError(f"cannot write {path}: Permission denied", "choose another place")
 
 
 def _check_report(report: Path | None, held_out: Path | None) -> None:

@@ -310,6 +310,9 @@ def test_what_cannot_be_calibrated_is_told_before_anybody_takes_pictures(tmp_pat
     absent = ("calibrate", model, "--camera", "/dev/video97", "-o", out)
     code, _, error = run_here(capsys, *absent)
     assert (code, "is not there" in error) == (5, True)
+    nowhere = ("calibrate", model, "--camera", footage, "-o", tmp_path / "nowhere" / "x.guard")
+    code, _, error = run_here(capsys, *nowhere)
+    assert (code, "its folder is missing" in error) == (3, True)
     (tmp_path / "tiny.toml").write_text(CARD.replace('"c"', '"c", "d"'), encoding="utf-8")
     assert run_here(capsys, *take)[0] == 3
     assert not (tmp_path / "line.capture").exists()

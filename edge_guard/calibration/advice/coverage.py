@@ -8,6 +8,7 @@ from edge_guard.calibration.advice.reach import Step, defects_in, further, label
 from edge_guard.calibration.advice.watch import Watch
 
 _SHIFT_S = 8 * 3600.0
+_COPIED_S = 60.0
 _FEW_LOOKS = 0.5
 _FEW_OF_A_LABEL = 20
 
@@ -21,6 +22,11 @@ def covered(watch: Watch) -> list[str]:
     span = watch.span_s
     if span >= _SHIFT_S:
         said.append(f"they span {in_time(span)}")
+    elif span < _COPIED_S:
+        said.append(
+            "their files are all of the same minute: where that is when they were taken, and not "
+            "copied, light, dirt and parts of other hours are not among them"
+        )
     else:
         said.append(
             f"they span {in_time(span)}: light, dirt and parts of other hours are not among them; "
