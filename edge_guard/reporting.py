@@ -78,9 +78,9 @@ class Reporter:
         self.picture_bytes = 0
         """Size of the last event's picture; 0 where it had none."""
 
-    def follow(self, stream: StreamTable, bundle: str) -> None:
-        """Go on with other settings and the id of another bundle."""
-        self._stream, self._bundle = stream, bundle
+    def follow(self, stream: StreamTable) -> None:
+        """Go on with other settings."""
+        self._stream = stream
 
     def about(self, product: str, bundle: str) -> Reporter:
         """Return a voice of the same stream for another product and bundle."""
@@ -100,6 +100,8 @@ class Reporter:
     ) -> str | None:
         """Post a frame's verdict: an event unless accepted, a result where all are wanted.
 
+        Returns the event's id; None where there is none, or the disk refused it.
+
         Parameters
         ----------
         frame, result : Frame or Damaged, Result
@@ -109,11 +111,6 @@ class Reporter:
             The command that asked for the picture; it has an event anyway.
         incident : str
             The trouble that it is part of.
-
-        Returns
-        -------
-        str or None
-            The event's id; None where there is none, or the disk refused it.
         """
         named = None
         if result.verdict != Verdict.ACCEPT or drawn != USUAL or captured:

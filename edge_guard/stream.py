@@ -150,7 +150,7 @@ class Stream:
         if guards != self.guards:
             self.self_test = None
         self.table = table
-        self.reporter.follow(table, self.inspector.bundle_id)
+        self.reporter.follow(table)
         self._window_due = time.monotonic() + table.summary_seconds
         self._sampling = Sampling(table)
         self._lineup.adopt(table, guards)

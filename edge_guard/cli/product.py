@@ -43,31 +43,33 @@ def run(args: argparse.Namespace) -> int:
 
     config = load_device_config(args.config)
     output = Output(args.json)
+    tables = _chosen(config, args.stream)
     if args.product is not None:
         from edge_guard.changeover import order_product
 
-        table = _chosen(config, args.stream)
+        if len(tables) > 1:
+            known = ", ".join(table.name for table in tables)
+            raise ConfigError(f"several streams have products: {known}", "name one with --stream")
+        table = tables[0]
         order_product(table, Path(config.spool.path), args.product)
         output.record({"type": "product", "stream": table.name, "product": args.product})
         output.text(f"{table.name}: {args.product} from the next frame on", color="green")
         return 0
-    for table in config.stream:
-        if table.product and args.stream in (None, table.name):
-            _tell(table, Path(config.spool.path), output)
+    for table in tables:
+        _tell(table, Path(config.spool.path), output)
     return 0
 
 
-def _chosen(config: DeviceConfig, name: str | None) -> StreamTable:
+def _chosen(config: DeviceConfig, name: str | None) -> list[StreamTable]:
+    """Return the streams with products, or the one of them that is named."""
     having = [table for table in config.stream if table.product]
-    known = ", ".join(table.name for table in having)
     if not having:
         raise ConfigError("no stream of this device has products", "see docs/thirty-lines.md")
-    if name is None and len(having) > 1:
-        raise ConfigError(f"several streams have products: {known}", "name one with --stream")
-    for table in having:
-        if name in (None, table.name):
-            return table
-    raise ConfigError(f"no stream {name!r} has products", f"these have: {known}")
+    chosen = [table for table in having if name in (None, table.name)]
+    if not chosen:
+        known = ", ".join(table.name for table in having)
+        raise ConfigError(f"no stream {name!r} has products", f"these have: {known}")
+    return chosen
 
 
 def _tell(table: StreamTable, spool: Path, output: Output) -> None:

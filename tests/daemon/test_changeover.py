@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from edge_guard.changeover import Changeover, Order, order_path, order_product
+from edge_guard.cli.main import main
 from edge_guard.config import ProductTable, StreamTable, find_problems
 from edge_guard.config.times import DAY_MINUTES, DAYS, minutes_of_week
 from edge_guard.errors import ConfigError, StoreError
@@ -202,3 +203,29 @@ source = "1"
         ('times = ["06:00"]', "times"),
         ("[[stream]]", "bundle"),
     }
+
+
+def test_the_command_says_what_is_shown_and_changes_it(tmp_path, capsys):
+    (tmp_path / "x.guard").touch()
+    path = tmp_path / "device.toml"
+    text = '[device]\nid = "d"\n'
+    for name in "st":
+        text += f'[[stream]]\nname = "{name}"\nsource = "0"\n'
+        for product, more in (("a", 'times = ["06:00"]'), ("b", "")):
+            text += f'[[stream.product]]\nname = "{product}"\nbundle = "x.guard"\n{more}\n'
+    path.write_text(text)
+    assert main(["product", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "→ s  a: 06:00",
+        "  s  b: when somebody says so",
+        "→ t  a: 06:00",
+        "  t  b: when somebody says so",
+    ]
+    assert main(["product", str(path), "b"]) == 2
+    assert "several streams have products: s, t" in capsys.readouterr().err
+    assert main(["product", str(path), "b", "--stream", "t"]) == 0
+    assert main(["product", str(path), "c", "--stream", "t"]) == 2
+    assert main(["product", str(path), "--stream", "u"]) == 2
+    capsys.readouterr()
+    assert main(["product", str(path), "--stream", "t"]) == 0
+    assert "→ t  b: when" in capsys.readouterr().out
