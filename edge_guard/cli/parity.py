@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_guard.cli.output import Output, add_json_argument
+from edge_guard.cli.view import add_view_arguments, note_view, view_of
 from edge_guard.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
+    from edge_guard.sources import View
     from edge_guard.types import Frame
 
 _PATIENCE_S = 30.0
@@ -46,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--report", type=Path, metavar="F.html", help="also write plots and pictures into one file"
     )
     parser.add_argument("--threads", type=int, default=1, help="threads of the model's runtime")
+    add_view_arguments(parser)
     add_json_argument(parser)
 
 
@@ -58,11 +61,12 @@ def run(args: argparse.Namespace) -> int:
     from edge_guard.evaluation.parity_report import sentences, write_parity
 
     output = Output(args.json)
-    bundle = read_bundle(args.bundle)
+    bundle, view = read_bundle(args.bundle), view_of(args)
+    note_view(bundle.manifest, view, output)
     training = None
     if args.training:
-        training = _frames(args.training, args.frames, output, "looking at training images")
-    production = _frames(args.production, args.frames, output, "looking at production")
+        training = _frames(args.training, view, args.frames, output, "looking at training images")
+    production = _frames(args.production, view, args.frames, output, "looking at production")
     found = compare(bundle, production, args.threads, training)
     if not found.n:
         raise SourceError(f"{args.production} gives no picture that can be measured")
@@ -91,11 +95,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _frames(address: str, most: int, output: Output, stage: str) -> Iterator[Frame]:
+def _frames(address: str, view: View, most: int, output: Output, stage: str) -> Iterator[Frame]:
     """Yield at most so many frames of a source; damaged ones are left out."""
     from edge_guard.sources import Damaged, open_source
 
-    source = open_source(address, stream="parity")
+    source = open_source(address, stream="parity", view=view)
     try:
         count = 0
         while not source.finished and count < most:

@@ -24,7 +24,7 @@ from edge_guard.types import Array, Image, Outputs
 PICTURE = "picture"
 """Name of all guards that read the statistics of the picture itself."""
 _FEWEST_SCORES = 3
-_MIN_ROUNDS, _MAX_ROUNDS, _WARM_UP = 15, 200, 3
+_MIN_ROUNDS, _MAX_ROUNDS, _WARM_UP = 10, 200, 2
 _PER_ROW = ("fusion.center", "fusion.spread", "fusion.weight", "fusion.tail", "fusion.knee")
 _HALF, _BOXES = "half", "boxes"
 
@@ -63,7 +63,7 @@ def time_guards(bundle: Bundle, *, threads: int, seconds: float) -> GuardCosts:
     threads : int
         Threads of the model's runtime.
     seconds : float
-        About so long in all, at least 15 rounds.
+        About so long in all, at least 10 rounds.
     """
     manifest = bundle.manifest
     variants = _variants(manifest.guards, bundle.arrays)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,13 @@ from tinybundle import references
 from tinymodel import SIDE, parts
 
 from edge_guard.backends.infer import load_card
-from edge_guard.calibration.calibrate import calibrate
+from edge_guard.bundle import read_bundle
+from edge_guard.calibration.calibrate import calibrate, silent
 from edge_guard.calibration.dials import Wishes
 from edge_guard.calibration.settings import Settings
 from edge_guard.errors import CardError, ConfigError
+from edge_guard.evaluation.calibration_pictures import Material
+from edge_guard.evaluation.calibration_report import write_calibration_report
 from edge_guard.pipeline import Pipeline
 from edge_guard.types import Frame, Verdict
 
@@ -86,6 +90,20 @@ def test_a_model_without_classes_is_guarded(tmp_path: Path, kind: str) -> None:
     results = [pipeline.inspect(Frame("s", i, p)) for i, p in enumerate(scratched)]
     assert [r.verdict for r in results] == [Verdict.REVIEW] * 8
     assert all(r.p_value is not None and r.p_value < 0.02 for r in results)
+    pipeline.close()
+    if kind == "anomaly map":
+        check_report(tmp_path, tmp_path / "m.guard")
+
+
+def check_report(folder: Path, file: Path) -> None:
+    """There is no answer that could be right or wrong, and the report says so."""
+    report = folder / "r.html"
+    material = Material(references(parts(20, 0)), (), True, {})
+    write_calibration_report(report, file, read_bundle(file), material, silent)
+    words = re.sub(r"<[^>]+>", " ", report.read_text("utf-8"))
+    assert "scores how unusual a picture is; the guard’s verdict is its answer" in words
+    assert "This model gives no answer that could be right or wrong" in words
+    assert "Reliability" not in words
 
 
 def test_what_only_classifiers_can_promise_is_refused(tmp_path: Path) -> None:

@@ -122,5 +122,11 @@ def test_a_written_bundle_keeps_its_view_and_commands_name_its_options(
     assert options in capsys.readouterr().out
     assert main(["inspect", str(path), str(tmp_path / "a.png"), *options.split()]) == 0
     assert "note:" not in capsys.readouterr().out
+    assert main(["parity", str(path), "--production", str(tmp_path)]) == 0
+    assert options in capsys.readouterr().out
+    asked = ["parity", str(path), "--production", str(tmp_path), "--json"]
+    assert main([*asked, *options.split()]) == 0
+    (record,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert record["n"] == 1
     assert main(["bundle", "diff", str(assets().bundle), str(path)]) == 0
     assert "is the region 20, 10, 50, 30 of the picture, turned by 90°" in capsys.readouterr().out
