@@ -42,7 +42,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def commands(block: Block) -> list[Command]:
-    """Return a console's commands; one goes on over lines until its quotes are closed."""
+    """Return a console's commands; a backslash or an open quote continues one in the next line."""
     found: list[list[str]] = []
     for line in block.text.splitlines():
         if line.startswith("$ "):
