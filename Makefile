@@ -1,6 +1,6 @@
 # What people and CI run. Each target sets up what it needs first; see tools/setup.sh.
 
-.PHONY: test test-faults demo bench neon docs release clean
+.PHONY: test test-faults demo bench neon docs release release-check clean
 
 # Many tests wait for others, so one process more than there are processors.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
@@ -37,6 +37,10 @@ docs: ## write the generated parts of the documentation again, build the site in
 release: ## build wheels, their libraries, SBOM and checksums into dist/; ARGS="-o DIR"
 	@tools/setup.sh dev
 	.venv/bin/python tools/release $(ARGS)
+
+release-check: ## install and run what 'make release' made, also for ARM and under systemd; ARGS="--long"
+	@tools/setup.sh dev
+	.venv/bin/python tools/release/check.py $(ARGS)
 
 clean: ## remove everything that the other targets have made
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-data

@@ -159,6 +159,16 @@ edge_guard() {
 
 settings_pass() { edge_guard "$1" config check "$settings/device.toml" >/dev/null 2>&1; }
 
+# A bundle that the old version takes and the new one does not would end the line's inspection.
+bundles_pass() {
+    local old=$1 new=$2 bundle
+    for bundle in "$settings"/*.guard; do
+        if [[ -e $bundle ]] && edge_guard "$old" bundle verify "$bundle" >/dev/null 2>&1; then
+            edge_guard "$new" bundle verify "$bundle" >/dev/null || return 1
+        fi
+    done
+}
+
 # The pip that comes with Python, run from its archive: a device keeps no installer.
 bundled_pip() {
     "$interpreter" -c 'import ensurepip, pathlib
@@ -235,6 +245,11 @@ install_or_upgrade() {
         fail "the new version refuses $settings/device.toml, the old one stays: change that first"
     fi
     if running; then was_running=yes; fi
+    if [[ $was_running == yes ]] && ! bundles_pass "$old" "$new"; then
+        rm -rf "$new"
+        fail "the new version refuses a bundle, the old one goes on: calibrate with the new version" \
+            "on another device of this kind, or stop the service, install, calibrate, start it"
+    fi
     switch_to "$new"
     start "$old" "$new" "$was_running"
     find "$home/releases" -mindepth 1 -maxdepth 1 \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import sys
 import zipfile
 from pathlib import Path
@@ -13,6 +14,7 @@ from device_wheels import MACHINE, TAG, release
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools" / "release"))
 
+import check
 import sbom
 import wheels
 
@@ -76,3 +78,30 @@ def test_the_bill_names_every_wheel(tmp_path: Path) -> None:
     sums = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
     assert [part["hashes"][0]["content"] for part in parts] == sums
     assert told == sbom.document(files, 0)
+    assert not sbom.invalid(json.dumps(told))
+    assert "'bomFormat' is a required property" in sbom.invalid('{"specVersion": "1.5"}')
+
+
+def test_a_changed_a_missing_and_an_extra_file_are_noticed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = tmp_path / "whole.txt"
+    whole.write_text("as built")
+    digest = hashlib.sha256(b"as built").hexdigest()
+    sums = tmp_path / "SHA256SUMS"
+    sums.write_text(f"{digest}  whole.txt\n")
+    assert check.outcome("sums", tmp_path, long=False)
+    whole.write_text("changed")
+    sums.write_text(f"{digest}  whole.txt\n{digest}  missing.txt\n")
+    (tmp_path / "extra.txt").touch()
+    assert not check.outcome("sums", tmp_path, long=False)
+    said = capsys.readouterr().out
+    assert "sums: all 1 files are as SHA256SUMS tells" in said
+    assert "FAILED: not as SHA256SUMS tells: extra.txt, missing.txt, whole.txt" in said
+
+
+def test_a_check_that_cannot_run_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check.outcome("arm", tmp_path, long=False)
+    assert "arm: NOT CHECKED: the release has no folder for aarch64" in capsys.readouterr().out

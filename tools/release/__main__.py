@@ -24,7 +24,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sbom import document
+from sbom import document, invalid
 from wheels import BuildError, build_sdist, build_wheel, download_libraries, export, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +42,7 @@ def main() -> int:
     parser.add_argument("--once", action="store_true", help="do not build twice to compare")
     arguments = parser.parse_args()
     try:
-        print(make(arguments.output.resolve(), compare=not arguments.once))
+        print(summary(make(arguments.output.resolve(), compare=not arguments.once)))
     except BuildError as error:
         print(f"release: {error}", file=sys.stderr)
         return 1
@@ -109,6 +109,8 @@ def fill(release: Path, machine: str, wheel: Path, deploy: Path, epoch: int) -> 
     download_libraries(wheels / wheel.name, wheels)
     contents = document(sorted(wheels.glob("*.whl")), epoch)
     text = json.dumps(contents, indent=1, sort_keys=True) + "\n"
+    if trouble := invalid(text):
+        raise BuildError(f"the bill of materials is not valid CycloneDX: {trouble}")
     (release / f"edge-guard-{machine}.cdx.json").write_text(text)
 
 
@@ -120,6 +122,20 @@ def write_sums(release: Path) -> None:
         for path in files
     ]
     (release / "SHA256SUMS").write_text("\n".join(sums) + "\n")
+
+
+def summary(release: Path) -> str:
+    """Return what the release holds, for whoever made it, and what to do with it next."""
+    lines = [f"{release}:"]
+    for part in sorted(release.iterdir(), key=lambda path: (path.is_dir(), path.name)):
+        files = [path for path in part.rglob("*") if path.is_file()] if part.is_dir() else [part]
+        size = sum(path.stat().st_size for path in files) / 1e6
+        wheels = f", {len(list(part.glob('wheels/*.whl')))} wheels" if part.is_dir() else ""
+        lines.append(f"  {part.name:<32} {size:8.2f} MB{wheels}")
+    sums = hashlib.sha256((release / "SHA256SUMS").read_bytes()).hexdigest()
+    lines.append(f"  SHA-256 of SHA256SUMS: {sums}")
+    lines.append("  next: make release-check")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

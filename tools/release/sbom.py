@@ -42,6 +42,15 @@ def document(wheels: Sequence[Path], epoch: int) -> dict[str, Any]:
     }
 
 
+def invalid(text: str) -> str:
+    """Return what the schema of CycloneDX 1.5 has against a document, empty when nothing."""
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    trouble = JsonStrictValidator(SchemaVersion.V1_5).validate_str(text)
+    return "" if trouble is None else str(trouble.data)
+
+
 def component(wheel: Path) -> dict[str, Any]:
     """Return one component: name, version, licence, digest and file of a wheel."""
     told = metadata_of(wheel)

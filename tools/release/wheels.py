@@ -22,6 +22,10 @@ class BuildError(Exception):
     """What went wrong, and what to do about it."""
 
 
+class NotHereError(Exception):
+    """What this machine lacks for a check."""
+
+
 def export(root: Path, commit: str, folder: Path) -> Path:
     """Return the folder, with what ``commit`` of the repository at ``root`` holds."""
     archive = folder.with_suffix(".tar")
@@ -137,7 +141,11 @@ ELF_MACHINES = {"x86_64": b"\x3e\x00", "aarch64": b"\xb7\x00"}
 
 def download_libraries(wheel: Path, folder: Path) -> None:
     """Fetch what a device installs beside ``wheel``, and what signed bundles need."""
-    machine = wheel.stem.split("_", 4)[-1]
+    download(folder, wheel.stem.split("_", 4)[-1], f"{wheel}[signing]")
+
+
+def download(folder: Path, machine: str, *wanted: str) -> None:
+    """Fetch wheels that ``machine`` can run, with all that they need."""
     platforms = [f"manylinux2014_{machine}", f"linux_{machine}"]
     platforms += [f"manylinux_2_{minor}_{machine}" for minor in range(17, OLDEST_GLIBC + 1)]
     pip: list[str | Path] = [sys.executable, "-m", "pip", "download", "--quiet"]
@@ -145,4 +153,4 @@ def download_libraries(wheel: Path, folder: Path) -> None:
     pip += ["--python-version", f"{PYTHON[0]}.{PYTHON[1]}", "--implementation", "cp"]
     pip += [word for abi in (TAG, "abi3", "none") for word in ("--abi", abi)]
     pip += [word for platform in platforms for word in ("--platform", platform)]
-    run([*pip, f"{wheel}[signing]"])
+    run([*pip, *wanted])
