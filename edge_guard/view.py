@@ -41,6 +41,8 @@ class View(msgspec.Struct, frozen=True):
         >>> View((120, 80, 640, 480), 90).words
         'the region 120, 80, 640, 480 of the picture, turned by 90°'
         """
+        if not self:
+            return "the whole picture as the camera gives it"
         said = "the whole picture"
         if self.region is not None:
             said = f"the region {', '.join(map(str, self.region))} of the picture"
