@@ -110,6 +110,7 @@ class Assembly:
             loop=table.loop,
             patient=True,
             view=View(table.region, table.rotate, table.flip),
+            part_name=table.part_name,
         )
         try:
             guards = self.open_guards(table, source)

@@ -291,4 +291,5 @@ def _signatures(config: DeviceConfig) -> dict[tuple[str, str], Signature]:
 def _source(table: StreamTable) -> tuple[object, ...]:
     """Return what a source is opened with."""
     view = table.region, table.rotate, table.flip
-    return table.source, table.watch, table.frames_per_second, table.loop, view
+    pace = table.frames_per_second, table.loop
+    return table.source, table.watch, pace, view, table.part_name

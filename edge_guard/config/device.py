@@ -63,6 +63,20 @@ class StreamTable(Table, frozen=True):
         Meta(description="File or folder only: pace. Left out: as fast as it is read."),
     ] = None
     loop: Annotated[bool, Meta(description="File or folder only: start again at its end.")] = False
+    part_name: Annotated[
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[^{}]*\{part\}[^{}]*$(?!\n)",
+                extra={"reason": "is no pattern of names: write {part} once, for example {part}_*"},
+            ),
+        ]
+        | None,
+        Meta(
+            description="Folder only: how a picture's name, without its suffix, tells its part id: "
+            "{part} where it stands, * for any text. Left out: it tells none."
+        ),
+    ] = None
     region: Annotated[
         tuple[Pixels, Pixels, Extent, Extent] | None,
         Meta(

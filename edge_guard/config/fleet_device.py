@@ -70,7 +70,7 @@ class FleetDevice:
         self.id = source.text((*self._at, "id")) or ""
         self._words = {
             name: source.text((*self._at, name)) or name for name in ("site", "line")
-        } | {"device": self.id}
+        } | {"device": self.id, "part": "{part}"}  # a picture's name tells the part
         self._layered = Layered(source)
         self._calibrations: dict[tuple[str, str], Layered] = {}
         self._early: list[Problem] = []

@@ -10,6 +10,7 @@ from edge_guard.sources.capture import open_camera, open_url
 from edge_guard.sources.contract import Source
 from edge_guard.sources.folder import WatchedFolder, open_folder, open_image
 from edge_guard.sources.live import LiveSource
+from edge_guard.sources.parts import no_part, part_reader
 from edge_guard.sources.reel import Reel
 from edge_guard.sources.stored import StoredSource
 from edge_guard.sources.video import VideoFile
@@ -28,6 +29,7 @@ def open_source(
     loop: bool = False,
     patient: bool = False,
     view: View = View(),  # noqa: B008  never changed
+    part_name: str | None = None,
 ) -> Source:
     """Return the opened source; cameras and network streams start capturing at once.
 
@@ -48,6 +50,8 @@ def open_source(
         Camera or network stream only: wait for one that is not there at first.
     view : View
         Which part of each picture, and which way up.
+    part_name : str, optional
+        Folder only: how a picture's name tells its part id, as ``sources.parts`` reads it.
 
     Raises
     ------
@@ -59,13 +63,18 @@ def open_source(
     kind = kind_of(address)
     shown = masked(address)
     _refuse_unfit(kind, shown, watch=watch, frames_per_second=frames_per_second, loop=loop)
+    if part_name is not None and kind is not Kind.FOLDER:
+        raise ConfigError(f"part_name does not fit {kind} {shown}", "it is for folders")
     source: Source
     if kind in _OPENERS:
         opener = _OPENERS[kind]
         source = LiveSource(shown, stream, lambda: opener(address), patient=patient)
     else:
         reel = _open_reel(kind, Path(address), watch=watch)
-        source = StoredSource(shown, stream, reel, frames_per_second=frames_per_second, loop=loop)
+        part_of = part_reader(part_name) if part_name else no_part
+        source = StoredSource(
+            shown, stream, reel, frames_per_second=frames_per_second, loop=loop, part_of=part_of
+        )
     return ViewedSource(source, view) if view else source
 
 

@@ -8,6 +8,7 @@ import time
 
 from edge_guard.errors import SourceError
 from edge_guard.sources.contract import FINAL, UNDECODABLE, Damaged, Life, SourceState
+from edge_guard.sources.parts import PartReader, no_part
 from edge_guard.sources.reel import EndOfReelError, InterruptedReelError, Picture, Reel
 from edge_guard.types import Frame
 
@@ -60,6 +61,8 @@ class StoredSource:
         Pace; None: as fast as it is read.
     loop : bool
         Start again at the end. Sequence numbers go on.
+    part_of : callable
+        Returns the part id that a picture's path tells.
     """
 
     live = False
@@ -73,12 +76,14 @@ class StoredSource:
         *,
         frames_per_second: float | None = None,
         loop: bool = False,
+        part_of: PartReader = no_part,
     ) -> None:
         self.address = address
         self._stream = stream
         self._reel = reel
         self._pace = Pace(frames_per_second)
         self._loop = loop
+        self._part_of = part_of
         self._life = Life()
         self._sequence = 0
         self._round_began = 0
@@ -152,11 +157,11 @@ class StoredSource:
 
     def _hand_out(self, picture: Picture) -> Frame | Damaged:
         sequence, self._sequence = self._sequence, self._sequence + 1
-        wall_ns, monotonic_ns = time.time_ns(), time.monotonic_ns()
+        name, source = self._stream, picture.source
+        wall_ns, monotonic_ns, part = time.time_ns(), time.monotonic_ns(), self._part_of(source)
         if picture.image is not None:
-            return Frame(
-                self._stream, sequence, picture.image, wall_ns, monotonic_ns, picture.source
-            )
+            image = picture.image
+            return Frame(name, sequence, image, wall_ns, monotonic_ns, source, part_id=part)
         self._life.drop(UNDECODABLE)
-        cause = f"{picture.source}: {picture.cause}"
-        return Damaged(self._stream, sequence, cause, wall_ns, monotonic_ns, picture.source)
+        cause = f"{source}: {picture.cause}"
+        return Damaged(name, sequence, cause, wall_ns, monotonic_ns, source, part)

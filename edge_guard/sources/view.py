@@ -72,6 +72,7 @@ class ViewedSource:
                 frame.wall_ns,
                 frame.monotonic_ns,
                 frame.source,
+                frame.part_id,
             )
 
     def close(self) -> None:

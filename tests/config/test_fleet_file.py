@@ -104,8 +104,10 @@ def problems(path: Path) -> list[tuple[str, int | None, str]]:
 
 
 def test_the_nearest_word_on_each_key_holds(write):
-    path = write(FLEET)
+    names = '[defaults.stream]\npart_name = "{part}_*"'  # that is no name of a device
+    path = write(FLEET.replace("[defaults.stream]", names))
     assert problems(path) == []
+    assert rendered(path, "cell-3")["stream"][0]["part_name"] == "{part}_*"
     three, four = rendered(path, "cell-3"), rendered(path, "cell-4")
     assert three["mqtt"] == {
         "host": "broker.north",

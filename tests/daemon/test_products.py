@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,10 @@ from test_commands_obeyed import ask, order
 from test_daemon import decoded
 from test_reload import bundle, running
 
-from edge_guard import assembly
 from edge_guard import daemon as daemon_module
 from edge_guard.changeover import order_product
 from edge_guard.config import DeviceConfig, ProductTable
 from edge_guard.daemon import Daemon
-from edge_guard.intake import Item
 from edge_guard.publish.messages import (
     ChangeProduct,
     Event,
@@ -33,7 +30,6 @@ from edge_guard.publish.messages import (
     Tighten,
     decode,
 )
-from edge_guard.sources import Source, open_source
 
 PRODUCTS = ("bracket", "flange", "cover")
 
@@ -111,27 +107,12 @@ def test_products_change_under_load_and_every_frame_is_accounted_for(
     assert len({s.window for s in summaries}) == len(summaries)
 
 
-class Scanned:
-    """A source whose line reads a part id off each part: here, what follows ``+`` in the name."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._source, name)
-
-    def read(self, timeout_s: float) -> Item | None:
-        item = self._source.read(timeout_s)
-        return item and replace(item, part_id=Path(item.source).stem.partition("+")[2])
-
-
 def test_part_ids_choose_the_product_of_each_frame_and_unknown_ones_go_to_a_person(
     broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(daemon_module, "DRAIN_SECONDS", 30.0)
-    monkeypatch.setattr(assembly, "open_source", lambda *a, **k: Scanned(open_source(*a, **k)))
     parts = {"bracket": ("BR-*",), "flange": ("FL-1*", "FM-*"), "cover": ("CO-?",)}
-    config = line(tmp_path, broker, [], loop=False, summary_seconds=0.2)
+    config = line(tmp_path, broker, [], loop=False, summary_seconds=0.2, part_name="*+{part}")
     table = config.stream[0]
     products = tuple(msgspec.structs.replace(p, parts=parts[p.name]) for p in table.product)
     table = msgspec.structs.replace(table, product=products)
