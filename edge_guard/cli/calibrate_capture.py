@@ -13,7 +13,7 @@ from edge_guard.errors import ConfigError, ReferencesError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge_guard.calibration.advice.watch import Watch
+    from edge_guard.calibration.advice.watch import Advice, Watch
     from edge_guard.calibration.album import Album
     from edge_guard.calibration.capture import Seen
     from edge_guard.sources import View
@@ -171,6 +171,7 @@ class Showing:
         self._kept = len(album.files())
         self._next_review = 0.0
         self._pictured = False
+        self._told: dict[str, str] = {}
 
     def __call__(self, seen: Seen) -> None:
         """Show what just came."""
@@ -185,15 +186,19 @@ class Showing:
         now = time.monotonic()
         if now >= self._next_review:
             self._next_review = now + _REVIEW_S
-            self._talk.advise(seen.watch.advice())
+            self._advise(seen.watch.advice())
             self._write(seen.watch, done=False)
         self._talk.status(self._line(seen))
 
     def close(self, watch: Watch) -> None:
         """Write the page once more, as it stays."""
         self._talk.clear()
-        self._talk.advise([one for one in watch.advice() if one.topic != "blurred"])
+        self._advise([one for one in watch.advice() if one.topic != "blurred"])
         self._write(watch, done=True)
+
+    def _advise(self, advice: Sequence[Advice]) -> None:
+        self._talk.advise(advice)
+        self._told |= {one.topic: one.message for one in advice}
 
     def _compare(self, image: Image) -> None:
         """Show the first pictures to the bundle that is there."""
@@ -224,8 +229,8 @@ class Showing:
         from edge_guard.calibration.advice.coverage import covered
 
         state = f"{self._kept} of {self._wanted} images" + ("" if done else ", more are coming")
-        advice = [one.message for one in watch.advice()]
+        said = covered(watch) if watch.kept else []
         try:
-            self._page.write(state, covered(watch) if watch.kept else [], advice, done=done)
+            self._page.write(state, said, list(self._told.values()), done=done)
         except (ConfigError, OSError) as error:
             self._talk.say(f"the page is not written: {error}")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
-import io
 import json
 import os
 import pty
@@ -41,8 +39,8 @@ N = 36
 
 
 @contextmanager
-def camera(images: Sequence[np.ndarray]) -> Iterator[str]:
-    """The address of a network camera that shows pictures in turn, 25 a second, for ever."""
+def camera(images: Sequence[np.ndarray], every_s: float = 0.04) -> Iterator[str]:
+    """The address of a network camera that shows pictures in turn for ever."""
     data = [
         cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes() for image in images
     ]
@@ -55,7 +53,7 @@ def camera(images: Sequence[np.ndarray]) -> Iterator[str]:
             self.end_headers()
             number = 0
             try:
-                while not gone.wait(0.04):
+                while not gone.wait(every_s):
                     jpeg, number = data[number % len(data)], number + 1
                     head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
                     self.wfile.write(head.encode() + b"\r\n\r\n" + jpeg + b"\r\n")
@@ -148,34 +146,48 @@ def some_blurred(n: int) -> list[np.ndarray]:
     return [cv2.GaussianBlur(p, (0, 0), 3) if k % 12 == 5 else p for k, p in enumerate(images)]
 
 
-def test_a_conversation_ends_in_the_bundle_that_the_folder_gives(tmp_path, model):
-    out, folder = tmp_path / "line.guard", tmp_path / "line.capture"
-    wanted = ("calibrate", model, "--camera")
-    options = ("--frames", N, "--every", "0", "-o", out)
-    with camera(some_blurred(60)) as address:
-        talk = Talk(*wanted, address, *map(str, options))
+def pictures(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "references").glob("*.png"))
+
+
+@pytest.fixture(scope="module")
+def conversed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model and what a conversation left there; heard.txt is what was said."""
+    folder = tmp_path_factory.mktemp("conversed")
+    (folder / "tiny.toml").write_text(CARD + TAPS, encoding="utf-8")
+    write_model(folder / "tiny.onnx")
+    options = ("--frames", str(N), "--every", "0", "-o", folder / "line.guard")
+    with camera(some_blurred(60), every_s=0.1) as address:  # slow: hardly one is missed
+        talk = Talk("calibrate", folder / "tiny.onnx", "--camera", address, *options)
         talk.until(r"this is what the camera sees:\r\n.*▀")
         talk.until(r"\d+/36 images · \d+ different · light ")
         talk.until(r"! \d+ images? (is|are) blurred[^\n]*\r\n.*Keep or drop them\? \[k/D\] ")
-        assert len(list((folder / "references").iterdir())) == N
+        assert len(pictures(folder / "line.capture")) == N
         talk.answer("what\n")
         talk.until(r"please answer keep or drop")
         talk.answer("d\n")
         talk.until(r"moved to \S*set-aside/blurred")
         assert talk.end() == 0, talk.heard[-2000:]
-    left = len(list((folder / "references").iterdir()))
-    assert left + len(list((folder / "set-aside" / "blurred").iterdir())) == N
-    assert f"{left} images, {left} of them different from each other" in talk.heard
-    assert "correlation length" not in talk.heard
-    page = (folder / "index.html").read_text("utf-8")
+    (folder / "heard.txt").write_text(talk.heard, encoding="utf-8")
+    return folder
+
+
+def test_a_conversation_drops_what_is_blurred_and_tells_what_it_has(conversed):
+    heard = (conversed / "heard.txt").read_text("utf-8")
+    left = len(pictures(conversed / "line.capture"))
+    assert left + len(list((conversed / "line.capture/set-aside/blurred").iterdir())) == N
+    assert f"{left} images, {left} of them different from each other" in heard
+    assert "correlation length" not in heard
+    page = (conversed / "line.capture" / "index.html").read_text("utf-8")
     assert page.count("<figure>") >= 24
     assert "location.reload" not in page  # nothing more comes
-    same = tmp_path / "folder.guard"
-    assert (
-        main(["calibrate", str(model), "--reference", str(folder / "references"), "-o", str(same)])
-        == 0
-    )
-    compare(read_bundle(out), read_bundle(same))
+
+
+def test_a_conversation_ends_in_the_bundle_that_the_folder_gives(conversed, tmp_path):
+    folder, out = conversed / "line.capture" / "references", tmp_path / "folder.guard"
+    command = ["calibrate", conversed / "tiny.onnx", "--reference", folder, "-o", out]
+    assert main([*map(str, command)]) == 0
+    compare(read_bundle(conversed / "line.guard"), read_bundle(out))
 
 
 def compare(one: Any, other: Any) -> None:
@@ -187,10 +199,6 @@ def compare(one: Any, other: Any) -> None:
     assert one.pictures == other.pictures
     assert one.manifest.promise == other.manifest.promise
     assert one.manifest.references == other.manifest.references
-
-
-def pictures(folder: Path) -> list[str]:
-    return sorted(path.name for path in (folder / "references").glob("*.png"))
 
 
 def test_ctrl_c_keeps_what_was_taken_and_the_same_command_goes_on(tmp_path, model):
@@ -246,36 +254,23 @@ def test_a_script_is_never_asked(tmp_path, model):
     assert len(pictures(tmp_path / "line.capture")) == 18  # kept
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a model and a bundle; records.json is what its calibration said."""
-    folder = tmp_path_factory.mktemp("made")
-    (folder / "tiny.toml").write_text(CARD + TAPS, encoding="utf-8")
-    write_model(folder / "tiny.onnx")
-    write_parts(folder / "parts", some_blurred(40))
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        options = ("--blurred", "drop", "--explain", "--json")
-        where = ("--reference", str(folder / "parts"), "-o", str(folder / "line.guard"))
-        assert main(["calibrate", str(folder / "tiny.onnx"), *where, *options]) == 0
-    (folder / "records.json").write_text(said.getvalue(), encoding="utf-8")
-    return folder
-
-
-def test_blurred_images_are_left_out_where_a_flag_says_so(made):
-    records = [json.loads(line) for line in (made / "records.json").read_text().splitlines()]
+def test_blurred_images_are_left_out_where_a_flag_says_so(tmp_path, model, capsys):
+    folder = write_parts(tmp_path / "parts", some_blurred(21))
+    command = ("calibrate", model, "--reference", folder, "-o", tmp_path / "line.guard")
+    code, records, error = run_here(capsys, *command, "--blurred", "drop", "--explain")
     told = next(r for r in records if r["type"] == "advice" and r["topic"] == "blurred")
-    assert "part005.png" in told["message"]
+    assert "2 images are blurred (part005.png, part017.png)" in told["message"]
     covered = next(r for r in records if r["type"] == "coverage")
-    assert covered["images"] == records[-1]["references"]["n"] < 40
-    assert covered["effective"] == pytest.approx(records[-1]["references"]["n_effective"])
+    assert covered["images"] == 19
     assert any("correlation length" in s for s in covered["sentences"])
-    assert len(list((made / "parts").iterdir())) == 40  # the user's own files stay
+    assert code == 4
+    assert f"worth only {covered['effective']:.0f} independent images" in error
+    assert len(list(folder.iterdir())) == 21  # the user's own files stay
 
 
-def test_another_product_is_refused_where_a_bundle_is_there(tmp_path, made, capsys):
-    out = Path(shutil.copy(made / "line.guard", tmp_path))
-    model = made / "tiny.onnx"
+def test_another_product_is_refused_where_a_bundle_is_there(tmp_path, conversed, capsys):
+    out = Path(shutil.copy(conversed / "line.guard", tmp_path))
+    model = conversed / "tiny.onnx"
     other = write_parts(tmp_path / "other", [255 - image[::-1] for image in parts(18, 2)])
     code, records, error = run_here(capsys, "calibrate", model, "--reference", other, "-o", out)
     assert code == 4
@@ -292,7 +287,7 @@ def test_another_product_is_refused_where_a_bundle_is_there(tmp_path, made, caps
     same = write_parts(tmp_path / "same", parts(18, 3))
     _, _, error = run_here(capsys, "calibrate", model, "--reference", same, "-o", out)
     assert "worth only" in error
-    assert out.read_bytes() == (made / "line.guard").read_bytes()
+    assert out.read_bytes() == (conversed / "line.guard").read_bytes()
 
 
 def test_what_cannot_be_calibrated_is_told_before_anybody_takes_pictures(tmp_path, model, capsys):
