@@ -39,6 +39,7 @@ constexpr std::size_t kPanel = 16;       // columns of a packed matrix that are 
 constexpr std::size_t kBandRows = 4;     // rows that are projected on together
 constexpr std::size_t kLineValues = 16;  // of each row of a band, one after the other
 constexpr std::size_t kLaneRows = 32;    // rows of a bank that are searched together
+constexpr std::size_t kHalfLine = 64;    // bytes that rows of half bytes are filled up to
 constexpr std::size_t kBlock = 12;       // vectors that are searched for together
 constexpr double kLargestSquare = 1e30;  // |y|^2 up to which a search estimates
 constexpr std::size_t kDiagonals = 511;  // |diagonal difference| of a 2x2 block: 0..510

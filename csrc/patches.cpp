@@ -54,7 +54,7 @@ Patches::Patches(std::size_t tap_, Matrix basis_, std::vector<float> offset_, co
     require_finite(offset, "offset: expected finite values");
     require_finite(gain, "gain: expected finite values");
     for (const float g : gain) require(g >= 0, "gain: expected values of at least 0");
-    if (bank_.rows > 0) bank = std::make_shared<const Bank>(bank_);
+    if (bank_.rows > 0) bank = std::make_shared<const Bank>(bank_, Layout::bytes);
 }
 
 PatchMap::PatchMap(const Patches& patches, const Tensor& tensor)

@@ -55,7 +55,7 @@ View::View(std::int64_t source_, std::size_t normalize_, std::vector<float> scal
       normalize(normalize_),
       scale(std::move(scale_)),
       center(std::move(center_)),
-      bank(bank_),
+      bank(bank_, Layout::halves),
       contrast(std::move(contrast_)),
       columns(std::move(columns_)) {
     require(source >= -1, "source: expected -1 or the index of a tap");

@@ -14,8 +14,16 @@ extern const Table table;
 void project(const float* rows, std::size_t n_bands, std::size_t n_lines, const double* x,
              double* out);
 double squared_distance(const float* a, const float* b, std::size_t dim);
-QueryNorms quantize(const float* x, const double* center, std::size_t dim, double scale, int limit,
-                    std::int16_t* out);
+double centre(const float* x, const double* center, const double* factors, std::size_t dim,
+              double* y);
+void turn(double* y, std::size_t dim);
+Quantized quantize(const double* y, std::size_t dim, int limit, std::int16_t* out);
+void multiply_halves(const std::uint8_t* panels, std::size_t n, const HalfVector& x,
+                     std::int32_t* out);
+void multiply_lower(const std::uint8_t* rows, const std::uint32_t* which, std::size_t n,
+                    const HalfVector& x, std::int32_t* out);
+float estimate_halves(const std::int32_t* products, const float* squares, const float* scales,
+                      std::size_t n, std::int32_t bias, float factor, float* out);
 int narrow_limit();
 void pack_queries(const std::int16_t* integers, std::size_t dim, const QueryBlock& block);
 void estimate(const PackedRows& bank, std::size_t first, std::size_t n, const QueryBlock& block,

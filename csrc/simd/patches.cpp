@@ -6,7 +6,9 @@
 namespace eg::simd::EG_LEVEL {
 namespace {
 
-#ifdef __AVX__
+#if defined(__AVX512F__)
+constexpr std::size_t kLanes = 16, kRows = 12;
+#elif defined(__AVX__)
 constexpr std::size_t kLanes = 8, kRows = 4;
 #else
 constexpr std::size_t kLanes = 4, kRows = 2;

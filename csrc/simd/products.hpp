@@ -1,9 +1,8 @@
 // Products of bytes and integers: a panel of a bank's rows (table.hpp) times a block of vectors.
 // A row's byte is q + 128; what the 128 adds is in the block's biases and is taken off later.
 //
-// Two ways: "planes", four int8 products to a 32-bit sum (a wide vector is two planes, its values
-// being 256 high + low), and "words", rows widened to 16 bits. Each instruction set has the one it
-// is good at, AVX2 the first for narrow vectors and the second for wide ones.
+// Two ways: "planes", four int8 products to a 32-bit sum, and "words", rows widened to 16 bits.
+// Each instruction set has the one it is good at.
 #pragma once
 
 #if defined(EG_SCALAR)
@@ -29,7 +28,7 @@ void fetch_ahead(const std::uint8_t* from, std::size_t bytes) {
 namespace planes {
 
 #if defined(__AVX512VNNI__) && !defined(EG_SCALAR)
-#define EG_PLANES 2
+#define EG_PLANES 1
 constexpr std::size_t kTogether = 12;  // vectors whose sums fit the registers
 constexpr int kLimit = 127;
 typedef __m512i Rows;
@@ -42,7 +41,7 @@ Rows spread(std::int32_t quad) { return _mm512_set1_epi32(quad); }
 Sums add(Sums sums, Rows rows, Rows values) { return _mm512_dpbusd_epi32(sums, rows, values); }
 constexpr std::int32_t kBias = 1;
 #elif defined(__ARM_FEATURE_DOTPROD) && !defined(EG_SCALAR)
-#define EG_PLANES 2
+#define EG_PLANES 1
 constexpr std::size_t kTogether = 2;
 constexpr int kLimit = 127;
 typedef int8x16_t Rows;
@@ -114,26 +113,8 @@ void multiply(const std::uint8_t* panel, std::size_t quads, const std::int8_t* v
 
 namespace words {
 
-#if EG_PLANES < 2
-#if defined(__AVX2__) && !defined(EG_SCALAR)
-constexpr std::size_t kVectorRows = 4;
-typedef __m256i Rows;
-typedef __m256i Values;
-typedef __m256i Sums;  // two of each row
-
-Rows load(const std::uint8_t* rows) {
-    return _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(rows)));
-}
-Values spread(const std::int16_t* values) {
-    long long quad;
-    __builtin_memcpy(&quad, values, sizeof quad);
-    return _mm256_set1_epi64x(quad);
-}
-Sums zero() { return _mm256_setzero_si256(); }
-Sums add(Sums sums, Rows rows, Values values) {
-    return _mm256_add_epi32(sums, _mm256_madd_epi16(rows, values));
-}
-#elif defined(__SSE2__) && !defined(EG_SCALAR)
+#if EG_PLANES == 0
+#if defined(__SSE2__) && !defined(EG_SCALAR)
 constexpr std::size_t kVectorRows = 2;
 typedef __m128i Rows;
 typedef __m128i Values;
@@ -218,31 +199,16 @@ void multiply(const std::uint8_t* panel, std::size_t quads, const std::int16_t* 
 // out[i][r] = vector i times row r of the panel, plus kBias times the vector's bias.
 template <std::size_t N>
 void multiply_panel(const std::uint8_t* panel, const QueryBlock& block, Products* out) {
-#if EG_PLANES == 2
-    if (N == 1 && block.wide) {
-        Products halves[2];
-        planes::multiply<2>(panel, block.quads, static_cast<const std::int8_t*>(block.values), 8,
-                            halves);
-        for (std::size_t r = 0; r < kLaneRows; ++r) {
-            out[0][r] = static_cast<std::int32_t>(static_cast<std::uint32_t>(halves[0][r]) * 256u +
-                                                  static_cast<std::uint32_t>(halves[1][r]));
-        }
-        return;
+#if EG_PLANES == 0
+    constexpr std::size_t kPart = N < words::kTogether ? N : words::kTogether;
+    constexpr std::size_t kVectors = kPart == 1 ? 8 : 2;
+    const auto* values = static_cast<const std::int16_t*>(block.values);
+    for (std::size_t first = 0; first < kLaneRows; first += kVectors * words::kVectorRows) {
+        for (std::size_t i = 0; i < N; i += kPart)
+            words::multiply<kPart, kVectors>(panel, block.quads, values + 4 * i, 4 * N, first,
+                                             out + i);
     }
 #else
-    if (EG_PLANES == 0 || block.wide) {
-        constexpr std::size_t kPart = N < words::kTogether ? N : words::kTogether;
-        constexpr std::size_t kVectors = kPart == 1 ? 8 : 2;
-        const auto* values = static_cast<const std::int16_t*>(block.values);
-        for (std::size_t first = 0; first < kLaneRows; first += kVectors * words::kVectorRows) {
-            for (std::size_t i = 0; i < N; i += kPart)
-                words::multiply<kPart, kVectors>(panel, block.quads, values + 4 * i, 4 * N, first,
-                                                 out + i);
-        }
-        return;
-    }
-#endif
-#if EG_PLANES > 0
     constexpr std::size_t kPart = N < planes::kTogether ? N : planes::kTogether;
     const auto* values = static_cast<const std::int8_t*>(block.values);
     for (std::size_t i = 0; i < N; i += kPart)
@@ -250,22 +216,16 @@ void multiply_panel(const std::uint8_t* panel, const QueryBlock& block, Products
 #endif
 }
 
+#if EG_PLANES == 0
+typedef std::int16_t QueryValue;
+#else
+typedef std::int8_t QueryValue;
+#endif
+constexpr std::size_t kValueBytes = sizeof(QueryValue);
+
 // Value j of the quad at `index` (quad after quad, of each the vectors in turn).
 void pack_value(const QueryBlock& block, std::size_t index, std::size_t j, std::int16_t value) {
-#if EG_PLANES == 2
-    if (block.wide) {
-        const auto high = static_cast<std::int16_t>((value + 128) >> 8);
-        auto* bytes = static_cast<std::int8_t*>(block.values) + 8 * index + j;
-        bytes[0] = static_cast<std::int8_t>(high);
-        bytes[4] = static_cast<std::int8_t>(value - 256 * high);
-        return;
-    }
-#endif
-    if (EG_PLANES == 0 || block.wide) {
-        static_cast<std::int16_t*>(block.values)[4 * index + j] = value;
-    } else {
-        static_cast<std::int8_t*>(block.values)[4 * index + j] = static_cast<std::int8_t>(value);
-    }
+    static_cast<QueryValue*>(block.values)[4 * index + j] = static_cast<QueryValue>(value);
 }
 
 }  // namespace

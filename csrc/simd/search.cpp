@@ -1,5 +1,5 @@
-// The loops of the nearest-neighbour search (bank.hpp): queries to integers, integer products of
-// whole panels of rows, and which estimates are small enough to look at.
+// The loops of the nearest-neighbour search (bank.hpp) of many vectors: integer products of whole
+// panels of rows, and which estimates are small enough to look at.
 //
 // The products are exact in 32 bits, so every level finds the same estimates up to the rounding
 // of three float operations, for which the proof in bank.hpp allows.
@@ -8,8 +8,6 @@
 
 namespace eg::simd::EG_LEVEL {
 namespace {
-
-constexpr double kSmallestStep = 1e-30;
 
 template <std::size_t N>
 void estimate_block(const PackedRows& bank, std::size_t first, std::size_t n, const QueryBlock& block,
@@ -69,38 +67,9 @@ std::uint32_t which_at_most(const float* values, float limit) {
 
 }  // namespace
 
-QueryNorms quantize(const float* x, const double* center, std::size_t dim, double scale, int limit,
-                    std::int16_t* out) {
-    constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer
-    double largest = 0, square = 0;
-#pragma omp simd reduction(max : largest) reduction(+ : square)
-    for (std::size_t i = 0; i < dim; ++i) {
-        const double y = (static_cast<double>(x[i]) - center[i]) * scale;
-        const double size = y < 0 ? -y : y;
-        largest = size > largest ? size : largest;
-        square += y * y;
-    }
-    QueryNorms norms = {square, 0, 0};
-    if (!(square < kLargestSquare)) return norms;  // NaN too
-    norms.step = static_cast<float>(largest / limit);
-    const double step = norms.step;
-    const double inverse = step > kSmallestStep ? 1 / step : 0;
-    double rest = 0;
-#pragma omp simd reduction(+ : rest)
-    for (std::size_t i = 0; i < dim; ++i) {
-        const double y = (static_cast<double>(x[i]) - center[i]) * scale;
-        const double rounded = (y * inverse + kRound) - kRound;
-        const double missing = y - rounded * step;
-        rest += missing * missing;
-        out[i] = static_cast<std::int16_t>(static_cast<std::int32_t>(rounded));
-    }
-    norms.rest_square = rest;
-    return norms;
-}
-
 void pack_queries(const std::int16_t* integers, std::size_t dim, const QueryBlock& block) {
     const std::size_t n = block.n;
-    __builtin_memset(block.values, 0, 8 * block.quads * n);
+    __builtin_memset(block.values, 0, kValueBytes * 4 * block.quads * n);
     for (std::size_t i = 0; i < n; ++i) {
         std::int32_t sum = 0;
         for (std::size_t c = 0; c < dim; ++c) {

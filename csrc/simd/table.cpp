@@ -16,8 +16,10 @@ void image_sums(const Image& image, const ImageScratch& scratch, ImageSums& sums
 
 namespace eg::simd::EG_LEVEL {
 
-const Table table = {EG_TEXT(EG_LEVEL), project,  squared_distance, quantize, narrow_limit,
-                     pack_queries,      estimate, at_most,          pool,     widen,
-                     multiply,          average,  EG_IMAGE_SUMS};
+const Table table = {
+    EG_TEXT(EG_LEVEL), project,      squared_distance, centre,          turn,
+    quantize,          narrow_limit, pack_queries,     estimate,        multiply_halves,
+    multiply_lower,    estimate_halves, at_most,       pool,            widen,
+    multiply,          average,      EG_IMAGE_SUMS};
 
 }  // namespace eg::simd::EG_LEVEL

@@ -75,17 +75,23 @@ struct PackedRows {
 
 // Vectors that are multiplied with the rows together: 1, 4 or kBlock of them.
 struct QueryBlock {
-    void* values;           // 8 n quads bytes: the integers as the level wants them
+    void* values;           // 8 n quads bytes: the integers of 8 bits as the level wants them
     const float* factors;   // -2 t of each
     std::int32_t* biases;   // 128 times the sum of each one's integers
     std::size_t n;
     std::size_t quads;  // columns / 4, rounded up
-    bool wide;          // integers of 16 bits, n = 1; else of 8
 };
 
-// |y|^2, |f|^2 and t; only |y|^2 is set where it is not below kLargestSquare.
-struct QueryNorms {
-    double square, rest_square;
+// One vector's integers of 8 bits: of each octet of columns the first four, and the second four.
+struct HalfVector {
+    const std::int8_t* first;
+    const std::int8_t* second;
+    std::size_t octets;  // columns / 8, rounded up; both arrays filled up to whole kHalfLines
+};
+
+// |f|^2 and t.
+struct Quantized {
+    double rest_square;
     float step;
 };
 
@@ -104,10 +110,14 @@ struct Table {
                     double* out);
     // sum (a - b)^2 in float64, the same bits at every level.
     double (*squared_distance)(const float* a, const float* b, std::size_t dim);
-    // y = (x - center) * scale as integers of at most `limit` and a step.
-    QueryNorms (*quantize)(const float* x, const double* center, std::size_t dim, double scale,
-                           int limit, std::int16_t* out);
-    // The largest integer of vectors that are not wide: 127, or less where sums would overflow.
+    // y = (x - center) * factors; returns |y|^2.
+    double (*centre)(const float* x, const double* center, const double* factors, std::size_t dim,
+                     double* y);
+    // An orthogonal map that makes the values of most vectors much alike (turn.cpp).
+    void (*turn)(double* y, std::size_t dim);
+    // y as integers of at most `limit` and a step.
+    Quantized (*quantize)(const double* y, std::size_t dim, int limit, std::int16_t* out);
+    // The largest integer of many vectors: 127, or less where sums would overflow.
     int (*narrow_limit)();
     // Fills block.values and block.biases from the integers (n, dim).
     void (*pack_queries)(const std::int16_t* integers, std::size_t dim, const QueryBlock& block);
@@ -115,6 +125,16 @@ struct Table {
     // least[i]: the smallest.
     void (*estimate)(const PackedRows& bank, std::size_t first, std::size_t n,
                      const QueryBlock& block, float* estimates, std::size_t stride, float* least);
+    // out[r] = x times row r of n panels of half bytes (halves.cpp).
+    void (*multiply_halves)(const std::uint8_t* panels, std::size_t n, const HalfVector& x,
+                            std::int32_t* out);
+    // out[k] = x times row which[k] of rows of half bytes, each filled up to whole kHalfLines.
+    void (*multiply_lower)(const std::uint8_t* rows, const std::uint32_t* which, std::size_t n,
+                           const HalfVector& x, std::int32_t* out);
+    // out = squares + factor * scales * (products - bias); returns the smallest.
+    float (*estimate_halves)(const std::int32_t* products, const float* squares,
+                             const float* scales, std::size_t n, std::int32_t bias, float factor,
+                             float* out);
     // Indices of the values that are at most the limit, ascending; n is a multiple of kLaneRows.
     std::size_t (*at_most)(const float* values, std::size_t n, float limit, std::uint32_t* found);
     // Sums of stored values per block and channel, and of their squares per channel.

@@ -39,8 +39,8 @@ double distance(const float* a, const float* b, std::size_t n) {
     return sum;
 }
 
-Match nearest(const Matrix& rows, const float* x) {
-    const Bank bank(rows);
+Match nearest(const Matrix& rows, const float* x, Layout layout = Layout::halves) {
+    const Bank bank(rows, layout);
     Search search(bank, 1);
     Match match;
     search.run(x, rows.columns, &match);
@@ -55,7 +55,9 @@ void test_nearest(std::size_t dim) {
         for (std::size_t r = 1; r < rows; ++r) {
             best = std::min(best, distance(x.data(), bank.values.data() + r * dim, dim));
         }
-        const Match match = nearest(bank, x.data());
+        const Match match = nearest(bank, x.data(), Layout::halves);
+        const Match other = nearest(bank, x.data(), Layout::bytes);
+        CHECK(match.row == other.row && match.distance == other.distance);
         CHECK(check::close(match.distance, best, 1e-13));
         CHECK(match.row >= 0 && static_cast<std::size_t>(match.row) < rows);
     }
@@ -240,6 +242,8 @@ bool refused(Call call) {
 }
 
 void test_refusals() {
+    const Bank for_one(matrix(3, 8), Layout::halves);
+    CHECK(refused([&] { Search search(for_one, 2); }));
     const Tensor map = {Dtype::int8, 2, 2, 4};
     CHECK(refused([] { set_simd_level("quantum"); }));
     CHECK(refused([&] { Scorer(&map, {}, {}, 0, {}, nullptr); }));
