@@ -259,11 +259,11 @@ install_or_upgrade() {
 
 # Processes that run one of the installed environments.
 processes() {
-    local folder
+    local folder program
     for folder in /proc/[0-9]*; do
-        if [[ $(tr '\0' '\n' 2>/dev/null <"$folder/cmdline" | head -1) == "$home"/* ]]; then
-            echo "${folder#/proc/}"
-        fi
+        program=
+        { IFS= read -r -d '' program <"$folder/cmdline"; } 2>/dev/null || continue
+        if [[ $program == "$home"/* ]]; then echo "${folder#/proc/}"; fi
     done
 }
 

@@ -31,7 +31,7 @@ def install(root: Path, *options: str | Path) -> subprocess.CompletedProcess[str
         [INSTALL, "--root", root, "--python", sys.executable, *options],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=240,
         check=False,
     )
 
@@ -53,6 +53,7 @@ def files_below(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
 
 
+@pytest.mark.timeout(600)  # six environments are made: on a busy machine minutes
 def test_a_devices_life(tmp_path: Path) -> None:
     """Installed, set up, upgraded, two upgrades that fail, removed, removed for good."""
     root = tmp_path / "device"
@@ -164,7 +165,7 @@ def test_without_root_rights(tmp_path: Path) -> None:
 def in_namespace(script: str) -> subprocess.CompletedProcess[str]:
     """A shell whose mounts nobody else sees and that are gone with it."""
     command = ["unshare", "--map-root-user", "--mount", "bash", "-c", script]
-    return subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
