@@ -80,7 +80,7 @@ COLLECTOR_SHARES = {
 HOMES = {
     "ai_edge_litert": ["backends"],
     "amqtt": ["demo.broker"],
-    "cv2": ["sources", "backends.preprocess", "backends.sheet"],
+    "cv2": ["sources", "backends.preprocess", "backends.sheet", "collector.pictures.small"],
     "cryptography": ["signing"],
     "fastapi": ["collector.web"],
     "nicegui": ["collector.web"],

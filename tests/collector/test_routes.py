@@ -56,6 +56,7 @@ NEEDS: dict[str, str | tuple[str, str | None]] = {
     "GET /api/labels": READ,
     "POST /api/labels": LABEL,
     "GET /api/pictures/{digest}": READ,
+    "GET /api/pictures/{digest}/small": READ,
     "GET /api/alarms": READ,
     "GET /api/alarms/history": READ,
     "GET /api/summaries": READ,

@@ -445,6 +445,7 @@ def test_the_interface_pages_and_filters(plant: Plant) -> None:
         ("/api/events?limit=100000", 422),
         (f"/api/events?before={10**30}", 422),
         ("/api/pictures/" + "0" * 64, 404),
+        ("/api/pictures/" + "0" * 64 + "/small", 404),
         ("/api/pictures/..%2f..%2fc.sqlite", 404),
         ("/api/pictures/%2e%2e/%2e%2e/c.sqlite", 404),
         ("/api/nothing", 404),

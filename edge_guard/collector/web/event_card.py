@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from html import escape
 from urllib.parse import quote
 
 from nicegui import ui
 
 from edge_guard.collector.queries import EventRow
-from edge_guard.collector.web.marks import Mark, box, picture_address, without_picture
-from edge_guard.collector.web.words import count, headline, moment, moment_of
+from edge_guard.collector.web.marks import picture_address, without_picture
+from edge_guard.collector.web.words import count, headline, moment, moment_of, shape
 
 
 class EventCard:
@@ -30,41 +31,47 @@ class EventCard:
     def __init__(self, row: EventRow, together: int = 1) -> None:
         event = row.event
         self.row, self.together = row, together
-        self.element = box("card event-card", "a")
         alone = together == 1
+        self.element = ui.html(self._html(), sanitize=False, tag="a").classes("card event-card")
         self.element.props["href"] = f"/event/{row.id}" if alone else incident_address(row)
         self.element.props["data-event"] = event.event_id
-        with self.element:
-            with box("event-picture") as self._frame:
-                self._fill(row)
-            with box("event-words"):
-                with box("event-top"):
-                    Mark(event.verdict.value)
-                    time = ui.label(moment_of(event.captured_wall_time)).classes("time")
-                    time.props["title"] = f"stored {moment(row.received_ms)}"
-                ui.label(headline(event)).classes("event-reason")
-                if not alone:
-                    words = f"{count(together)} frames of one incident"
-                    ui.label(words).classes("event-incident")
-                if row.judged is not None:
-                    ui.label(f"judged {row.judged}").classes("event-judged")
-                ui.label(f"{row.device} · {event.stream}").classes("event-place")
 
     def show(self, row: EventRow) -> None:
         """Take up a change of the event: only its picture can still arrive."""
-        self._frame.clear()
-        with self._frame:
-            self._fill(row)
+        self.row = row
+        self.element.set_content(self._html())
 
-    def _fill(self, row: EventRow) -> None:
-        address = picture_address(row)
-        if address is None:
-            ui.label(without_picture(row)).classes("no-picture")
-            return
-        image = ui.element("img")
-        image.props["src"] = address
-        image.props["alt"] = f"frame {row.event.frame_sequence} of {row.event.stream}"
-        image.props["decoding"] = "async"
+    def _html(self) -> str:
+        """Return the content, one element for the server; what a device has written is escaped."""
+        row, event = self.row, self.row.event
+        verdict = event.verdict.value
+        stored = escape(f"stored {moment(row.received_ms)}", quote=True)
+        more = ""
+        if self.together > 1:
+            more += _line("event-incident", f"{count(self.together)} frames of one incident")
+        if row.judged is not None:
+            more += _line("event-judged", f"judged {row.judged}")
+        return (
+            f'<div class="event-picture">{_picture_html(row)}</div><div class="event-words">'
+            f'<div class="event-top"><div class="mark {shape(verdict)} is-{verdict}">'
+            f'<div class="shape"></div><div>{verdict}</div></div>'
+            f'<div class="time" title="{stored}">{escape(moment_of(event.captured_wall_time))}'
+            f"</div></div>{_line('event-reason', headline(event))}{more}"
+            f"{_line('event-place', f'{row.device} · {event.stream}')}</div>"
+        )
+
+
+def _picture_html(row: EventRow) -> str:
+    address = picture_address(row)
+    if address is None:
+        return _line("no-picture", without_picture(row))
+    words = escape(f"frame {row.event.frame_sequence} of {row.event.stream}", quote=True)
+    source = escape(f"{address}/small", quote=True)
+    return f'<img src="{source}" alt="{words}" decoding="async" loading="lazy">'
+
+
+def _line(classes: str, words: str) -> str:
+    return f'<div class="{classes}">{escape(words)}</div>'
 
 
 def trouble(row: EventRow) -> tuple[int, str, str] | None:

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Response
 from fastapi import Path as InPath
 
 from edge_guard.collector.pictures import is_digest, media_type
+from edge_guard.collector.pictures.small import Smaller
 from edge_guard.collector.web.api.route import RefusedRequest, Viewer, problems
 from edge_guard.collector.web.site import Site
 
@@ -15,7 +16,7 @@ Digest = Annotated[str, InPath(min_length=1, max_length=128)]
 FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 _CONTENT: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The picture as the device sent it.",
+        "description": "The picture.",
         "content": {
             kind: {"schema": {"type": "string", "format": "binary"}}
             for kind in ("image/jpeg", "image/png")
@@ -27,11 +28,26 @@ _CONTENT: dict[int | str, dict[str, Any]] = {
 def add(api: FastAPI, site: Site) -> None:
     """Add the routes."""
 
+    def find(digest: str) -> bytes | None:
+        return site.pictures.get(digest)
+
+    smaller = Smaller(find)
+
     @api.get("/pictures/{digest}", response_class=Response, responses=_CONTENT | problems(404))
     def picture(who: Viewer, digest: Digest) -> Response:
         """Return a picture."""
-        content = site.pictures.get(digest) if is_digest(digest) else None
-        kind = media_type(content) if content is not None else None
-        if content is None or kind is None:
-            raise RefusedRequest(404, "there is no such picture", "it may not have arrived yet")
-        return Response(content, media_type=kind, headers=FOREVER)
+        return _answer(site.pictures.get(digest) if is_digest(digest) else None)
+
+    @api.get(
+        "/pictures/{digest}/small", response_class=Response, responses=_CONTENT | problems(404)
+    )
+    def small_picture(who: Viewer, digest: Digest) -> Response:
+        """Return a picture for a list, its longer side at most 400 px where that saves bytes."""
+        return _answer(smaller.get(digest) if is_digest(digest) else None)
+
+
+def _answer(content: bytes | None) -> Response:
+    kind = media_type(content) if content is not None else None
+    if content is None or kind is None:
+        raise RefusedRequest(404, "there is no such picture", "it may not have arrived yet")
+    return Response(content, media_type=kind, headers=FOREVER)
