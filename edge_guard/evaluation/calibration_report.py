@@ -42,7 +42,7 @@ from edge_guard.plain_words import monitors_in_words
 from edge_guard.tuning.guards import time_guards
 from edge_guard.types import Array
 
-_GUARD_SECONDS = 1.0
+_GUARD_SECONDS = 0.5
 _NO_LABELS = "The pictures carry no labels, so nobody can say how often the model is right. "
 _NO_ANSWER = "This model gives no answer that could be right or wrong: the guard’s verdict is it."
 _UNKNOWN = {

@@ -107,13 +107,14 @@ def test_the_guard_is_tried_on_spoilt_pictures_and_the_model_is_named(bundle, fr
     assert any("the self-test fails" in message for message in told)
 
 
-def test_a_view_unlike_the_references_is_a_problem(bundle):
+def test_a_view_unlike_the_references_is_a_problem(bundle, frames, tmp_path):
+    folder = write(tmp_path / "f", frames[:2])
     manifest = msgspec.structs.replace(bundle.manifest, view=View(flip="vertical"))
     other = Bundle(manifest, bundle.model, bundle.arrays, bundle.pictures, "x")
-    found = list(check_stream(table(FOOTAGE), other))
+    found = list(check_stream(table(folder), other))
     (told,) = [f for f in found if "upside down" in f.message]
     assert (told.area, told.level) == ("camera", "problem")
-    same = check_stream(table(FOOTAGE, flip="vertical"), other)
+    same = check_stream(table(folder, flip="vertical"), other)
     assert not [f for f in same if "upside down" in f.message]
 
 
