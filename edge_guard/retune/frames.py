@@ -165,7 +165,14 @@ def read_labels(path: Path) -> Frames:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+            found = reader.fieldnames or ()
+            missing = [name for name in COLUMNS if name not in found]
+            if missing and {"boot", "model_label"} <= set(found):
+                raise ReferencesError(
+                    f"{path} was written by 'edge-guard labels export', which tells neither the "
+                    "bundles nor the drawn frames that nobody has judged",
+                    "take them from the database: --collector COLLECTOR.toml --device --stream",
+                )
             if missing:
                 raise ReferencesError(
                     f"{path} lacks the column {missing[0]}",

@@ -15,6 +15,7 @@ from lines import errors_at
 
 from edge_guard.bundle import read_bundle, write_bundle
 from edge_guard.cli.main import main
+from edge_guard.collector.review.label_file import write_labels
 from edge_guard.difference import differences
 from edge_guard.pipeline import Pipeline
 from edge_guard.retune.frames import COLUMNS
@@ -215,3 +216,14 @@ def test_labelled_references_count_where_production_is_like_them(
     bad = labels(tmp_path / "bad.csv", 600, floor=0.2)
     assert main(["retune", str(parent), "--labels", str(bad), "--references"]) == 7
     assert "errs more often than the references" in capsys.readouterr().err
+
+
+def test_an_export_of_the_collector_is_refused_with_where_to_look(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (tmp_path / "export.csv").open("w") as file:
+        write_labels([], file)
+    assert main(["retune", str(PARENT), "--labels", str(tmp_path / "export.csv")]) == 4
+    said = capsys.readouterr().err
+    assert "labels export" in said
+    assert "--collector" in said
