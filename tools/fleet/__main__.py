@@ -185,7 +185,7 @@ def _arguments() -> argparse.Namespace:
     add("--outages", type=float, default=0.05, help="share of devices with one (default 0.05)")
     add("--outage-seconds", type=float, default=20.0, help="how long each lasts (default 20)")
     add("--drifting", type=float, default=0.05, help="share of devices that drift (default 0.05)")
-    add("--again-seconds", type=float, default=10.0, help="to a repetition (default 10)")
+    add("--again-seconds", type=float, default=30.0, help="to a repetition (default 30)")
     add("--drain-seconds", type=float, default=120.0, help="to wait for receipts (default 120)")
     add("--folder", type=Path, help="for database and pictures (default: the system's temporary)")
     add("--keep", action="store_true", help="leave database and pictures there")
