@@ -31,10 +31,6 @@ _UNFIT = (DataError, IntegrityError, ValueError, OverflowError)
 """Errors that are the message's fault, not the database's."""
 
 
-_Checked = tuple[Delivery, Message | str | None]
-"""A text is the cause of a refusal; None is nothing to store."""
-
-
 class Ingest:
     """Stores what arrives, in one thread; the broker's acknowledgement follows the commit.
 
@@ -63,7 +59,7 @@ class Ingest:
         self._receipts = receipts
         self._prefix = prefix
         self._commands = commands
-        self._queue: queue.Queue[_Checked] = queue.Queue(MOST_WAITING)
+        self._queue: queue.Queue[Delivery] = queue.Queue(MOST_WAITING)
         self._ending = threading.Event()
         self._twins = Twins()
         self._causes: set[str] = set()
@@ -84,11 +80,10 @@ class Ingest:
         self._thread.join()
 
     def offer(self, delivery: Delivery) -> None:
-        """Check a message and take it; blocks while too many wait."""
-        checked = delivery, self._parse(delivery)  # in the link's thread, while batches are stored
+        """Take a message; blocks while too many wait."""
         while not self._ending.is_set():
             try:
-                self._queue.put(checked, timeout=0.1)
+                self._queue.put(delivery, timeout=0.1)
                 return
             except queue.Full:
                 continue
@@ -102,7 +97,7 @@ class Ingest:
             if self._commands is not None:
                 self._commands.send(time.monotonic())
 
-    def _batch(self) -> list[_Checked]:
+    def _batch(self) -> list[Delivery]:
         """Return what arrived; waits until the next receipt may be due."""
         try:
             batch = [self._queue.get(timeout=RECEIPT_S / 4)]
@@ -116,9 +111,10 @@ class Ingest:
                 break
         return batch
 
-    def _commit(self, batch: list[_Checked]) -> None:
-        wanted = [(delivery, message) for delivery, message in batch if message is not None]
-        for delivery, message in batch:
+    def _commit(self, batch: list[Delivery]) -> None:
+        parsed = [(delivery, self._parse(delivery)) for delivery in batch]
+        wanted = [(d, message) for d, message in parsed if message is not None]
+        for delivery, message in parsed:
             if message is None:
                 delivery.acknowledge()
         if wanted:

@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -35,6 +36,7 @@ def main() -> int:
 
         return bulk(sys.argv[2:])
     arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the plant's processes end with it
     folder = Path(tempfile.mkdtemp(prefix="fleet-", dir=arguments.folder))
     try:
         record = run(folder, arguments)
