@@ -16,7 +16,7 @@ from edge_guard.types import Frame, Image
 
 _WAIT_S = 0.5
 LOST_S = 30.0
-"""A camera that gives nothing for so long has been unplugged."""
+"""A camera that gives no whole picture for so long has been unplugged or is broken."""
 STILL_S = 120.0
 """So long without a picture worth keeping, and nobody there to ask: the capture stops."""
 
@@ -90,7 +90,7 @@ def capture(
     Raises
     ------
     SourceError
-        The camera gave nothing for `LOST_S`, or nothing new for `STILL_S` and nobody is there.
+        The camera gave no picture for `LOST_S`, or nothing new for `STILL_S` and nobody is there.
     StoreError
         The disk is full.
     ReferencesError
@@ -118,12 +118,13 @@ class _Taking:
     def take(self, frame: Frame | Damaged | None) -> Seen:
         """Return what becomes of what a source gave."""
         if frame is None:
-            self._refuse_silence()
+            self._refuse_silence(self._source.cause)
             return Seen(self._watch, None, None, self.kept, self._source.cause)
-        self._heard = time.monotonic()
         if isinstance(frame, Damaged):
             self._watch.damaged += 1
+            self._refuse_silence(frame.cause)
             return Seen(self._watch, None, None, self.kept, frame.cause)
+        self._heard = time.monotonic()
         image = self._wanted.view.of(frame.image)
         if min(image.shape[:2]) < MIN_SIDE_PX:
             raise SourceError(
@@ -149,11 +150,11 @@ class _Taking:
             return fate is not Fate.BLACK
         return fate is Fate.NEW and now_s - self._taken_s >= self._wanted.every_s
 
-    def _refuse_silence(self) -> None:
+    def _refuse_silence(self, cause: str) -> None:
         if self._source.live and time.monotonic() - self._heard > LOST_S:
-            cause = self._source.cause or "it is silent"
             raise SourceError(
-                f"{self._source.address} has given no picture for {LOST_S:.0f} s ({cause}); "
+                f"{self._source.address} has given no picture for {LOST_S:.0f} s "
+                f"({cause or 'it is silent'}); "
                 f"{self.kept} images are kept in {self._album.references}",
                 "plug the camera in and give the same command again with --yes to go on",
             )

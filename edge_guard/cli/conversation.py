@@ -41,7 +41,8 @@ class Conversation:
         self._output = output
         self._yes = yes
         self._terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-        self.attended = sys.stdin.isatty() and self._terminal and not yes and not output.json
+        heard = sys.stdin is not None and sys.stdin.isatty()  # none: it was closed at the start
+        self.attended = heard and self._terminal and not yes and not output.json
         self._said: set[str] = set()
         self._next_draw = 0.0
         self._drawn = False

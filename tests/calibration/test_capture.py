@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import cycle
+from itertools import chain, cycle, repeat
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +28,10 @@ from edge_guard.sources.live import LiveSource
 class HandedCamera:
     """A camera that gives pictures and, when there are no more, has been unplugged."""
 
-    def __init__(self, images: Iterable[np.ndarray]) -> None:
+    def __init__(self, images: Iterable[np.ndarray | None]) -> None:
         self._images = iter(images)
 
-    def read(self) -> np.ndarray:
+    def read(self) -> np.ndarray | None:
         time.sleep(0.01)  # its pace: a live source keeps the newest frame only
         for image in self._images:
             return image
@@ -44,7 +45,7 @@ class HandedCamera:
 
 
 @contextmanager
-def live(images: Iterable[np.ndarray]) -> Iterator[LiveSource]:
+def live(images: Iterable[np.ndarray | None]) -> Iterator[LiveSource]:
     cameras = deque([HandedCamera(images)])
 
     def connect() -> HandedCamera:
@@ -130,6 +131,13 @@ def test_an_unplugged_camera_leaves_what_was_kept_and_a_later_capture_goes_on(tm
         taken(source, again, Wanted(len(before) + 3, every_s=0.0))
     assert [file.name for file in again.files()][: len(before)] == before
     assert len(again.files()) == len(before) + 3
+
+
+def test_a_camera_whose_pictures_are_all_damaged_is_given_up(tmp_path):
+    images: list[np.ndarray | None] = [*parts(1, 5)]
+    with live(chain(images, repeat(None))) as source, pytest.raises(SourceError) as lost:
+        impatient(source, Album(tmp_path / "line.capture"), Wanted(5, attended=True))
+    assert re.search(r"no picture for 1 s \(.*cannot be decoded\); 1 images", lost.value.problem)
 
 
 def test_a_camera_that_gives_nothing_new_is_not_waited_for_for_ever(tmp_path, monkeypatch):

@@ -344,5 +344,10 @@ def test_choices_are_understood_by_word_letter_and_silence(monkeypatch, capsys):
     assert Conversation(Output(True), yes=False).choose("?", ("a", "b"), "a", "b") == "b"
 
 
+def test_nobody_is_asked_where_standard_input_is_closed(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    assert not Conversation(Output(False), yes=False).attended
+
+
 def test_bars_show_the_whole_range():
     assert bars([0.0, 128.0, 255.0, 999.0], 0.0, 255.0) == "▁▅██"
