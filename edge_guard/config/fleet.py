@@ -87,6 +87,7 @@ class Fleet:
                 yield source.problem((name,), "expected a table")
         if self._source.get(("defaults", "product")) is not None:
             yield source.problem(("defaults", "product"), "unknown key: products have names")
+        yield from self._misplaced()
         for place in PLACES:
             yield from self._unused(place)
         yield from self._unused_products()
@@ -96,6 +97,16 @@ class Fleet:
                 first = source.lines.get(("device", seen[device.id]))
                 reason = f"{device.id!r} is already the id of the device on line {first}"
                 yield source.problem(("device", position, "id"), reason)
+
+    def _misplaced(self) -> Iterator[Problem]:
+        """Yield calibrate tables that nobody reads: those of all streams of a layer."""
+        layers: list[Key] = [("defaults",)]
+        layers += [(place, name) for place in PLACES for name in tables(self._source, (place,))]
+        for layer in layers:
+            key: Key = (*layer, "stream", "calibrate")
+            if self._source.get(key) is not None:
+                here = ".".join(map(str, layer))
+                yield self._problem(key, f"unknown key: write [{here}.calibrate]")
 
     def _unused_products(self) -> Iterator[Problem]:
         """Yield products that no stream has, and overrides for products that there are not."""
@@ -149,6 +160,8 @@ def is_fleet(path: Path) -> bool:
 def write_device(device: FleetDevice, fleet: Path, folder: Path) -> Path:
     """Write a device's file and what it names beside the fleet file; return the file's path.
 
+    A password or a TLS key is for its owner alone to read.
+
     Parameters
     ----------
     device : FleetDevice
@@ -163,7 +176,7 @@ def write_device(device: FleetDevice, fleet: Path, folder: Path) -> Path:
     ConfigError
         The folder cannot be written, or a file lies outside the fleet file's folder.
     """
-    home = folder / device.id
+    home, secrets = folder / device.id, device.secrets()
     try:
         home.mkdir(parents=True, exist_ok=True)
         for name in device.files():
@@ -171,6 +184,9 @@ def write_device(device: FleetDevice, fleet: Path, folder: Path) -> Path:
                 raise ConfigError(f"device {device.id}: {name} lies outside {fleet}", "move it")
             target = home / name
             target.parent.mkdir(parents=True, exist_ok=True)
+            if name in secrets:
+                target.touch(mode=0o600)
+                target.chmod(0o600)  # what an earlier run has left there, too
             shutil.copyfile(fleet / name, target)
         path = home / "device.toml"
         path.write_text(device.toml(), "utf-8")

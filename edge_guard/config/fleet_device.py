@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from edge_guard.config.device import DeviceConfig, DeviceTable, StreamTable
-from edge_guard.config.layers import Layered, tables
+from edge_guard.config.layers import Layered, filled, tables
 from edge_guard.config.loading import find_document_problems
 from edge_guard.config.values import FilePath, Table
 from edge_guard.config.writing import toml_text, toml_value
@@ -22,6 +22,7 @@ _DEVICE_KEYS = frozenset(field.encode_name for field in msgspec.structs.fields(D
 _OWN = frozenset({"calibrate", "product", "stream"})
 _PRODUCT_OWN = frozenset({"calibrate"})
 _STREAM_OWN = frozenset({"calibrate", "products"})
+_SECRETS = ("password_file", "key_file")
 Share = Annotated[float, Meta(gt=0, lt=1)]
 
 
@@ -117,6 +118,11 @@ class FleetDevice:
             named += [stream.get("bundle"), *(p["bundle"] for p in stream.get("product", []))]
         return [name for name in dict.fromkeys(named) if name and not Path(name).is_absolute()]
 
+    def secrets(self) -> set[str]:
+        """Return which files are for nobody else to read."""
+        mqtt = self._layered.data.get("mqtt", {})
+        return {name for key in _SECRETS if (name := {**mqtt, **mqtt.get("tls", {})}.get(key))}
+
     def calibrations(self) -> dict[tuple[str, str], dict[str, Any]]:
         """Return what each bundle is calibrated from, by stream and product, as it stands."""
         return {key: layered.data for key, layered in self._calibrations.items()}
@@ -143,11 +149,13 @@ class FleetDevice:
         for layer in (("defaults",), *map(self._place, PLACES)):
             self._lay(layered, (), layer, _OWN)
         source = self._source.get(self._at)
-        layered.lines[("device",)] = self._source.lines.get(self._at, 1)
+        layered.begin(("device",), self._at)
         for name in source if isinstance(source, dict) else ():
             written = (*self._at, name)
             if name in _DEVICE_KEYS or not isinstance(source[name], dict | list):
                 layered.put(("device", name), source[name], written)
+            elif name != "stream" and isinstance(source[name], list):
+                layered.put((name,), source[name], written)
             elif name != "stream":
                 layered.lay((name,), written)
         self._fill(())
@@ -155,37 +163,48 @@ class FleetDevice:
     def _lay_stream(self, position: int) -> None:
         at: Key = ("stream", position)
         written: Key = (*self._at, "stream", position)
-        for layer in (("defaults",), *map(self._place, PLACES)):
-            self._lay(self._layered, at, (*layer, "stream"), _STREAM_OWN)
-        self._lay(self._layered, at, written, _STREAM_OWN)
-        stream = self._source.text((*written, "name")) or ""
-        products = self._source.get((*written, "products"))
-        names = products if isinstance(products, list) else []
-        self._unknown_products = 0
-        for place, product in enumerate(names):
-            self._lay_product(at, written, place, str(product))
-        self._fill(at, stream=stream)
-        if not names:
-            self._lay_calibration(written, stream, "")
+        layers: list[Key] = [
+            (*layer, "stream") for layer in (("defaults",), *map(self._place, PLACES))
+        ]
+        for layer in (*layers, written):
+            self._lay(self._layered, at, layer, _STREAM_OWN)
+        self._layered.begin(at, written)
+        name = filled(self._layered.document().text((*at, "name")) or "", self._words)
+        said = [(*layer, "products") for layer in (*layers, written)]
+        said = [key for key in said if self._source.get(key) is not None]
+        products = self._known_products(said[-1]) if said else []
+        for place, product in enumerate(products):
+            self._lay_product(at, said[-1], place, product, name)
+            self._lay_calibration(written, name, product)
+        self._fill(at, stream=name)
+        if not products:
+            self._lay_calibration(written, name, "")
 
-    def _lay_product(self, stream: Key, written: Key, place: int, product: str) -> None:
-        known = tables(self._source, ("product",))
-        named: Key = (*written, "products")
-        if product not in known:
-            nearest = difflib.get_close_matches(product, known, n=1)
+    def _known_products(self, named: Key) -> list[str]:
+        """Return the products that stand in a list of names; whatever else stands there is told."""
+        value, known = self._source.get(named), tables(self._source, ("product",))
+        if not isinstance(value, list):
+            reason = f"expected a list of names, got {toml_value(value)}"
+            self._early.append(self._source.problem(named, reason))
+            return []
+        names = [one for one in value if isinstance(one, str) and one in known]
+        for product in (one for one in value if one not in names):
+            nearest = difflib.get_close_matches(str(product), known, n=1)
             reason = f"there is no [product.{product}]"
             self._early.append(self._source.problem(named, reason, nearest[0] if nearest else None))
-            self._unknown_products += 1
-            return
+        return names
+
+    def _lay_product(
+        self, stream: Key, named: Key, place: int, product: str, stream_name: str
+    ) -> None:
+        """Lay a product that is named somewhere over what its stream has."""
         self.products.add(product)
-        at = (*stream, "product", place - self._unknown_products)
+        at = (*stream, "product", place)
         self._layered.put((*at, "name"), product, named)
         for layer in self._product_layers(product):
             self._lay(self._layered, at, layer, _PRODUCT_OWN)
         self._layered.lines[at] = self._source.lines.get(named, 1)
-        name = self._source.text((*written, "name")) or ""
-        self._fill(at, stream=name, product=product)
-        self._lay_calibration(written, name, product)
+        self._fill(at, stream=stream_name, product=product)
 
     def _product_layers(self, product: str) -> Iterator[Key]:
         yield ("product", product)
@@ -218,7 +237,7 @@ class FleetDevice:
         origins = self._layered.origins.get(key, ())
         if not origins:
             return ""
-        said = [f"{_header(one.layer)} line {one.line}" for one in reversed(origins)]
+        said = [f"{one.layer} line {one.line}" for one in reversed(origins)]
         hidden = "; ".join(
             f"not {toml_value(one.value)} of {where}"
             for one, where in zip(list(reversed(origins))[1:], said[1:], strict=True)
@@ -232,15 +251,6 @@ def _ordered(table: dict[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any
         field.encode_name for field in msgspec.structs.fields(kind) if field.encode_name in table
     ]
     return {name: table[name] for name in dict.fromkeys([*names, *table])}
-
-
-def _header(layer: str) -> str:
-    """Return a layer as it is written: what stands in an array of tables without its number."""
-    names = [name for name in layer.split(".") if not name.isdigit()]
-    text = ".".join(names)
-    return (
-        f"[[{text}]]" if names[-1] in ("device", "stream") and names[0] == "device" else f"[{text}]"
-    )
 
 
 def _missing(document: Document, *keys: str) -> Iterator[Problem]:

@@ -18,7 +18,7 @@ class Origin(NamedTuple):
     Attributes
     ----------
     layer : str
-        The table it is written in, for example ``line.press-3``.
+        The header it is written under, for example ``[line.press-3]`` or ``[[device]]``.
     line : int or None
         In the file, from 1.
     value : object
@@ -30,6 +30,11 @@ class Origin(NamedTuple):
     value: Any
 
 
+def filled(text: str, words: Mapping[str, str]) -> str:
+    """Return a text with each ``{word}`` that is known replaced."""
+    return _WORD.sub(lambda found: words.get(found[1], found[0]), text)
+
+
 def tables(source: Document, key: Key) -> dict[str, Any]:
     """Return the table at a place of a file; empty where something else stands there."""
     found = source.get(key)
@@ -39,7 +44,8 @@ def tables(source: Document, key: Key) -> dict[str, Any]:
 class Layered:
     """One document, made of tables of another; the last word on each key holds.
 
-    Tables are merged key by key; everything else, lists too, is replaced whole.
+    Tables are merged key by key; everything else, lists and arrays of tables too, is replaced
+    whole.
 
     Parameters
     ----------
@@ -61,6 +67,11 @@ class Layered:
         self.data: dict[str, Any] = {}
         self.origins: dict[Key, tuple[Origin, ...]] = {}
         self.lines: dict[Key, int] = {}
+
+    def begin(self, at: Key, written: Key) -> None:
+        """Have a table at a place, be there anything in it or not."""
+        self._table(at)
+        self.lines[at] = self._source.lines.get(written, 1)
 
     def lay(self, at: Key, layer: Key, leave_out: frozenset[str] = frozenset()) -> None:
         """Lay a table of the file over what there is.
@@ -92,9 +103,12 @@ class Layered:
 
     def put(self, at: Key, value: object, written: Key) -> None:
         """Set one value that stands in the file at ``written``."""
+        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+            self._put_tables(at, len(value), written)
+            return
         self._table(at[:-1])[at[-1]] = deepcopy(value)
         line = self._source.lines.get(written)
-        origin = Origin(".".join(map(str, written[:-1])), line, value)
+        origin = Origin(_header(written[:-1]), line, value)
         self.origins[at] = (*self.origins.get(at, ()), origin)
         if line is not None:
             self.lines[at] = line
@@ -106,7 +120,7 @@ class Layered:
         items = node.items() if isinstance(node, dict) else enumerate(node)
         for name, value in list(items):
             if isinstance(value, str):
-                node[name] = _WORD.sub(lambda found: words.get(found[1], found[0]), value)
+                node[name] = filled(value, words)
                 unknown += [((*at, name), w) for w in _WORD.findall(value) if w not in words]
             elif isinstance(value, dict | list):
                 unknown += self.fill((*at, name), words)
@@ -115,6 +129,14 @@ class Layered:
     def document(self) -> Document:
         """Return it as a document whose lines are the file's."""
         return Document(self._source.path, self.data, self.lines, elsewhere=True)
+
+    def _put_tables(self, at: Key, count: int, written: Key) -> None:
+        """Set an array of tables, in place of all that stood there."""
+        self.lines = {key: n for key, n in self.lines.items() if key[: len(at)] != at}
+        self._table(at[:-1])[at[-1]] = []
+        for place in range(count):
+            self.begin((*at, place), (*written, place))
+            self.lay((*at, place), (*written, place))
 
     def _get(self, at: Key) -> Any:
         node: Any = self.data
@@ -133,3 +155,9 @@ class Layered:
                 node.append(empty)
             node = node[name]
         return node
+
+
+def _header(table: Key) -> str:
+    """Return the header that a table is written under."""
+    text = ".".join(name for name in table if isinstance(name, str))
+    return f"[[{text}]]" if table and isinstance(table[-1], int) else f"[{text}]"

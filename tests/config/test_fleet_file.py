@@ -295,3 +295,70 @@ def test_the_example_of_the_documentation_is_right(tmp_path):
     path.write_text(fleet.replace('host = "broker.north"', 'hots = "broker.north"'))
     sentences = [one.problem.sentence("fleet.toml") for one in Fleet(path).problems()]
     assert sentences.count(said.partition(" [")[0]) == 2
+
+
+def test_arrays_of_tables_are_replaced_whole_and_keep_their_places(write):
+    own = '[[device.alarm]]\nname = "frozen"\nout_of_service = true\n'
+    alarms = '[[defaults.alarm]]\nname = "flagged"\n[[defaults.alarm]]\nname = "drift"\n'
+    path = write(FLEET + own + alarms)
+    assert problems(path) == []
+    assert rendered(path, "cell-4")["alarm"] == [{"name": "frozen", "out_of_service": True}]
+    assert [one["name"] for one in rendered(path, "cell-3")["alarm"]] == ["flagged", "drift"]
+    lines = path.read_text().splitlines()
+    text = Fleet(path).device("cell-3").toml()
+    line = lines.index('name = "drift"') + 1
+    assert f'name = "drift"  # [[defaults.alarm]] line {line}\n' in text
+    path.write_text(path.read_text().replace("out_of_service", "out_of_servce"))
+    found = [(d, lines[n - 1][:4], k) for d, n, k in problems(path)]
+    assert found == [("cell-4", "out_", "alarm.0.out_of_servce")]
+
+
+def test_what_all_streams_of_a_layer_are_told_holds_or_is_refused(write):
+    own = 'name = "top"\nsource = "rtsp://10.0.4.1/1"\nproducts = ["flange"]'
+    text = FLEET.replace(own, 'source = "rtsp://10.0.4.1/1"')
+    layer = '[line.press-4.stream]\nproducts = ["flange"]\nname = "top-of-{line}"\n'
+    path = write(text + layer)
+    assert problems(path) == []
+    (stream,) = Fleet(path).device("cell-4").streams()
+    assert stream["name"] == "top-of-press-4"
+    assert [one["name"] for one in stream["product"]] == ["flange"]
+    assert list(Fleet(path).device("cell-4").calibrations()) == [("top-of-press-4", "flange")]
+    path = write(FLEET + "[site.north.stream.calibrate]\nframes = 5\n[defaults.stream.calibrate]\n")
+    reasons = {one.problem.key: one.problem.reason for one in Fleet(path).problems()}
+    assert reasons == {
+        "defaults.stream.calibrate": "unknown key: write [defaults.calibrate]",
+        "site.north.stream.calibrate": "unknown key: write [site.north.calibrate]",
+    }
+
+
+@pytest.mark.parametrize("value", ['"flange"', '[["flange"]]', "[{}]", "{}", "7"])
+def test_products_that_are_no_list_of_names_are_a_problem(write, value):
+    own = 'products = ["flange"]\naudit'
+    path = write(FLEET.replace(own, own.replace('["flange"]', value)))
+    assert ("cell-4", "device.1.stream.0.products") in [(d, k) for d, _, k in problems(path)]
+
+
+@pytest.mark.parametrize("more", ["[[device.stream]]\n", "stream = [5]\n", 'foo = ["x"]\n'])
+def test_a_stream_that_says_nothing_is_a_problem_and_no_crash(write, more, capsys):
+    path = write(f'[[device]]\nid = "d"\n{more}')
+    assert main(["config", "check", str(path)]) == 2
+    assert "stream" in capsys.readouterr().out
+    Fleet(path).device("d").toml()
+
+
+def test_secrets_stay_for_their_owner_alone(write, tmp_path):
+    text = FLEET.replace("/etc/edge-guard/password", "secret/password")
+    path = write(
+        text + '[defaults.mqtt.tls]\nca_file = "ca"\ncertificate_file = "c"\nkey_file = "k"\n'
+    )
+    (tmp_path / "secret").mkdir()
+    for name in ("secret/password", "ca", "c", "k"):
+        (tmp_path / name).write_text(name)
+        (tmp_path / name).chmod(0o600 if name in ("secret/password", "k") else 0o644)
+    home = tmp_path / "out/cell-4"
+    home.mkdir(parents=True)
+    (home / "k").touch(mode=0o644)
+    assert main(["config", "render", str(path), "-o", str(tmp_path / "out")]) == 0
+    modes = {name: (home / name).stat().st_mode & 0o777 for name in ("secret/password", "ca", "k")}
+    assert modes == {"secret/password": 0o600, "ca": 0o644, "k": 0o600}
+    assert (home / "k").read_text() == "k"
