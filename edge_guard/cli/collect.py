@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import signal
 
@@ -35,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(one, lambda number, _frame: asked.append(number))
     collector = Collector(load_collector_config(args.config))
     collector.start()
+    gc.freeze()  # what was loaded so far stays: the collector of garbage need not look at it again
     print(f"collecting; the page is at {collector.url}", flush=True)
     try:
         collector.run_until(lambda: bool(asked))

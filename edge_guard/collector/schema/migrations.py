@@ -11,7 +11,14 @@ from edge_guard.collector.schema.datasets import create_datasets
 from edge_guard.collector.schema.interfaces import create_interfaces
 from edge_guard.collector.schema.orders import commands, judgements, replies
 from edge_guard.collector.schema.people import create_people
-from edge_guard.collector.schema.reports import audited, awaiting, drawn, events, flagged
+from edge_guard.collector.schema.reports import (
+    audited,
+    awaiting,
+    by_incident,
+    drawn,
+    events,
+    flagged,
+)
 from edge_guard.collector.schema.retention import create_retention
 from edge_guard.collector.schema.retunes import create_retunes
 from edge_guard.collector.schema.review import review_items
@@ -53,6 +60,12 @@ def _add_reviews(connection: Connection) -> None:
     fill(connection)
 
 
+def _index_incidents_only(connection: Connection) -> None:
+    """Take the frames without one, nearly all, out of the index of incidents."""
+    connection.execute(text("DROP INDEX IF EXISTS events_by_incident"))
+    by_incident.create(connection)
+
+
 Migration = tuple[str, Callable[[Connection], None]]
 MIGRATIONS: tuple[Migration, ...] = (
     ("0001-first-tables", metadata.create_all),
@@ -68,6 +81,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ("0013-datasets", create_datasets),
     ("0014-flagged", flagged.create),
     ("0015-drawn", drawn.create),
+    ("0017-incidents", _index_incidents_only),
 )
 """A new database gets the current tables and every name at once; an old one the missing steps."""
 

@@ -64,7 +64,6 @@ events = Table(
     Index("events_by_device", "device_id", "id"),
     Column("incident", String(64)),  # the trouble that it is part of
     Index("events_by_stream", "device_id", "stream", "id"),
-    Index("events_by_incident", "device_id", "incident", "id"),
 )
 
 _drawn = events.c.sampled.isnot(None)
@@ -78,6 +77,16 @@ audited = Index(
 )
 drawn = Index(  # the audits of all streams, newest first, however many frames are flagged between
     "events_drawn", events.c.id, sqlite_where=_drawn, postgresql_where=_drawn
+)
+
+_of_trouble = events.c.incident.isnot(None)
+by_incident = Index(
+    "events_by_incident",
+    events.c.device_id,
+    events.c.incident,
+    events.c.id,
+    sqlite_where=_of_trouble,
+    postgresql_where=_of_trouble,
 )
 
 FLAGGED = events.c.verdict != literal_column("'accept'")
