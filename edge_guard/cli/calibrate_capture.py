@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _EVERY_S = 1.0
 _REVIEW_S = 2.0
 _FIRST_LOOK = 12
-"""So many pictures are shown to the bundle that is there before more are taken."""
+"""So many new pictures are shown to the bundle that is there before more are taken."""
 _STRIP = 24
 
 
@@ -42,7 +42,7 @@ def take(
     view : View
         Pictures are kept whole; advice is about the view.
     check : callable
-        Raises where the first pictures are of another product.
+        Raises where new pictures are of another product.
     later : callable
         Returns the command that calibrates on a folder.
 
@@ -66,7 +66,7 @@ def take(
             raise ConfigError("--every is for cameras", "leave it out: a file gives every frame")
         album = Album(args.keep or args.output.with_suffix(".capture"))
         before = album.files()
-        _settle(album, before, talk)
+        _settle(album, before, args.frames, talk)
         watch = Watch(live=source.live)
         if before:
             found = viewed(find_references(album.references), view)
@@ -75,11 +75,13 @@ def take(
         every_s = _EVERY_S if args.every is None else args.every
         wanted = Wanted(args.frames, every_s, view, attended=talk.attended)
         showing = Showing(talk, album, wanted.frames, every_s if source.live else 0.0, check)
-        _greet(album, len(before), wanted.frames, talk)
+        _greet(album, talk)
         try:
-            capture(source, album, wanted, watch, showing)
-        except KeyboardInterrupt:
-            _stopped(album, watch, talk, later, args.false_flag_rate)
+            try:
+                capture(source, album, wanted, watch, showing)
+            except KeyboardInterrupt:
+                _stopped(album, watch, talk, later, args.false_flag_rate)
+            showing.compare()
         except ReferencesError:  # of another product: they must not be gone on with
             album.set_aside(sorted(set(album.files()) - set(before)), "foreign")
             raise
@@ -90,29 +92,36 @@ def take(
     return album
 
 
-def _greet(album: Album, before: int, wanted: int, talk: Conversation) -> None:
+def _greet(album: Album, talk: Conversation) -> None:
     """Say where images go and how to stop."""
-    if before >= wanted:
-        talk.say(f"{before} images are there already: --frames asks for more")
     talk.say(f"images are kept in {album.references}", color=None)
     talk.say(f"to see them, open {album.page} in a browser; Ctrl-C stops", color=None)
 
 
-def _settle(album: Album, before: Sequence[Path], talk: Conversation) -> None:
-    """Ask whether pictures of an earlier capture count.
+def _settle(album: Album, before: Sequence[Path], wanted: int, talk: Conversation) -> None:
+    """Ask whether pictures of an earlier capture count; where they are all, no script decides it.
 
     Raises
     ------
     ConfigError
         Nobody says so.
     """
-    if before and not talk.agree(
-        f"{album.references} holds {len(before)} images of an earlier capture. Go on with them?",
-        suggested=True,
+    if not before:
+        return
+    held = f"{album.references} holds {len(before)} images of an earlier capture"
+    if len(before) < wanted:
+        if not talk.agree(f"{held}. Go on with them?", suggested=True):
+            raise ConfigError(
+                held, "--yes goes on with them, --keep DIR takes another folder, or remove them"
+            )
+    elif not (
+        talk.attended
+        and talk.agree(f"{held}: no new one would be taken. Use those?", suggested=False)
     ):
         raise ConfigError(
-            f"{album.references} holds {len(before)} images of an earlier capture",
-            "--yes goes on with them, --keep DIR takes another folder, or remove them",
+            f"{held}, and --frames {wanted} asks for no more: no picture would be taken",
+            f"calibrate on them with --reference {album.references}, ask for more with --frames, "
+            "or take new ones with --keep DIR",
         )
 
 
@@ -151,7 +160,7 @@ class Showing:
     every_s : float
         Time between them; 0 for files.
     check : callable
-        Is given the first pictures.
+        Is given the first new pictures.
     """
 
     def __init__(
@@ -168,6 +177,7 @@ class Showing:
         self._check = check
         self._page = CapturePage(album.page, "Reference images")
         self._first: list[Image] = []
+        self._compared = False
         self._kept = len(album.files())
         self._next_review = 0.0
         self._pictured = False
@@ -182,7 +192,10 @@ class Showing:
         if seen.kept > self._kept and seen.image is not None:
             self._kept = seen.kept
             self._page.add(seen.image, time.strftime("%H:%M:%S"))
-            self._compare(seen.image)
+            if len(self._first) < _FIRST_LOOK:
+                self._first.append(seen.image.copy())
+            if len(self._first) == _FIRST_LOOK:
+                self.compare()
         now = time.monotonic()
         if now >= self._next_review:
             self._next_review = now + _REVIEW_S
@@ -200,12 +213,10 @@ class Showing:
         self._talk.advise(advice)
         self._told |= {one.topic: one.message for one in advice}
 
-    def _compare(self, image: Image) -> None:
-        """Show the first pictures to the bundle that is there."""
-        if len(self._first) >= _FIRST_LOOK:
-            return
-        self._first.append(image.copy())
-        if len(self._first) == min(_FIRST_LOOK, self._wanted):
+    def compare(self) -> None:
+        """Show the new pictures to the bundle that is there; once, however few have come."""
+        if self._first and not self._compared:
+            self._compared = True
             self._check(self._first)
 
     def _line(self, seen: Seen) -> str:

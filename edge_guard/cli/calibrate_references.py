@@ -52,6 +52,7 @@ class _Gathering:
         self._args, self._output, self._view, self._loaded = args, output, view, loaded
         self._talk = Conversation(output, yes=args.yes)
         self._album: Album | None = None
+        self._changed: bool = args.changed
 
     def references(self) -> Sequence[Reference]:
         from edge_guard.calibration.advice.examine import examine
@@ -96,8 +97,7 @@ class _Gathering:
         """Refuse, or ask about, references that are foreign to the bundle that is there."""
         from edge_guard.calibration.advice.foreign import SAMPLE
 
-        if self._album is None:
-            self._foreign([one.load() for one in read[:: max(1, -(-len(read) // SAMPLE))]])
+        self._foreign([one.load() for one in read[:: max(1, -(-len(read) // SAMPLE))]])
 
     def _foreign(self, images: Sequence[Image]) -> None:
         """Raise where images are foreign to the bundle that is there and nobody says it is meant.
@@ -109,7 +109,7 @@ class _Gathering:
         from edge_guard.calibration.advice.foreign import foreign
 
         path = self._args.previous or self._args.output
-        bundle = None if self._args.changed else _bundle_at(path)
+        bundle = None if self._changed else _bundle_at(path)
         said = bundle and foreign(bundle, path, images)
         if not said:
             return
@@ -121,6 +121,7 @@ class _Gathering:
                 "check that this is the right product and that camera and lamp are as they were; "
                 "if they were changed on purpose, give --changed",
             )
+        self._changed = True
 
     def _without_blurred(
         self, found: list[Reference], read: list[Reference], watch: Watch

@@ -290,6 +290,28 @@ def test_another_product_is_refused_where_a_bundle_is_there(tmp_path, conversed,
     assert out.read_bytes() == (conversed / "line.guard").read_bytes()
 
 
+def test_an_earlier_capture_hides_no_other_product(tmp_path, conversed, capsys):
+    out = Path(shutil.copy(conversed / "line.guard", tmp_path))
+    album = tmp_path / "line.capture"
+    shutil.copytree(conversed / "line.capture" / "references", album / "references")
+    before = pictures(album)
+    other = write_parts(tmp_path / "other", [255 - image[::-1] for image in parts(18, 2)])
+    command = ("calibrate", conversed / "tiny.onnx", "--camera", other, "--yes", "-o", out)
+    code, records, _ = run_here(capsys, *command, "--frames", str(len(before)))
+    assert (code, "no picture would be taken" in records[-1]["problem"]) == (2, True)
+    assert f"--reference {album / 'references'}" in records[-1]["remedy"]
+    code, records, _ = run_here(capsys, *command, "--frames", str(len(before) + 5))
+    assert (code, "5 of 5 images are foreign" in records[-1]["problem"]) == (4, True)
+    assert pictures(album) == before
+    assert len(list((album / "set-aside" / "foreign").iterdir())) == 5
+    shutil.rmtree(album / "references")
+    write_parts(album / "references", [255 - image[::-1] for image in parts(18, 2)])
+    same = write_parts(tmp_path / "same", parts(2, 3))
+    again = ("calibrate", conversed / "tiny.onnx", "--camera", same, "--yes", "-o", out)
+    code, records, _ = run_here(capsys, *again)
+    assert (code, "of 20 images are foreign" in records[-1]["problem"]) == (4, True)
+
+
 def test_what_cannot_be_calibrated_is_told_before_anybody_takes_pictures(tmp_path, model, capsys):
     footage = write_parts(tmp_path / "footage", parts(5, 1))
     out = tmp_path / "line.guard"

@@ -14,6 +14,8 @@ SAMPLE = 24
 """Pictures that are shown to the bundle."""
 _FOREIGN = 0.5
 """Share of doubted pictures from which they count as foreign: a hundred times the usual rate."""
+_DOUBTED, _LEAST = 6, 3
+"""Of a few pictures so many are to be doubted, or all; fewer than the least tell nothing."""
 
 
 def foreign(bundle: Bundle, path: Path, images: Sequence[Image]) -> str:
@@ -27,7 +29,7 @@ def foreign(bundle: Bundle, path: Path, images: Sequence[Image]) -> str:
     path : Path
         Its name in the sentence.
     images : sequence of Image
-        As the model sees them; a handful at least.
+        As the model sees them.
     """
     try:
         pipeline = Pipeline(bundle, live=False)
@@ -39,7 +41,8 @@ def foreign(bundle: Bundle, path: Path, images: Sequence[Image]) -> str:
         pipeline.close()
     limit = bundle.manifest.promise.p_limit
     doubted = [r for r in results if r.verdict is Verdict.INVALID or (r.p_value or 1.0) <= limit]
-    if not results or len(doubted) < _FOREIGN * len(results):
+    needed = max(_FOREIGN * len(results), min(_DOUBTED, len(results)), _LEAST)
+    if len(doubted) < needed:
         return ""
     reasons = [reason.message for r in doubted for reason in r.reasons[:1]]
     why = f" ({max(set(reasons), key=reasons.count)})" if reasons else ""
