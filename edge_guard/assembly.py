@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ from edge_guard.config import DeviceConfig, StreamTable
 from edge_guard.drift.monitor import Monitor
 from edge_guard.drift.summary import Window
 from edge_guard.duty import Inspector
-from edge_guard.errors import BundleError
+from edge_guard.errors import BundleError, EdgeGuardError
 from edge_guard.inspection import Inspection, OnResult
 from edge_guard.intake import Intake, Item
 from edge_guard.pipeline import Pipeline
@@ -25,6 +26,8 @@ from edge_guard.sources import Source, View, open_source
 from edge_guard.stream import Stream
 from edge_guard.types import Result
 from edge_guard.worker import Worker
+
+log = logging.getLogger(__name__)
 
 OpenInspector = Callable[[StreamTable, Source], Inspector]
 
@@ -94,13 +97,20 @@ class Assembly:
         self._on_bug = on_bug
         self._telling = threading.Lock()
 
-    def open_worker(self, table: StreamTable) -> Worker:
+    def open_worker(self, table: StreamTable, configured: StreamTable) -> Worker:
         """Return a stream that is ready to start.
+
+        Parameters
+        ----------
+        table : StreamTable
+            With the offered bundles.
+        configured : StreamTable
+            With the bundles that take the place of those that cannot be used any more.
 
         Raises
         ------
         EdgeGuardError
-            Its source or bundle cannot be used.
+            Its source or a configured bundle cannot be used.
         """
         source = open_source(
             table.source,
@@ -113,7 +123,7 @@ class Assembly:
             part_name=table.part_name,
         )
         try:
-            guards = self.open_guards(table, source)
+            guards, refused = self.open_guards(table, configured, source)
         except BaseException:
             source.close()
             raise
@@ -126,29 +136,41 @@ class Assembly:
             intake=intake,
             changed=self._changed,
             spool=Path(self._config.spool.path),
+            refused=refused,
         )
         self_test = SelfTest(self._config.self_test.hours or None)
         return Worker(
             stream, intake, Inspection(stream, intake, self_test, self._tell), self._on_bug
         )
 
-    def open_guards(self, table: StreamTable, source: Source) -> dict[str, Inspector]:
-        """Return what judges a stream's frames, by product; none is waited for later.
+    def open_guards(
+        self, table: StreamTable, configured: StreamTable, source: Source
+    ) -> tuple[dict[str, Inspector], dict[str, str]]:
+        """Return what judges a stream's frames, by product, and why offered bundles do not.
 
         Raises
         ------
         ArtifactError
-            A bundle cannot be used on this device; none stays open.
+            A configured bundle cannot be used on this device; none stays open.
         """
         guards: dict[str, Inspector] = {}
+        refused: dict[str, str] = {}
         try:
             for product, variant in table.variants().items():
-                guards[product] = self.open_guard(variant, source)
+                instead = configured.variants()[product]
+                try:
+                    guards[product] = self.open_guard(variant, source)
+                except EdgeGuardError as error:
+                    if variant.bundle == instead.bundle:
+                        raise
+                    refused[product] = f"the offered bundle gives way to the configured: {error}"
+                    log.error("stream %s: %s", f"{table.name} {product}".strip(), refused[product])
+                    guards[product] = self.open_guard(instead, source)
         except BaseException:
             for guard in guards.values():
                 guard.close()
             raise
-        return guards
+        return guards, refused
 
     def open_guard(self, table: StreamTable, source: Source) -> Inspector:
         """Return what judges the frames of a stream without products, or of one product.

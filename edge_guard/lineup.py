@@ -39,7 +39,8 @@ class Lineup:
     def adopt(self, table: StreamTable, guards: Guards) -> None:
         """Go on with other settings and guards; a guard that stays keeps its monitors."""
         before = self._duties
-        self._alarms.forget(before.keys() - guards.keys())
+        watched = {product for product, guard in guards.items() if guard.drift is not None}
+        self._alarms.forget(before.keys() - watched)
         duties: dict[str, Duty] = {}
         for product, guard in guards.items():
             kept = before.get(product)
@@ -49,7 +50,7 @@ class Lineup:
                 duties[product] = kept
             else:
                 duties[product] = self._duty(table.name, product, guard, reporter)
-        if table.product:
+        if table.product or not watched:
             self._alarms.settle()
         self._nobodys.reporter = self._reporter.about("", "")
         self._changeover = Changeover(table, self._spool)

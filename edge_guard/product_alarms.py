@@ -34,16 +34,18 @@ class ProductAlarms:
         self._holders.setdefault(DRIFT, {})[product] = None
 
     def forget(self, products: Collection[str]) -> None:
-        """Let go what products hold that the stream has no more."""
-        for holders in self._holders.values():
-            for product in products:
-                holders.pop(product, None)
+        """Let go what products hold that the stream has no more, or that have no monitors now."""
+        for name, holders in self._holders.items():
+            gone = [holders.pop(product) for product in products if product in holders]
+            if gone and not holders:
+                self._clear(name)
+            elif gone and name == DRIFT:
+                self._repeat(holders)
 
     def settle(self) -> None:
         """Clear what a product has left raised that the stream has no more."""
         if not self._holders.get(DRIFT):
-            words = "the product that had changed is not guarded any more"
-            self._reporter.alarm(DRIFT, False, "not configured", words)
+            self._clear(DRIFT)
 
     def report(self, product: str, name: str, active: bool, cause: str, message: str) -> bool:
         """Report whether a product holds an alarm; return whether that is news."""
@@ -67,9 +69,17 @@ class ProductAlarms:
         if not holders:
             self._reporter.drift(report, _of(product, message))
             return
-        other, said = list(holders.items())[-1]
+        self._repeat(holders)
+
+    def _clear(self, name: str) -> None:
+        words = "no monitors watch the product that held it any more"
+        self._reporter.alarm(name, False, "not configured", words)
+
+    def _repeat(self, holders: dict[str, tuple[Report, str] | None]) -> None:
+        """Post what the product says of drift that spoke last of those that hold the alarm."""
+        product, said = list(holders.items())[-1]
         if said is not None:
-            self._reporter.drift(said[0], _of(other, said[1]))
+            self._reporter.drift(said[0], _of(product, said[1]))
 
 
 class ProductVoice:

@@ -71,7 +71,7 @@ class Reloader:
         try:
             for table in self._config.stream:
                 worker = self._workers[table.name] = self._open_worker(table)
-                worker.stream.offered("")  # a refusal before the restart is old news
+                worker.stream.tell_refused()  # one before the restart is old news
         except BaseException:
             for worker in self._workers.values():
                 worker.close()
@@ -112,7 +112,8 @@ class Reloader:
                 return self._take_bundle(worker, path, product, other_model=other_model)
             except EdgeGuardError as error:
                 log.error("stream %s: the new bundle is not used: %s", stream, error)
-                worker.stream.offered(str(error))
+                words = f"the new bundle is not used, the old one goes on: {error}"
+                worker.stream.offered(product, words)
                 raise
 
     def take_config(self, new: DeviceConfig) -> tuple[str, ...]:
@@ -155,14 +156,8 @@ class Reloader:
             self._mutex.release()
 
     def _open_worker(self, table: StreamTable) -> Worker:
-        """Return a stream guarded by its offered bundle, or by the configured one."""
-        resolved = self._offered.resolve(table)
-        if resolved is not table:
-            try:
-                return self._assembly.open_worker(resolved)
-            except EdgeGuardError as error:
-                log.error("stream %s: back to the configured bundle: %s", table.name, error)
-        return self._assembly.open_worker(table)
+        """Return a stream guarded by its offered bundles, where they can be used."""
+        return self._assembly.open_worker(self._offered.resolve(table), table)
 
     def _take_bundle(self, worker: Worker, path: Path, product: str, *, other_model: bool) -> str:
         old, configured = worker.stream, self._table(worker.stream.name).variants()[product]
@@ -220,6 +215,7 @@ class Reloader:
         kept = dict(self._workers)
         for worker in opened:
             self._workers[worker.stream.name] = worker
+            worker.stream.tell_refused()
             worker.start()
         late: list[ModelError] = []
         for table in self._config.stream:
@@ -251,9 +247,9 @@ class Reloader:
             for product, old in before.items():
                 if old is not guards.get(product):
                     old.close()
+                    worker.stream.offered(product)
             if guards != before:
                 worker.inspection.self_test.demand()
-                worker.stream.offered("")
             done.set()
 
         if worker.ended:  # a file that was read to its end: nobody is in its way

@@ -6,8 +6,9 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from edge_guard.captures import Captures
 from edge_guard.config import StreamTable
@@ -51,6 +52,8 @@ class Stream:
         Called when the state that others see has changed.
     spool : Path
         The device's spool folder.
+    refused : mapping of str to str, optional
+        Why offered bundles do not guard it, by product.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Stream:
         intake: Intake,
         changed: Callable[[], None],
         spool: Path,
+        refused: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.table = table
         self.name = table.name
@@ -73,6 +77,7 @@ class Stream:
         self._changed = changed
         self._mutex = threading.Lock()
         self._failure = ""
+        self._refused, self._told_refused = dict(refused), ""
         self.self_test: SelfTestReport | None = None
         self._source_state = SourceState.STARTING
         self._last_frame: str | None = None
@@ -166,12 +171,21 @@ class Stream:
         self._alarm("self-test", not report.passed, cause, words)
         self._changed()
 
-    def offered(self, refusal: str) -> None:
-        """Raise the alarm about a bundle that was not taken over; clear it where one was."""
-        words = f"bundle {self.inspector.bundle_id} is in use"
-        if refusal:
-            words = f"the new bundle is not used, the old one goes on: {refusal}"
-        self._alarm("bundle", bool(refusal), "refused" if refusal else "used", words)
+    def offered(self, product: str, refusal: str = "") -> None:
+        """Note why a product's new bundle was not taken over; empty: it was."""
+        others = {name: words for name, words in self._refused.items() if name != product}
+        self._refused = others | ({product: refusal} if refusal else {})
+        self.tell_refused()
+
+    def tell_refused(self) -> None:
+        """Raise the alarm about bundles that were not taken over; clear it where all were."""
+        refused = [f"product {name}: {why}" if name else why for name, why in self._refused.items()]
+        words = "; ".join(refused)
+        if not words or words != self._told_refused:  # an alarm keeps its words while it stands
+            self._alarm("bundle", False, "used", f"bundle {self.inspector.bundle_id} is in use")
+        if words:
+            self._alarm("bundle", True, "refused", words)
+        self._told_refused = words
 
     def stuck(self, seconds: float) -> None:
         """Raise the alarm about a source whose read does not return."""

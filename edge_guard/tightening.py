@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from edge_guard.errors import GuaranteeError
@@ -51,6 +53,34 @@ class Tightened(msgspec.Struct, frozen=True, omit_defaults=True):
                     f"{name} {value:g} is looser than the bundle's {theirs[name]:g}",
                     "offer a bundle that was calibrated for it",
                 )
+
+
+def check_products(wanted: Tightened, own: Mapping[str, Tightened]) -> list[str]:
+    """Return what limits that hold for several products do not change, in words.
+
+    Parameters
+    ----------
+    wanted : Tightened
+    own : mapping of str to Tightened
+        The limits of each product's own bundle.
+
+    Raises
+    ------
+    GuaranteeError
+        A limit is at least as strict as no bundle's.
+    """
+    unchanged: list[str] = []
+    for name, value in wanted.named().items():
+        refused: dict[str, GuaranteeError] = {}
+        for product, limits in own.items():
+            try:
+                Tightened(**{name: value}).check(limits)
+            except GuaranteeError as error:
+                refused[product] = error
+        if len(refused) == len(own):
+            raise next(iter(refused.values()))
+        unchanged += [f"not product {one}: {error.problem}" for one, error in refused.items()]
+    return unchanged
 
 
 def own_limits(manifest: Manifest) -> Tightened:

@@ -39,7 +39,7 @@ from edge_guard.publish.messages import (
 from edge_guard.publish.outbox import Numbered, Outbox
 from edge_guard.publish.stamp import clock_synchronised
 from edge_guard.stream import Stream
-from edge_guard.tightening import Tightened
+from edge_guard.tightening import Tightened, check_products
 
 log = logging.getLogger(__name__)
 
@@ -256,13 +256,13 @@ class Commands:
 
     def _tighten(self, command: Command, action: Tighten) -> Answer:
         wanted = Tightened(action.min_confidence, action.p_limit, action.review_budget)
-        wanted.check(self._device.streams[action.stream].inspector.own_limits)
+        guards = self._device.streams[action.stream].guards
+        unchanged = check_products(wanted, {name: one.own_limits for name, one in guards.items()})
         self._settings.keep(action.stream, wanted)
-        # A new bundle may have come meanwhile, which must not miss it.
-        for guard in self._device.streams[action.stream].guards.values():
+        for guard in self._device.streams[action.stream].guards.values():  # maybe new ones
             guard.tighten(self._settings.fitting(action.stream, guard.own_limits))
         limits = ", ".join(f"{name} {value:g}" for name, value in wanted.named().items())
-        return Answer("done", limits or "the bundle's own limits hold")
+        return Answer("done", "; ".join([limits or "the bundle's own limits hold", *unchanged]))
 
     def _take_bundle(self, command: Command, action: OfferBundle) -> Answer:
         path = self._folder / f".fetched-{action.sha256}.guard"

@@ -21,6 +21,7 @@ from edge_guard import daemon as daemon_module
 from edge_guard.changeover import order_product
 from edge_guard.config import DeviceConfig, ProductTable
 from edge_guard.daemon import Daemon
+from edge_guard.errors import EdgeGuardError
 from edge_guard.publish.messages import (
     ChangeProduct,
     Event,
@@ -30,6 +31,7 @@ from edge_guard.publish.messages import (
     Tighten,
     decode,
 )
+from edge_guard.tightening import Tightened
 
 PRODUCTS = ("bracket", "flange", "cover")
 
@@ -227,6 +229,55 @@ def test_stricter_limits_hold_for_every_product(broker: Mosquitto, tmp_path: Pat
         assert ask(collector, order(Tighten(stream="s", min_confidence=0.9))).outcome == "done"
         limits = [g.tightened.min_confidence for g in daemon.streams["s"].guards.values()]
         assert limits == [0.9] * 3
+
+
+def test_a_limit_that_is_stricter_than_some_products_own_holds_for_those(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    config = line(tmp_path, broker, [ACCEPTED] * 4, frames_per_second=50.0)
+    with Counter(broker.port) as collector, running(config) as daemon:
+        guards = daemon.streams["s"].guards
+        guards["bracket"].own_limits = Tightened(min_confidence=0.95)  # it runs now
+        reply = ask(collector, order(Tighten(stream="s", min_confidence=0.9, p_limit=0.02)))
+        words = "not product bracket: min_confidence 0.9 is looser than the bundle's 0.95"
+        assert reply.outcome == "done" and words in reply.message
+        assert "not product bracket: the bundle has no p_limit" in reply.message
+        limits = {name: guard.tightened.named() for name, guard in guards.items()}
+        both = {"min_confidence": 0.9, "p_limit": 0.02}
+        assert limits == {"bracket": {}, "flange": both, "cover": both}
+        refused = ask(collector, order(Tighten(stream="s", min_confidence=0.4)))
+        assert refused.outcome == "refused" and "looser" in refused.message
+
+
+def test_one_damaged_offer_gives_way_alone_and_the_alarm_names_its_product(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    config = line(tmp_path, broker, [ACCEPTED] * 4, frames_per_second=50.0)
+    with running(config) as daemon:
+        for name in ("flange", "cover"):
+            daemon.reload_bundle("s", bundle(tmp_path, f"{name}-2", model=name), product=name)
+    (kept,) = (tmp_path / "spool" / "bundles").glob("s+flange-*.guard")
+    kept.write_text("torn")
+    with running(config) as daemon:
+        known = {n: g.bundle_id for n, g in daemon.streams["s"].guards.items()}
+        assert known == {"bracket": "bracket-1", "flange": "flange-1", "cover": "cover-2"}
+        (cause,) = refusals(daemon)
+        assert "product flange: the offered bundle gives way to the configured: " in cause
+        with pytest.raises(EdgeGuardError):
+            daemon.reload_bundle("s", tmp_path / "nowhere", product="cover")
+        assert "product flange" in refusals(daemon)[0] and "product cover" in refusals(daemon)[0]
+        newer = bundle(tmp_path, "flange-3", model="flange")
+        daemon.reload_bundle("s", newer, product="flange")
+        (cause,) = refusals(daemon)  # that of another product stands
+        assert "product cover: the new bundle is not used, the old one goes on: " in cause
+        assert "flange" not in cause
+        newer = bundle(tmp_path, "cover-3", model="cover")
+        daemon.reload_bundle("s", newer, product="cover")
+        assert refusals(daemon) == []
+
+
+def refusals(daemon: Daemon) -> list[str]:
+    return [cause for cause in daemon.describe().causes if "bundle" in cause]
 
 
 def test_the_self_test_tries_every_product_and_names_the_one_that_fails(

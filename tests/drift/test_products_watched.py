@@ -144,3 +144,16 @@ def test_a_restart_goes_on_with_each_products_monitors_and_the_alarm(
     again.show(shots(30, 3, "square"))  # its monitors begin anew, which clears nobody else's alarm
     assert again.alarms()[0].state == "raised"
     assert again.status("round") == "a change lasts"
+
+
+def test_a_bundle_without_monitors_leaves_no_alarm_standing(
+    outbox: Outbox, models: dict[str, DriftModel], tmp_path: Path
+) -> None:
+    line = Line(outbox, models, tmp_path)
+    line.show(shots(40, 1, "round"))
+    line.show(shots(40, 2, "round", light=4))
+    line.lineup._duties["round"].watch._voice.alarm("monitors", True, "blind", "dark")  # type: ignore[union-attr]
+    assert {a.alarm for a in line.alarms() if a.state == "raised"} == {"drift", "monitors"}
+    guards = {"round": NoProduct(), "square": line.lineup.guards["square"]}
+    line.lineup.adopt(line.table, guards)
+    assert {a.alarm: a.state for a in line.alarms()} == {"drift": "cleared", "monitors": "cleared"}
