@@ -47,18 +47,18 @@ def lock_devices(
 
 def _locked(connection: Connection, origins: Collection[Origin]) -> dict[Origin, KnownDevice]:
     devices = schema.devices.c
-    names = {origin.device for origin in origins}
+    path = devices.site + "/" + devices.line + "/" + devices.device  # no name has a slash
     query = (
         select(devices.id, devices.site, devices.line, devices.device, devices.state)
-        .where(among(connection, devices.device, names))
+        .where(among(connection, devices.device, {origin.device for origin in origins}))
+        .where(among(connection, path, {f"{o.site}/{o.line}/{o.device}" for o in origins}))
         .order_by(devices.id)
         .with_for_update(key_share=True)
     )
-    found = {
+    return {
         Origin(row.site, row.line, row.device): KnownDevice(row.id, row.state)
         for row in connection.execute(query)
     }
-    return {origin: found[origin] for origin in origins if origin in found}
 
 
 def find_pictures(connection: Connection, digests: Collection[str]) -> set[str]:

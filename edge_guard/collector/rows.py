@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 from sqlalchemy import (
     ARRAY,
-    Column,
     ColumnElement,
     Connection,
     Table,
@@ -23,7 +22,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 
 def among(
-    connection: Connection, column: Column[Any], values: Iterable[Any]
+    connection: Connection, column: ColumnElement[Any], values: Iterable[Any]
 ) -> ColumnElement[bool]:
     """Return the condition that a column has one of the values: one parameter for all of them.
 
