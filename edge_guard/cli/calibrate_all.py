@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
+import shlex
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from edge_guard.cli.children import Children
 from edge_guard.cli.output import Output, add_json_argument
 from edge_guard.errors import ConfigError
+from edge_guard.sources.address import local_camera
 
 if TYPE_CHECKING:
     from edge_guard.config.fleet import Fleet
@@ -27,6 +30,8 @@ class Job(NamedTuple):
     bundle: str
     options: tuple[str, ...]
     used_by: tuple[str, ...]
+    camera: str = ""
+    """Where its pictures are taken from; empty: they are there already."""
 
 
 class Made(NamedTuple):
@@ -51,6 +56,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--line", metavar="LINE", help="only the devices of this line")
     parser.add_argument("--missing", action="store_true", help="only bundles that are not there")
+    parser.add_argument(
+        "--yes",
+        action="store_true",
+        help="go on with the newest images of earlier captures; else each begins with none",
+    )
+    parser.add_argument(
+        "--changed",
+        action="store_true",
+        help="products, light or cameras were changed on purpose: the images may be foreign to "
+        "the bundles that are there",
+    )
     parser.add_argument("--jobs", type=int, default=1, help="bundles at a time (default 1)")
     add_json_argument(parser)
 
@@ -70,15 +86,11 @@ def run(args: argparse.Namespace) -> int:
     if not jobs:
         why = "every bundle is there" if args.missing else "no calibrate table names a model"
         output.text(f"there is nothing to calibrate: {why}")
-    results: list[Made] = []
-    with ThreadPoolExecutor(args.jobs) as pool:
-        waiting = [pool.submit(_make, job, folder) for job in jobs]
-        for done in as_completed(waiting):
-            results.append(done.result())
-            output.progress("bundles", len(results), len(jobs))
-    ordered = sorted(results, key=lambda made: jobs.index(made.job))
-    _print(ordered, output)
-    return max((made.exit_code for made in ordered), default=0)
+    said = ("--changed",) * args.changed + ("--yes",) * args.yes
+    jobs = [_told(job, folder, said, go_on=args.yes) for job in jobs]
+    results = _make_all(jobs, args.jobs, folder, output)
+    _print(results, output)
+    return max((made.exit_code for made in results), default=0)
 
 
 def _wanted(fleet: Fleet, args: argparse.Namespace) -> list[FleetDevice]:
@@ -114,7 +126,8 @@ def _jobs(fleet: Fleet, devices: list[FleetDevice]) -> list[Job]:
                     "give them bundles of their own, for example with {line} in the name",
                 )
             users = (*before.used_by, user) if before else (user,)
-            jobs[bundle] = Job(bundle, options, users)
+            camera = options[options.index("--camera") + 1] if "--camera" in options else ""
+            jobs[bundle] = Job(bundle, options, users, camera)
     return list(jobs.values())
 
 
@@ -149,23 +162,62 @@ def _options(table: dict[str, Any], stream: dict[str, Any]) -> tuple[str, ...]:
     return tuple(options)
 
 
-def _make(job: Job, folder: Path) -> Made:
+def _told(job: Job, folder: Path, said: tuple[str, ...], *, go_on: bool) -> Job:
+    """Return a job with what the command was told, and where pictures that are taken go."""
+    options = (*job.options, *said)
+    if job.camera:
+        options += ("--keep", str(_album(Path(job.bundle), folder, go_on=go_on)))
+    return job._replace(options=options)
+
+
+def _album(bundle: Path, folder: Path, *, go_on: bool) -> Path:
+    """Return the newest folder of pictures to go on with, or the next, in which there are none."""
+    newest = album = bundle.with_suffix(".capture")
+    for number in count(2):
+        if not any((folder / album / "references").glob("*.png")):
+            break
+        newest, album = album, album.with_name(f"{bundle.stem}.capture-{number}")
+    return newest if go_on else album
+
+
+def _make_all(jobs: list[Job], at_a_time: int, folder: Path, output: Output) -> list[Made]:
+    """Return what became of the jobs, in their order; whatever stops it stops all that run."""
+    children = Children()
+    with ThreadPoolExecutor(at_a_time) as pool:
+        waiting = [pool.submit(_make, job, folder, children) for job in jobs]
+        try:
+            for number, _ in enumerate(as_completed(waiting), 1):
+                output.progress("bundles", number, len(jobs))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            children.stop()
+            raise
+    return [made.result() for made in waiting]
+
+
+def _make(job: Job, folder: Path, children: Children) -> Made:
     """Calibrate in a process of its own, which no other one's end can touch."""
     began = time.monotonic()
+    if local_camera(job.camera):
+        return Made(job, ConfigError.exit_code, _only_there(job), 0.0)
     command = [sys.executable, "-P", "-m", "edge_guard.cli.main", "calibrate", *job.options]
     try:
         (folder / job.bundle).parent.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(
-            [*command, "-o", job.bundle, "--json"],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
-        code, said = done.returncode, _last_word(done.stdout, done.stderr)
+        code, out, err = children.run([*command, "-o", job.bundle, "--json"], folder)
+        said = _last_word(out, err)
     except OSError as error:
         code, said = 1, {"type": "error", "problem": str(error), "remedy": ""}
     return Made(job, code if code >= 0 else 128 - code, said, time.monotonic() - began)
+
+
+def _only_there(job: Job) -> dict[str, Any]:
+    """Return why a device's own camera is not opened: here it would be another one."""
+    by_hand = shlex.join(["edge-guard", "calibrate", *job.options, "-o", job.bundle])
+    return {
+        "type": "error",
+        "problem": f"camera {job.camera} is the device's own: here it would be another one",
+        "remedy": f"give the calibrate table a reference folder, or run on the device: {by_hand}",
+    }
 
 
 def _last_word(out: bytes, err: bytes) -> dict[str, Any]:

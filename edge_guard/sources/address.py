@@ -42,7 +42,7 @@ def kind_of(address: str) -> Kind:
     SourceError
         Unknown scheme, or nothing is there.
     """
-    if (address.isascii() and address.isdigit()) or address.startswith("/dev/"):
+    if local_camera(address):
         return Kind.CAMERA
     if scheme := _SCHEME.match(address):
         if scheme[1].lower() in SCHEMES:
@@ -59,6 +59,11 @@ def kind_of(address: str) -> Kind:
             f"source {address!r} does not exist", "check the path, or give a camera index or URL"
         )
     return Kind.IMAGE if path.suffix.lower() in IMAGE_SUFFIXES else Kind.VIDEO
+
+
+def local_camera(address: str) -> bool:
+    """Return whether ``address`` names a camera of the machine itself: an index, or under /dev."""
+    return (address.isascii() and address.isdigit()) or address.startswith("/dev/")
 
 
 def masked(address: str) -> str:
