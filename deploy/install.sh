@@ -160,9 +160,10 @@ edge_guard() {
 settings_pass() { edge_guard "$1" config check "$settings/device.toml" >/dev/null 2>&1; }
 
 # A bundle that the old version takes and the new one does not would end the line's inspection.
+# Those that a rollout brought lie in the spool's folder.
 bundles_pass() {
     local old=$1 new=$2 bundle
-    for bundle in "$settings"/*.guard; do
+    for bundle in "$settings"/*.guard "$data"{,/*}/bundles/*.guard; do
         if [[ -e $bundle ]] && edge_guard "$old" bundle verify "$bundle" >/dev/null 2>&1; then
             edge_guard "$new" bundle verify "$bundle" >/dev/null || return 1
         fi

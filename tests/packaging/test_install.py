@@ -162,6 +162,25 @@ def test_without_root_rights(tmp_path: Path) -> None:
     assert "this needs root: run it with sudo" in refused(done)
 
 
+@pytest.mark.parametrize("place", ["etc/edge-guard", "var/lib/edge-guard/spool/bundles"])
+def test_an_upgrade_tries_each_bundle_that_the_old_version_takes(
+    tmp_path: Path, place: str
+) -> None:
+    """Those that were rolled out, too; a service has to run for it, so the function is called."""
+    for name, takes in (("old", "good|fresh"), ("new", "good")):
+        program = tmp_path / name / "bin/edge-guard"
+        program.parent.mkdir(parents=True)
+        program.write_text(f'#!/bin/bash\n[[ $(<"$3") =~ ^({takes})$ ]]\n')
+        program.chmod(0o755)
+    script = INSTALL.read_text().replace('main "$@"', 'read_arguments "$@"; bundles_pass old new')
+    folder = tmp_path / "device" / place
+    folder.mkdir(parents=True)
+    for content, passed in (("good", 0), ("bad", 0), ("fresh", 1)):
+        (folder / "line.guard").write_text(content)
+        command = ["bash", "-c", script, "install.sh", "--root", str(tmp_path / "device")]
+        assert subprocess.run(command, check=False, cwd=tmp_path).returncode == passed, content
+
+
 def in_namespace(script: str) -> subprocess.CompletedProcess[str]:
     """A shell whose mounts nobody else sees and that are gone with it."""
     command = ["unshare", "--map-root-user", "--mount", "bash", "-c", script]

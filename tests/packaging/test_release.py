@@ -90,18 +90,45 @@ def test_a_changed_a_missing_and_an_extra_file_are_noticed(
     digest = hashlib.sha256(b"as built").hexdigest()
     sums = tmp_path / "SHA256SUMS"
     sums.write_text(f"{digest}  whole.txt\n")
-    assert check.outcome("sums", tmp_path, long=False)
+    assert check.outcome("sums", tmp_path, long=False) == check.Outcome.PASSED
     whole.write_text("changed")
     sums.write_text(f"{digest}  whole.txt\n{digest}  missing.txt\n")
     (tmp_path / "extra.txt").touch()
-    assert not check.outcome("sums", tmp_path, long=False)
+    assert check.outcome("sums", tmp_path, long=False) == check.Outcome.FAILED
     said = capsys.readouterr().out
     assert "sums: all 1 files are as SHA256SUMS tells" in said
     assert "FAILED: not as SHA256SUMS tells: extra.txt, missing.txt, whole.txt" in said
 
 
-def test_a_check_that_cannot_run_is_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_check_that_cannot_run_is_told_and_is_no_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert check.outcome("arm", tmp_path, long=False)
+    (tmp_path / "SHA256SUMS").touch()
+    monkeypatch.setattr(sys, "argv", ["check.py", str(tmp_path), "--only", "sums", "--only", "arm"])
+    assert check.main() == 3
+    (tmp_path / "extra.txt").touch()
+    assert check.main() == 1
     assert "arm: NOT CHECKED: the release has no folder for aarch64" in capsys.readouterr().out
+
+
+def test_the_newest_release_is_by_version(tmp_path: Path) -> None:
+    assert check.newest(tmp_path) is None
+    for version in ("1.9.0", "1.10.0", "1.10.0rc1", "1.2.0.tar.gz"):
+        (tmp_path / f"edge-guard-{version}").mkdir()
+    assert check.newest(tmp_path) == tmp_path / "edge-guard-1.10.0"
+
+
+def test_each_machine_has_its_bill(tmp_path: Path) -> None:
+    files = sorted(release(tmp_path / "x86_64" / "wheels", "1.0").glob("*.whl"))
+    bill = tmp_path / "edge-guard-x86_64.cdx.json"
+    with pytest.raises(wheels.BuildError, match=r"folders for \['x86_64'\], but as SBOMs \[\]"):
+        check.bill(tmp_path, tmp_path, False)
+    bill.write_text(json.dumps(sbom.document(files, 0)))
+    assert check.bill(tmp_path, tmp_path, False) == f"{bill.name}: valid, every wheel named"
+    (tmp_path / "aarch64" / "wheels").mkdir(parents=True)
+    with pytest.raises(wheels.BuildError, match="folders for"):
+        check.bill(tmp_path, tmp_path, False)
+    other = tmp_path / "edge-guard-aarch64.cdx.json"
+    other.write_text(bill.read_text())
+    with pytest.raises(wheels.BuildError, match="no wheels in aarch64/wheels"):
+        check.bill(tmp_path, tmp_path, False)

@@ -7,7 +7,8 @@
   refused by the bundle made on x86-64; with --long a calibration there, and a picture judged by it.
 - *machine*: installed, upgraded while it runs and removed under a systemd of its own. Needs root.
 
-A check that this machine cannot run is told as NOT CHECKED with the reason, never passed over.
+A check that this machine cannot run is told as NOT CHECKED with the reason, never passed over: the
+exit code is 0 when each ran and passed, 1 when one failed, 3 when none failed but one did not run.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
+from enum import IntEnum
 from pathlib import Path
 
 from emulation import Emulator, unpack
+from packaging.version import InvalidVersion, Version
 from sbom import invalid
 from under_systemd import life_of_a_device
 from wheels import BuildError, NotHereError, download, run
@@ -38,8 +42,16 @@ KERNEL_TESTS = ROOT / "tests" / "kernels"
 TESTERS = ("pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100", "onnx>=1.16", "scipy>=1.11")
 
 
+class Outcome(IntEnum):
+    """What came of a check, as an exit code."""
+
+    PASSED = 0
+    FAILED = 1
+    NOT_CHECKED = 3
+
+
 def main() -> int:
-    """Check a release; exit code 1 when something in it is not as it should be."""
+    """Check a release; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="tools/release/check.py", description=(__doc__ or "").split("\n")[0]
     )
@@ -47,29 +59,38 @@ def main() -> int:
     parser.add_argument("--only", choices=CHECKS, action="append", help="one check, or several")
     parser.add_argument("--long", action="store_true", help="calibrate in the emulator: 15 minutes")
     arguments = parser.parse_args()
-    release = arguments.release or max((ROOT / "dist").glob("edge-guard-*"), default=None)
+    release = arguments.release or newest(ROOT / "dist")
     if release is None:
         print("check: no release in dist/: make release", file=sys.stderr)
         return 2
     wanted = arguments.only or list(CHECKS)
     outcomes = [outcome(name, release.resolve(), long=arguments.long) for name in wanted]
-    return int(not all(outcomes))
+    return int(Outcome.FAILED if Outcome.FAILED in outcomes else max(outcomes))
 
 
-def outcome(name: str, release: Path, *, long: bool) -> bool:
-    """Run one check and print what came of it; False when the release failed it."""
+def newest(folder: Path) -> Path | None:
+    """Return the release with the highest version in a folder, None where there is none."""
+    found = {}
+    for path in folder.glob("edge-guard-*"):
+        with suppress(InvalidVersion):  # not a release's folder
+            found[Version(path.name.removeprefix("edge-guard-"))] = path
+    return found[max(found)] if found else None
+
+
+def outcome(name: str, release: Path, *, long: bool) -> Outcome:
+    """Run one check and print what came of it."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="edge-guard-check-") as folder:
         try:
             said = CHECKS[name](release, Path(folder), long)
         except NotHereError as reason:
             print(f"{name}: NOT CHECKED: {reason}", flush=True)
-            return True
+            return Outcome.NOT_CHECKED
         except BuildError as error:
             print(f"{name}: FAILED: {error}", flush=True)
-            return False
+            return Outcome.FAILED
     print(f"{name}: {said} ({time.monotonic() - began:.0f} s)", flush=True)
-    return True
+    return Outcome.PASSED
 
 
 def sums(release: Path, _work: Path, _long: bool) -> str:
@@ -88,16 +109,22 @@ def sums(release: Path, _work: Path, _long: bool) -> str:
 
 
 def bill(release: Path, _work: Path, _long: bool) -> str:
-    """Validate each SBOM, and look for every wheel's digest in it."""
-    for path in sorted(release.glob("*.cdx.json")):
-        text = path.read_text()
+    """Validate the SBOM of each machine's folder, and look for every wheel's digest in it."""
+    machines = sorted(path.name for path in release.iterdir() if path.is_dir())
+    names = [f"edge-guard-{machine}.cdx.json" for machine in machines]
+    there = sorted(path.name for path in release.glob("*.cdx.json"))
+    if not machines or there != names:
+        raise BuildError(f"folders for {machines}, but as SBOMs {there}: make release")
+    for machine, name in zip(machines, names, strict=True):
+        text = (release / name).read_text()
         if trouble := invalid(text):
-            raise BuildError(f"{path.name} is not valid CycloneDX: {trouble}")
-        machine = path.name.removeprefix("edge-guard-").removesuffix(".cdx.json")
-        for wheel in (release / machine / "wheels").iterdir():
+            raise BuildError(f"{name} is not valid CycloneDX: {trouble}")
+        wheels = sorted((release / machine / "wheels").glob("*.whl"))
+        if not wheels:
+            raise BuildError(f"no wheels in {machine}/wheels: make release")
+        for wheel in wheels:
             if hashlib.sha256(wheel.read_bytes()).hexdigest() not in text:
-                raise BuildError(f"{path.name} does not name {wheel.name}")
-    names = [path.name for path in sorted(release.glob("*.cdx.json"))]
+                raise BuildError(f"{name} does not name {wheel.name}")
     return f"{' and '.join(names)}: valid, every wheel named"
 
 
