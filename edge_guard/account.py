@@ -10,9 +10,10 @@ from edge_guard.errors import StoreError
 from edge_guard.metrics import Status, StreamStatus
 from edge_guard.publish.messages import State
 from edge_guard.publish.outbox import Outbox
-from edge_guard.publish.stamp import stamp
+from edge_guard.publish.stamp import clock_synchronised, stamp
 from edge_guard.reload import Reloader
 
+UNTIMELY = "products go by the time of day, and no time service has set the clock"
 log = logging.getLogger(__name__)
 
 
@@ -49,6 +50,8 @@ class Account:
         streams = [worker.stream for worker in self._reloader.workers.values()]
         for stream in streams:
             causes += stream.reporter.alarms()
+            if any(product.times for product in stream.table.product) and not clock_synchronised():
+                causes.append(f"{stream.name}: {UNTIMELY}")
         produced, backlog = self.counts()
         return State(
             **stamp(self._device, self._outbox.spool.boot_id),

@@ -8,6 +8,7 @@ nobody else does.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -72,12 +73,15 @@ def order_product(table: StreamTable, spool: Path, product: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
+            os.fchmod(file.fileno(), 0o644)  # whoever says so, the device's own user reads it
             file.write(msgspec.json.encode(Order(product, time.time_ns(), time.monotonic_ns())))
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
         sync_directory(path.parent)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise StoreError(f"cannot write {path} ({error.strerror})", "check the disk") from error
 
 
@@ -99,38 +103,48 @@ class Changeover:
     table : StreamTable
     spool : Path
         The device's spool folder.
+    before : Changeover, optional
+        Of the stream's settings until now: what it knows of frames that still wait, holds on.
     """
 
-    def __init__(self, table: StreamTable, spool: Path) -> None:
+    def __init__(self, table: StreamTable, spool: Path, before: Changeover | None = None) -> None:
         self._table = table
         self._names = {one.name for one in table.product}
         self.by_part = any(one.parts for one in table.product)
         self._timetable = Timetable(table.product)
         self._path = order_path(spool, table.name)
-        self._orders: tuple[tuple[int, Order], ...] = ()
+        known = before._orders if before else ()
+        self._orders = tuple(one for one in known if one[1].product in self._names)
         self._read: tuple[int, int] | None = None
-        self.refresh(since_ns=0)
+        self._unread: tuple[int, int] | None = None
+        self.refresh(since_ns=None if before else 0)
 
     def refresh(self, since_ns: int | None = None) -> None:
         """Take up somebody's newest word; ``since_ns``: for frames from when on, if not its own."""
         if not self._names or self.by_part:
             return
+        version = None
         try:
             status = self._path.stat()
-            if (status.st_mtime_ns, status.st_ino) == self._read:
+            version = status.st_mtime_ns, status.st_ino
+            if version == self._read:
                 return
-            self._read = status.st_mtime_ns, status.st_ino
             with self._path.open("rb") as file:
                 order = msgspec.json.decode(file.read(_MOST_BYTES), type=Order)
         except FileNotFoundError:
             return
         except (OSError, ValueError, msgspec.MsgspecError) as error:
-            log.error("%s cannot be read: %s; the product stays", self._path, error)
+            if version != self._unread:  # it is tried again, but not told with every frame
+                log.error("%s cannot be read: %s; the product stays", self._path, error)
+            self._unread = version
             return
+        self._read = version
         if order.product not in self._names:
             log.error(
                 "%s: stream %s has no product %r", self._path, self._table.name, order.product
             )
+            return
+        if any(order == known for _, known in self._orders):
             return
         now = time.monotonic_ns()
         since = min(order.monotonic_ns, now) if since_ns is None else since_ns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from edge_guard.changeover import Changeover
 from edge_guard.config import StreamTable
@@ -12,6 +13,13 @@ from edge_guard.product_alarms import ProductAlarms
 from edge_guard.reporting import Reporter
 from edge_guard.sources.contract import Damaged
 from edge_guard.types import Frame
+
+
+class _Work(NamedTuple):
+    """Duties, and what chooses among them: changed at once, since other threads read both."""
+
+    duties: dict[str, Duty]
+    changeover: Changeover
 
 
 class Lineup:
@@ -32,13 +40,13 @@ class Lineup:
         self._reporter = reporter
         self._spool = spool
         self._alarms = ProductAlarms(reporter)
-        self._duties: dict[str, Duty] = {}
+        self._work = _Work({}, Changeover(table, spool))
         self._nobodys = Duty("", NoProduct(), reporter.about("", ""), reporter, table.name, None)
         self.adopt(table, guards)
 
     def adopt(self, table: StreamTable, guards: Guards) -> None:
         """Go on with other settings and guards; a guard that stays keeps its monitors."""
-        before = self._duties
+        before = self._work.duties
         watched = {product for product, guard in guards.items() if guard.drift is not None}
         self._alarms.forget(before.keys() - watched)
         duties: dict[str, Duty] = {}
@@ -53,45 +61,44 @@ class Lineup:
         if table.product or not watched:
             self._alarms.settle()
         self._nobodys.reporter = self._reporter.about("", "")
-        self._changeover = Changeover(table, self._spool)
-        self._duties = duties
-        self._last = duties[self._changeover.now() or next(iter(duties))]
+        changeover = Changeover(table, self._spool, self._work.changeover)
+        self._work = _Work(duties, changeover)
+        self._last = duties[changeover.now() or next(iter(duties))]
 
     @property
     def guards(self) -> dict[str, Inspector]:
         """The stream's guards by product."""
-        return {product: duty.inspector for product, duty in self._duties.items()}
+        return {product: duty.inspector for product, duty in self._work.duties.items()}
 
     @property
     def current(self) -> Duty:
         """Whose turn it is now: of the last frame, where part ids decide."""
-        if self._changeover.by_part:
-            return self._last
-        return self._duties[self._changeover.now()]
+        work = self._work
+        return self._last if work.changeover.by_part else work.duties[work.changeover.now()]
 
     @property
     def steady(self) -> bool:
         """Whether a product stays for more than a frame, so that each change is worth a word."""
-        return not self._changeover.by_part
+        return not self._work.changeover.by_part
 
     def take(self, frame: Frame | Damaged) -> Duty:
         """Return the duty that the next frame is for, after a look at what people want."""
-        self._changeover.refresh()
+        self._work.changeover.refresh()
         self._last = self.of(frame)
         return self._last
 
     def of(self, frame: Frame | Damaged) -> Duty:
         """Return the duty that a frame is for."""
-        product = self._changeover.product_of(frame)
-        return self._nobodys if product is None else self._duties[product]
+        product = self._work.changeover.product_of(frame)
+        return self._nobodys if product is None else self._work.duties[product]
 
     def refresh(self) -> None:
         """Look at what people want, while no frames come."""
-        self._changeover.refresh()
+        self._work.changeover.refresh()
 
     def trials(self) -> Iterator[str]:
         """Try one test frame of one bundle a step; yield what is wrong, empty: nothing."""
-        for product, duty in self._duties.items():
+        for product, duty in self._work.duties.items():
             for words in duty.inspector.trials():
                 yield f"product {product}: {words}" if product and words else words
 
@@ -110,7 +117,7 @@ class Lineup:
             Monotonic time, s.
         """
         current = self.current
-        duties = [self._nobodys, *self._duties.values()]
+        duties = [self._nobodys, *self._work.duties.values()]
         told = [duty for duty in duties if duty is not current and duty.window.frames]
         told.append(current)
         for place, duty in enumerate(told):

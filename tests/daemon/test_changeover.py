@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from datetime import UTC, datetime, timedelta
@@ -163,6 +164,53 @@ def test_a_disk_that_refuses_is_told(tmp_path):
     with pytest.raises(StoreError, match=r"changeover-s\.json"):
         order_product(stream(*products(a=(), b=())), tmp_path / "spool", "b")
     assert [path.name for path in tmp_path.iterdir()] == ["spool"]
+    order_path(tmp_path, "s").mkdir()  # and where the file itself cannot be put in place
+    with pytest.raises(StoreError, match=r"changeover-s\.json"):
+        order_product(stream(*products(a=(), b=())), tmp_path, "b")
+    assert {path.name for path in tmp_path.iterdir()} == {"spool", "changeover-s.json"}
+
+
+def test_a_word_that_could_not_be_read_once_is_read_again_and_told_once(tmp_path, caplog):
+    table = stream(*products(a=(), b=()))
+    order_product(table, tmp_path, "b")
+    path = order_path(tmp_path, "s")
+    path.rename(tmp_path / "kept")
+    path.symlink_to(tmp_path / "kept")  # what it leads to changes nothing that tells versions
+    content = path.read_bytes()
+    times = path.stat().st_mtime_ns
+    path.write_bytes(b"{")
+    os.utime(path, ns=(times, times))
+    changeover = Changeover(table, tmp_path)
+    changeover.refresh()
+    assert changeover.now() == "a" and len(caplog.records) == 1
+    path.write_bytes(content)
+    os.utime(path, ns=(times, times))
+    changeover.refresh()
+    assert changeover.now() == "b"
+
+
+def test_a_word_given_by_another_user_can_be_read_by_the_devices_own(tmp_path):
+    before = os.umask(0o077)
+    try:
+        order_product(stream(*products(a=(), b=())), tmp_path, "b")
+    finally:
+        os.umask(before)
+    assert order_path(tmp_path, "s").stat().st_mode & 0o777 == 0o644
+
+
+def test_other_settings_leave_frames_that_wait_what_they_were(tmp_path):
+    table = stream(*products(a=(), b=(), c=()))
+    first = Changeover(table, tmp_path)
+    moments = [time.monotonic_ns()]
+    for product in ("b", "c"):
+        order_product(table, tmp_path, product)
+        first.refresh()
+        moments.append(time.monotonic_ns())
+    again = Changeover(table, tmp_path, first)
+    assert [again.product_of(frame(monotonic_ns=n)) for n in moments] == ["a", "b", "c"]
+    order_product(table, tmp_path, "a")
+    again.refresh()
+    assert again.product_of(frame(monotonic_ns=moments[2])) == "c" and again.now() == "a"
 
 
 def test_unclear_products_are_refused_with_their_lines(tmp_path):

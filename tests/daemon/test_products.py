@@ -17,6 +17,7 @@ from test_commands_obeyed import ask, order
 from test_daemon import decoded
 from test_reload import bundle, running
 
+from edge_guard import account
 from edge_guard import daemon as daemon_module
 from edge_guard.changeover import order_product
 from edge_guard.config import DeviceConfig, ProductTable
@@ -167,6 +168,22 @@ def test_a_word_given_without_a_broker_holds_over_a_restart(
     (spool / "changeover-s.json").write_text("{")
     with running(config) as daemon:
         assert shown(daemon) == ("bracket", "bracket-1")
+
+
+def test_a_timetable_under_a_clock_that_nobody_sets_is_a_cause_for_concern(
+    broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = line(tmp_path, broker, [ACCEPTED] * 4, frames_per_second=50.0)
+    first, *others = config.stream[0].product
+    timed = (msgspec.structs.replace(first, times=("06:00",)), *others)
+    table = msgspec.structs.replace(config.stream[0], product=timed)
+    monkeypatch.setattr(account, "clock_synchronised", lambda: False)
+    with running(config) as daemon:
+        assert daemon.describe().causes == ()
+        daemon._reloader.take_config(msgspec.structs.replace(config, stream=(table,)))
+        assert daemon.describe().causes == (f"s: {account.UNTIMELY}",)
+        monkeypatch.setattr(account, "clock_synchronised", lambda: True)
+        assert daemon.describe().causes == ()
 
 
 def test_an_unknown_product_is_refused_with_those_there_are(

@@ -74,7 +74,7 @@ class Line:
         order_product(self.table, self._spool, product)
 
     def status(self, product: str) -> str:
-        watch = self.lineup._duties[product].watch
+        watch = self.lineup._work.duties[product].watch
         assert watch is not None
         return watch.status
 
@@ -93,7 +93,7 @@ def test_a_product_that_comes_back_is_watched_on_without_settling_or_a_false_ala
     assert line.alarms() == []
     assert [line.status(kind) for kind in KINDS] == ["watching", "watching"]
     for kind in KINDS:  # and what it knew, it knows after the changeover, too
-        history = line.lineup._duties[kind].watch._monitor._history  # type: ignore[union-attr]
+        history = line.lineup._work.duties[kind].watch._monitor._history  # type: ignore[union-attr]
         assert history.frames == 9 * 60
 
 
@@ -152,7 +152,7 @@ def test_a_bundle_without_monitors_leaves_no_alarm_standing(
     line = Line(outbox, models, tmp_path)
     line.show(shots(40, 1, "round"))
     line.show(shots(40, 2, "round", light=4))
-    line.lineup._duties["round"].watch._voice.alarm("monitors", True, "blind", "dark")  # type: ignore[union-attr]
+    line.lineup._work.duties["round"].watch._voice.alarm("monitors", True, "blind", "dark")  # type: ignore[union-attr]
     assert {a.alarm for a in line.alarms() if a.state == "raised"} == {"drift", "monitors"}
     guards = {"round": NoProduct(), "square": line.lineup.guards["square"]}
     line.lineup.adopt(line.table, guards)
