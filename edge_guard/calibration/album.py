@@ -6,7 +6,8 @@
       index.html      what has been seen so far
 
 A picture's file time is the time of its capture. The folder of references alone is what
-``--reference`` takes, so a capture and a later run from the folder give the same bundle.
+``--reference`` takes, so a capture and a later run from the folder with the same options give the
+same bundle.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from edge_guard.errors import ConfigError, StoreError
 from edge_guard.sealed_zip import write_atomically
 from edge_guard.types import Image
 
+BLURRED = "blurred"
+"""Why pictures were set aside."""
 _SPARE_BYTES = 64 << 20
 """Left free on the disk: the bundle and the system need some."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -138,3 +141,10 @@ class Album:
             f"cannot write to {self.references}: {error.strerror}; {kept}",
             "mend it and give the same command again with --yes to go on",
         )
+
+
+def set_aside(references: Path, why: str) -> int:
+    """Return how many pictures were set aside from a folder of references; of no album's: 0."""
+    if references.name != "references":
+        return 0
+    return len(list((references.parent / "set-aside" / why).glob("*.png")))

@@ -82,7 +82,7 @@ def calibrate(
             progress,
             tapped,
             backend,
-            said,
+            settings.said + said,
         ).bundle()
     finally:
         backend.close()

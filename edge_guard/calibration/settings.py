@@ -27,6 +27,8 @@ class Settings:
         ``auto``: folders name labels; ``none``: they are ignored.
     view : View
         What of the camera's picture the references show: already cut out of what they load.
+    said : tuple of str
+        How the references were chosen: the bundle repeats it among its warnings.
     seed, threads : int
     """
 
@@ -36,5 +38,6 @@ class Settings:
     labels: Literal["auto", "none"] = "auto"
     card_inferred: bool = False
     view: View = View()  # noqa: RUF009  never changed
+    said: tuple[str, ...] = ()
     seed: int = 0
     threads: int = 1

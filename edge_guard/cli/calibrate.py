@@ -34,14 +34,14 @@ def run(args: argparse.Namespace) -> int:
         output.record({"type": "notice", "message": sentence})
         output.text(f"note: {sentence}", color="yellow")
     held_out = _held_out(args, view, loaded)
-    references = gather(args, output, view, loaded)
+    references, said = gather(args, output, view, loaded)
     bundle = calibrate(
         args.model,
         references,
         args.output,
         card=loaded.card,
         labels=loaded.labels,
-        settings=_settings(args, inferred=bool(loaded.said)),
+        settings=_settings(args, said, inferred=bool(loaded.said)),
         progress=output.progress,
     )
     output.record(_record(bundle.manifest, bundle.id, args.output))
@@ -81,7 +81,7 @@ def _record(manifest: Manifest, identity: str, path: Path) -> dict[str, Any]:
     }
 
 
-def _settings(args: argparse.Namespace, *, inferred: bool) -> Settings:
+def _settings(args: argparse.Namespace, said: tuple[str, ...], *, inferred: bool) -> Settings:
     from edge_guard.calibration.dials import Wishes
     from edge_guard.calibration.settings import Settings
 
@@ -100,6 +100,7 @@ def _settings(args: argparse.Namespace, *, inferred: bool) -> Settings:
         advisory=args.advisory,
         labels="none" if args.labels == "none" else "auto",
         card_inferred=inferred,
+        said=said,
         seed=args.seed,
         threads=args.threads,
         view=view_of(args),

@@ -109,19 +109,20 @@ def _settle(album: Album, before: Sequence[Path], wanted: int, talk: Conversatio
     if not before:
         return
     held = f"{album.references} holds {len(before)} images of an earlier capture"
-    if len(before) < wanted:
-        if not talk.agree(f"{held}. Go on with them?", suggested=True):
-            raise ConfigError(
-                held, "--yes goes on with them, --keep DIR takes another folder, or remove them"
-            )
-    elif not (
-        talk.attended
-        and talk.agree(f"{held}: no new one would be taken. Use those?", suggested=False)
-    ):
+    if len(before) >= wanted:
+        question = f"{held}: no new one would be taken. Use those?"
+        if talk.attended and talk.agree(question, suggested=False):
+            return
         raise ConfigError(
-            f"{held}, and --frames {wanted} asks for no more: no picture would be taken",
+            f"{album.references} holds {len(before)} images already and --frames {wanted} asks for "
+            "no more",
             f"calibrate on them with --reference {album.references}, ask for more with --frames, "
             "or take new ones with --keep DIR",
+        )
+    if not talk.agree(f"{held}. Go on with them?", suggested=True):
+        raise ConfigError(
+            f"{album.references} holds {len(before)} images of an earlier capture",
+            "--yes goes on with them, --keep DIR takes another folder, or remove them",
         )
 
 

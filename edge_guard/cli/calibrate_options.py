@@ -10,6 +10,10 @@ from edge_guard.cli.output import add_json_argument
 from edge_guard.cli.view import add_view_arguments
 from edge_guard.errors import BundleError, ConfigError
 
+_OF_THE_CAPTURE = {"camera", "frames", "every", "keep", "yes"}
+_OTHERWISE = {"command", "verbose", "json", "model", "reference", "output"} | _OF_THE_CAPTURE
+"""What a command that goes on from a folder says otherwise, or not again."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -158,6 +162,18 @@ def _add_wishes(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="share of the frames that people can look at; the least sure ones fill it",
     )
+
+
+def given(args: argparse.Namespace) -> list[str]:
+    """Return the options that were given and also hold for references in a folder, as words."""
+    parser = argparse.ArgumentParser(add_help=False)
+    add_arguments(parser)
+    words = []
+    for name, value in vars(args).items():
+        if name not in _OTHERWISE and value != parser.get_default(name):
+            option = "--" + name.replace("_", "-")
+            words += [option] if value is True else [option, str(value)]
+    return words
 
 
 def check(args: argparse.Namespace) -> None:

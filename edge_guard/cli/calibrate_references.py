@@ -6,8 +6,9 @@ import argparse
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from edge_guard.cli.calibrate_options import given
 from edge_guard.cli.conversation import Conversation
 from edge_guard.cli.output import Output
 from edge_guard.errors import BundleError, ConfigError, ReferencesError
@@ -22,10 +23,15 @@ if TYPE_CHECKING:
     from edge_guard.types import Image
 
 
-def gather(
-    args: argparse.Namespace, output: Output, view: View, loaded: LoadedCard
-) -> Sequence[Reference]:
-    """Return the references to calibrate on, as the model sees them.
+class Gathered(NamedTuple):
+    """References as the model sees them, and what the bundle is to say of how they were chosen."""
+
+    references: Sequence[Reference]
+    said: tuple[str, ...]
+
+
+def gather(args: argparse.Namespace, output: Output, view: View, loaded: LoadedCard) -> Gathered:
+    """Return the references to calibrate on.
 
     Parameters
     ----------
@@ -53,13 +59,15 @@ class _Gathering:
         self._talk = Conversation(output, yes=args.yes)
         self._album: Album | None = None
         self._changed: bool = args.changed
+        self._dropped = 0
 
-    def references(self) -> Sequence[Reference]:
+    def references(self) -> Gathered:
         from edge_guard.calibration.advice.examine import examine
         from edge_guard.calibration.advice.watch import Watch
+        from edge_guard.calibration.album import BLURRED, set_aside
         from edge_guard.calibration.references import find_references, viewed
 
-        folder = self._args.reference or self._taken()
+        folder: Path = self._args.reference or self._taken()
         found = viewed(self._annotated(find_references(folder)), self._view)
         watch = Watch(live=False)
         read = examine(found, watch, self._output.progress)
@@ -71,8 +79,10 @@ class _Gathering:
         if len(kept) < len(found):
             watch = Watch(live=False)
             examine(kept, watch, self._output.progress)
+        self._dropped = len(found) - len(kept) if self._album is None else 0
+        self._dropped += set_aside(folder, BLURRED)
         self._tell(watch)
-        return kept
+        return Gathered(kept, self._said())
 
     def _taken(self) -> Path:
         """Return the folder of references, now taken from the camera."""
@@ -87,11 +97,9 @@ class _Gathering:
         return self._album.references
 
     def _go_on(self, folder: Path) -> str:
-        """Return the command that calibrates on what was kept."""
-        args = self._args
-        words = ["edge-guard", "calibrate", str(args.model), "--reference", str(folder)]
-        words += ["--card", str(args.card)] if args.card else []
-        return shlex.join([*words, "-o", str(args.output)])
+        """Return the command that calibrates on what was kept as this one would have."""
+        words = ["edge-guard", "calibrate", str(self._args.model), "--reference", str(folder)]
+        return shlex.join([*words, *given(self._args), "-o", str(self._args.output)])
 
     def _compare(self, read: Sequence[Reference]) -> None:
         """Refuse, or ask about, references that are foreign to the bundle that is there."""
@@ -142,12 +150,29 @@ class _Gathering:
         if answer == "keep":
             return found
         if self._album:
-            place = self._album.set_aside((Path(one.name) for one in blurred), "blurred")
+            from edge_guard.calibration.album import BLURRED
+
+            place = self._album.set_aside((Path(one.name) for one in blurred), BLURRED)
             self._talk.say(f"moved to {place}", color=None)
         else:
             self._talk.say(f"{len(rows)} left out", color=None)
         names_of = {one.name for one in blurred}
         return [one for one in found if one.name not in names_of]
+
+    def _said(self) -> tuple[str, ...]:
+        """Return what the bundle is to say of pictures that were left out."""
+        n = self._dropped
+        images = "1 blurred image was" if n == 1 else f"{n} blurred images were"
+        return (f"{images} left out: what is promised holds for pictures as sharp",) if n else ()
+
+    def _condition(self) -> list[str]:
+        """Return which pictures a promise is about, where references were chosen among others."""
+        from edge_guard.sources.address import Kind, kind_of
+
+        camera = self._args.camera
+        thinned = camera is not None and kind_of(camera) in (Kind.CAMERA, Kind.URL)
+        as_these = ["as sharp"] * bool(self._dropped) + ["as varied"] * thinned
+        return [f"this holds for pictures {' and '.join(as_these)} as these"] if as_these else []
 
     def _tell(self, watch: Watch) -> None:
         """Print what the references cover and can promise."""
@@ -160,7 +185,7 @@ class _Gathering:
 
         rate = self._args.false_flag_rate
         labels = {} if self._args.labels == "none" else watch.labels
-        said = [*covered(watch), *promised(watch, rate), *certifiable(labels)]
+        said = [*covered(watch), *promised(watch, rate), *self._condition(), *certifiable(labels)]
         said += explained(watch, rate) if self._args.explain else []
         for sentence in said:
             self._talk.say(f"  {sentence}", color=None)

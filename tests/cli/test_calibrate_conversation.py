@@ -177,6 +177,13 @@ def test_a_conversation_drops_what_is_blurred_and_tells_what_it_has(conversed):
     left = len(pictures(conversed / "line.capture"))
     assert left + len(list((conversed / "line.capture/set-aside/blurred").iterdir())) == N
     assert f"{left} images, {left} of them different from each other" in heard
+    assert "this holds for pictures as sharp and as varied as these" in heard
+    (said,) = [
+        w
+        for w in read_bundle(conversed / "line.guard").manifest.references.warnings
+        if "blurred" in w
+    ]
+    assert said.startswith(f"{N - left} blurred images were left out")
     assert "correlation length" not in heard
     page = (conversed / "line.capture" / "index.html").read_text("utf-8")
     assert page.count("<figure>") >= 24
@@ -205,7 +212,15 @@ def test_ctrl_c_keeps_what_was_taken_and_the_same_command_goes_on(tmp_path, mode
     out, folder = tmp_path / "line.guard", tmp_path / "line.capture"
     with camera(parts(90, 9)) as address:
         command = ("calibrate", model, "--camera", address, "--every", "0", "-o", out)
-        command = (*command, "--frames", "5000")
+        command = (
+            *command,
+            "--frames",
+            "5000",
+            "--region",
+            "0,0,48,48",
+            "--false-flag-rate",
+            "0.02",
+        )
         talk = Talk(*command)
         talk.until(r"(2[4-9]|[3-9]\d|\d{3,})/5000 images")
         talk.answer("\x03")
@@ -216,7 +231,8 @@ def test_ctrl_c_keeps_what_was_taken_and_the_same_command_goes_on(tmp_path, mode
         kept = pictures(folder)
         assert len(kept) >= 24
         assert "give the same command again with --yes" in talk.heard
-        assert f"--reference {folder}/references -o {out}" in talk.heard
+        asked = "--false-flag-rate 0.02 --region 0,0,48,48"  # and nothing that was left out
+        assert f"--reference {folder}/references {asked} -o {out}\r\n" in talk.heard
         again = Talk(*command)
         again.until(rf"holds {len(kept)} images of an earlier capture. Go on with them\? \[Y/n\] ")
         again.answer("\n")
@@ -263,6 +279,7 @@ def test_blurred_images_are_left_out_where_a_flag_says_so(tmp_path, model, capsy
     covered = next(r for r in records if r["type"] == "coverage")
     assert covered["images"] == 19
     assert any("correlation length" in s for s in covered["sentences"])
+    assert "this holds for pictures as sharp as these" in covered["sentences"]
     assert code == 4
     assert f"worth only {covered['effective']:.0f} independent images" in error
     assert len(list(folder.iterdir())) == 21  # the user's own files stay
@@ -298,7 +315,7 @@ def test_an_earlier_capture_hides_no_other_product(tmp_path, conversed, capsys):
     other = write_parts(tmp_path / "other", [255 - image[::-1] for image in parts(18, 2)])
     command = ("calibrate", conversed / "tiny.onnx", "--camera", other, "--yes", "-o", out)
     code, records, _ = run_here(capsys, *command, "--frames", str(len(before)))
-    assert (code, "no picture would be taken" in records[-1]["problem"]) == (2, True)
+    assert (code, "asks for no more" in records[-1]["problem"]) == (2, True)
     assert f"--reference {album / 'references'}" in records[-1]["remedy"]
     code, records, _ = run_here(capsys, *command, "--frames", str(len(before) + 5))
     assert (code, "5 of 5 images are foreign" in records[-1]["problem"]) == (4, True)
