@@ -11,7 +11,9 @@ from edge_guard.manifest import Golden
 from edge_guard.types import Detection, Doubles
 
 OVERLAP = 0.8
-"""Least intersection over union of a box here and there; rounding moves small boxes by a px."""
+"""Least intersection over union of a box here and there."""
+_ROUNDED_PX = 2
+"""Rounding moves edges so far; in small boxes that is much of them."""
 _MARGIN = 0.05
 """Scores that far above the threshold cannot fall below it for rounding."""
 
@@ -41,19 +43,20 @@ def lost_boxes(golden: Golden, found: Sequence[Detection], threshold: float) -> 
 def _without_match(
     boxes: Sequence[Detection], others: Sequence[Detection], sure: float
 ) -> list[Detection]:
-    """Return the sure ones of some boxes that none of the others of their label overlaps."""
+    """Return the sure ones of some boxes that are none of the others of their label."""
     return [
         one
         for one in boxes
         if one.score >= sure
-        and not any(
-            other.label == one.label and _overlap(one, other) >= OVERLAP for other in others
-        )
+        and not any(other.label == one.label and _same_place(one, other) for other in others)
     ]
 
 
-def _overlap(one: Detection, other: Detection) -> float:
-    return float(intersection_over_union(_corners(one), _corners(other)[None])[0])
+def _same_place(one: Detection, other: Detection) -> bool:
+    here, there = _corners(one), _corners(other)
+    if np.abs(here - there).max() <= _ROUNDED_PX:
+        return True
+    return bool(intersection_over_union(here, there[None])[0] >= OVERLAP)
 
 
 def _corners(box: Detection) -> Doubles:

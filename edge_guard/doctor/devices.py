@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_guard.config import DeviceConfig
+from edge_guard.doctor.disk import existing
 from edge_guard.doctor.findings import Area, Finding, fine, problem
 
 
@@ -25,7 +26,8 @@ class User(NamedTuple):
 def check_cameras(config: DeviceConfig) -> Iterator[Finding]:
     """Yield whether each camera device may be used; those that are missing are told elsewhere.
 
-    Root is asked for the user that owns the spool's folder: the daemon runs as that one.
+    Root is asked for the user that owns the spool's folder, or the one in which it will be made:
+    the daemon runs as that one.
 
     Parameters
     ----------
@@ -72,9 +74,8 @@ def _device(source: str) -> Path | None:
 
 def _user(spool: Path) -> User:
     uid, groups = os.geteuid(), frozenset([os.getegid(), *os.getgroups()])
-    if uid == 0 and spool.is_dir() and spool.stat().st_uid:
-        uid = spool.stat().st_uid
-        groups = frozenset(_groups_of(uid))
+    if uid == 0 and (owner := existing(spool).stat().st_uid):
+        uid, groups = owner, frozenset(_groups_of(owner))
     return User(_name(uid), uid, groups)
 
 

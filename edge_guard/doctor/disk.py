@@ -33,13 +33,14 @@ def check_disk(spool: SpoolTable, sysfs: Path = SYSFS) -> Iterator[Finding]:
     sysfs : Path
         Where the kernel tells about its devices.
     """
-    folder = _existing(Path(spool.path))
+    folder = existing(Path(spool.path))
     yield _check_room(spool, folder)
     yield _check_speed(folder)
     yield from check_wear(folder, sysfs)
 
 
-def _existing(folder: Path) -> Path:
+def existing(folder: Path) -> Path:
+    """Return a folder, or the nearest one above it that is there."""
     return next(place for place in (folder, *folder.parents) if place.is_dir())
 
 

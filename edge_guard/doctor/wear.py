@@ -13,7 +13,7 @@ from edge_guard.doctor.findings import Area, Finding, fine, problem, warning
 from edge_guard.doctor.kernel import Ask, ask, text
 
 _LIFE_TENTHS = 10
-"""JEDEC eMMC 5.1 §7.4.43: steps of 10 % of the life time used; 0x0B: beyond it."""
+"""JEDEC eMMC 5.1 §7.4.43: steps of 10 % of the life time used; 0: not told; 0x0B: beyond it."""
 _WORN = 90
 """% of the life time from which on a disk should be replaced."""
 _RESERVES = {2: "has used 80 % of its spare blocks", 3: "has hardly any spare blocks left"}
@@ -50,8 +50,7 @@ def _disks(device: Path) -> list[Path]:
     if slaves:
         found = [disk for slave in slaves for disk in _disks(slave.resolve())]
         return list(dict.fromkeys(found))
-    whole = not (device / "partition").exists() and (device / "device").exists()
-    return [device if whole else device.parent]
+    return [device.parent if (device / "partition").exists() else device]
 
 
 def _wear(disk: Path, ask: Ask) -> Iterator[Finding]:
@@ -73,16 +72,26 @@ def _wear(disk: Path, ask: Ask) -> Iterator[Finding]:
 
 
 def _emmc(disk: Path, life: str) -> Iterator[Finding]:
-    tenths = max(int(word, 16) for word in life.split())
-    reserve = _RESERVES.get(int(text(disk / "device" / "pre_eol_info") or "0", 16))
+    tenths = max(map(_hexadecimal, life.split()))
+    reserve = _RESERVES.get(_hexadecimal(text(disk / "device" / "pre_eol_info")))
     if reserve:
         words = f"disk {disk.name} {reserve}: it will soon take no more writes"
         yield problem(Area.DISK, words, "replace it")
     if tenths > _LIFE_TENTHS:
         words = f"disk {disk.name} is beyond its life time"
         yield problem(Area.DISK, words, "replace it before it fails")
-        return
-    yield _used(disk.name, tenths * 10, "up to ")
+    elif tenths:
+        yield _used(disk.name, tenths * 10, "up to ")
+    else:
+        yield fine(Area.DISK, f"disk {disk.name} does not tell how worn it is")
+
+
+def _hexadecimal(word: str) -> int:
+    """Return a register; 0, which means not told, for what is no number."""
+    try:
+        return int(word, 16)
+    except ValueError:
+        return 0
 
 
 def _used(name: str, percent: float, least: str = "") -> Finding:

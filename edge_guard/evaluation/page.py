@@ -113,14 +113,19 @@ def figure(image: str, words: str) -> str:
 def picture(image: Image, boxes: Sequence[Box] = ()) -> str:
     """Return an image element with a small copy of a picture, and frames round places in it."""
     small = thumbnail(image, PICTURE_PX)
-    scale = small.shape[1] / image.shape[1]
-    for x, y, width, height in boxes:
-        left, top = (max(0, int(value * scale)) for value in (x, y))
-        right, bottom = int((x + width) * scale), int((y + height) * scale)
+    rows, columns = small.shape[:2]
+    scale = columns / image.shape[1]
+    for x, y, width, height in boxes:  # one beyond the picture's edge is shown at the edge
+        left, right = (_within(value * scale, columns) for value in (x, x + width))
+        top, bottom = (_within(value * scale, rows) for value in (y, y + height))
         inside = small[top : bottom + 1, left : right + 1]
         inside[[0, -1]] = _FRAME if small.ndim == 3 else max(_FRAME)
         inside[:, [0, -1]] = _FRAME if small.ndim == 3 else max(_FRAME)
     return embedded(encode_jpeg(small), "image/jpeg")
+
+
+def _within(place: float, length: int) -> int:
+    return min(max(0, int(place)), length - 1)
 
 
 def embedded(data: bytes, kind: str) -> str:

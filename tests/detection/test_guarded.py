@@ -21,8 +21,9 @@ from edge_guard.detection.sameness import lost_boxes
 from edge_guard.errors import BundleError
 from edge_guard.evaluation.calibration_pictures import Material
 from edge_guard.evaluation.calibration_report import write_calibration_report
+from edge_guard.manifest import Golden
 from edge_guard.pipeline import Pipeline
-from edge_guard.types import Verdict
+from edge_guard.types import Detection, Verdict
 
 
 def test_boxes_are_found_where_the_parts_are(guarded: Path) -> None:
@@ -133,6 +134,24 @@ def test_boxes_next_to_the_threshold_may_come_and_go(guarded: Path) -> None:
     )
     other = msgspec.structs.replace(first, label="gear")
     assert "is not found" in lost_boxes(golden, [other, *golden.boxes[1:]], 0.5)
+
+
+@pytest.mark.parametrize(
+    ("told", "found", "same"),
+    [
+        ((40, 30, 10, 10), (41, 31, 10, 10), True),  # overlap 0.68
+        ((40, 30, 6, 6), (42, 28, 6, 6), True),  # 0.29
+        ((40, 30, 6, 6), (43, 30, 6, 6), False),
+        ((40, 30, 6, 6), (39, 30, 9, 6), True),  # left and right by 1 and 2
+        ((40, 30, 6, 6), (38, 30, 11, 6), False),  # right by 3
+        ((40, 30, 100, 100), (46, 30, 100, 100), True),  # 0.89
+        ((40, 30, 100, 100), (60, 30, 100, 100), False),  # 0.67
+    ],
+)
+def test_boxes_may_move_as_far_as_rounding_moves_them(told, found, same) -> None:
+    golden = Golden("golden/0.png", (), 0.0, (Detection("nut", 0, 0.9, None, told),))
+    said = lost_boxes(golden, [Detection("nut", 0, 0.9, None, found)], 0.5)
+    assert (said == "") == same
 
 
 def test_the_report_counts_frames_whose_boxes_are_right(guarded: Path, tmp_path: Path) -> None:

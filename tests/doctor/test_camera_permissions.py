@@ -48,11 +48,12 @@ def test_each_device_of_the_streams_is_asked_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
-def test_root_asks_for_the_user_that_owns_the_spool(tmp_path: Path) -> None:
+@pytest.mark.parametrize("spool", ["spool", "spool/not/yet"])
+def test_root_asks_for_the_user_that_owns_the_spool(tmp_path: Path, spool: str) -> None:
     (tmp_path / "spool").mkdir()
     os.chown(tmp_path / "spool", OTHER, OTHER)
-    spool = SpoolTable(path=str(tmp_path / "spool"))
     stream = StreamTable(name="s", source="/dev/null", bundle="x.guard")
-    config = DeviceConfig(device=DeviceTable(id="d"), stream=(stream,), spool=spool)
+    table = SpoolTable(path=str(tmp_path / spool))
+    config = DeviceConfig(device=DeviceTable(id="d"), stream=(stream,), spool=table)
     (told,) = check_cameras(config)
     assert f"user {OTHER} may use /dev/null" in told.message

@@ -77,6 +77,19 @@ def test_an_emmc_without_spare_blocks_is_a_problem(sysfs):
     assert "hardly any spare blocks" in spent.message
 
 
+@pytest.mark.parametrize("life", ["0x00 0x00", "not known"])
+def test_an_emmc_that_does_not_tell_is_not_new(sysfs, life):
+    sysfs.under(sysfs.disk("mmcblk0", life_time=life, type="MMC", pre_eol_info="?"))
+    (found,) = wear(sysfs)
+    assert found.message == "disk mmcblk0 does not tell how worn it is"
+
+
+def test_half_of_an_emmc_that_tells_counts(sysfs):
+    sysfs.under(sysfs.disk("mmcblk0", life_time="0x00 0x09", pre_eol_info=""))
+    (found,) = wear(sysfs)
+    assert "used up to 90 %" in found.message
+
+
 def test_an_sd_card_is_no_place_for_a_spool(sysfs):
     sysfs.under(sysfs.partition(sysfs.disk("mmcblk1", type="SD"), "mmcblk1p2"))
     (found,) = wear(sysfs)
@@ -129,6 +142,15 @@ def test_what_is_no_disk_or_a_virtual_one_says_so(sysfs):
     sysfs.under(sysfs.partition(sysfs.disk("vda"), "vda1"))
     (virtual,) = wear(sysfs, NVME)
     assert (virtual.level, "virtual" in virtual.message) == ("ok", True)
+
+
+@pytest.mark.parametrize("name", ["loop0", "zram0", "nbd0"])
+def test_disks_without_a_device_below_are_virtual_by_their_own_name(sysfs, name):
+    place = sysfs.root / "block" / name
+    place.mkdir(parents=True)
+    sysfs.under(place)
+    (found,) = wear(sysfs, NVME)
+    assert found.message == f"disk {name} is virtual: its host knows how worn it is"
 
 
 def test_programs_are_asked_and_may_be_missing(tmp_path, monkeypatch):

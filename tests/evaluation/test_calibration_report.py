@@ -163,6 +163,30 @@ def test_frames_are_drawn_round_what_was_found() -> None:
     assert not bright[14:26, 55:75].any() and not bright[:, 90:].any(), "not its inside"
 
 
+@pytest.mark.parametrize(
+    ("box", "row", "column"),
+    [
+        ((100, 99, 60, 40), 49, 55),  # from the last row down
+        ((100, 120, 60, 40), 49, 55),
+        ((400, 20, 60, 40), 12, 159),
+        ((-90, 20, 60, 40), 12, 0),
+        ((100, -60, 60, 40), 0, 55),
+    ],
+)
+def test_frames_beyond_the_edge_are_drawn_at_it(box, row, column) -> None:
+    for image in (np.zeros((100, 320, 3), np.uint8), np.zeros((100, 320), np.uint8)):
+        data = re.search(r"base64,(.*?)\"", picture(image, [box])).group(1)
+        shown = decode_image(base64.b64decode(data)).astype(int)
+        assert shown.shape[:2] == (50, 160)
+        assert shown[row, column].sum() > 100
+        assert shown[25:45, 70:150].max() < 60
+
+
+def test_a_frame_at_the_edge_of_a_narrow_picture_is_drawn() -> None:
+    thin = np.zeros((9, 1000, 3), np.uint8)  # 1.44 rows of the small one, which has 1
+    assert picture(thin, [(0, 8, 1000, 1)]).startswith("<img")
+
+
 def test_pictures_kept_out_are_used_and_named_so(folder):
     words = text_of(folder / "r.html")
     assert "The 30 pictures were kept out of the calibration" in words
