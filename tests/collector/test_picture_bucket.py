@@ -62,6 +62,7 @@ def test_a_picture_is_found_by_its_digest_until_it_is_removed(
     pictures.put_all(dict(zip(digests, some, strict=True)))
     assert [pictures.get(digest) for digest in digests] == some
     assert pictures.get("0" * 64) is None
+    assert [pictures.has(digest) for digest in (digests[3], "0" * 64)] == [True, False]
     for wrong in ("../../etc/passwd", digests[0].upper(), digests[0][:-1], ""):
         with pytest.raises(ValueError, match="sha-256"):
             pictures.get(wrong)

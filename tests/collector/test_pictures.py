@@ -33,6 +33,7 @@ def test_pictures_in_two_levels_of_folders_are_found_still(tmp_path: Path) -> No
     pictures.path(digest).rename(old)
     new = pictures.put(picture(2))
     assert pictures.get(digest) == picture(1)
+    assert pictures.has(digest)
     assert pictures.save(digest, tmp_path / "saved.jpg")
     assert set(pictures.digests(float("inf"))) == {digest, new}
     pictures.remove([digest])

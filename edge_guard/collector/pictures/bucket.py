@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -108,19 +109,30 @@ class Bucket:
             The store cannot be reached.
         """
         name = self._name(digest)
-        try:
+        with self._missing_is_none():
             answer = self._client.get_object(self._bucket, name)
             try:
                 return bytes(answer.read())
             finally:
                 answer.close()
                 answer.release_conn()
-        except S3Error as error:
-            if error.code == "NoSuchKey":
-                return None
-            raise self._failed(error) from error
-        except _FAILURES as error:
-            raise self._failed(error) from error
+        return None
+
+    def has(self, digest: str) -> bool:
+        """Return whether there is such a picture.
+
+        Raises
+        ------
+        ValueError
+            ``digest`` is not a sha-256 in lower-case hexadecimal.
+        BucketError
+            The store cannot be reached.
+        """
+        name = self._name(digest)
+        with self._missing_is_none():
+            self._client.stat_object(self._bucket, name)
+            return True
+        return False
 
     def save(self, digest: str, path: Path) -> bool:
         """Write the picture into a new file; return False where there is none.
@@ -181,6 +193,16 @@ class Bucket:
     def _name(self, digest: str) -> str:
         check_digest(digest)
         return f"{self._prefix}{digest[:2]}/{digest[2:4]}/{digest}"
+
+    @contextmanager
+    def _missing_is_none(self) -> Iterator[None]:
+        try:
+            yield
+        except S3Error as error:
+            if error.code != "NoSuchKey":
+                raise self._failed(error) from error
+        except _FAILURES as error:
+            raise self._failed(error) from error
 
     def _keep(self, digest: str, picture: bytes) -> None:
         self._write(self._name(digest), picture, media_type(picture) or "application/octet-stream")

@@ -120,6 +120,16 @@ class PictureStore:
                 return path.read_bytes()
         return None
 
+    def has(self, digest: str) -> bool:
+        """Return whether there is such a picture.
+
+        Raises
+        ------
+        ValueError
+            ``digest`` is not a sha-256 in lower-case hexadecimal.
+        """
+        return any(path.is_file() for path in self._places(digest))
+
     def save(self, digest: str, path: Path) -> bool:
         """Give the picture another name, or copy it where that cannot be; return False: no such.
 

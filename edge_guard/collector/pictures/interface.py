@@ -28,6 +28,9 @@ class Pictures(Protocol):
     def get(self, digest: str) -> bytes | None:
         """Return the picture, or None where there is none."""
 
+    def has(self, digest: str) -> bool:
+        """Return whether there is such a picture."""
+
     def save(self, digest: str, path: Path) -> bool:
         """Make the picture a file; return False where there is none."""
 

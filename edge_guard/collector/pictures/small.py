@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
 
 import cv2
 import numpy as np
 
 from edge_guard.collector.pictures.content import media_type
+from edge_guard.collector.pictures.interface import Pictures
 
 LONGER_SIDE_PX = 400
 """A card is some 300 px wide."""
 QUALITY = 75
-MOST_PIXELS = 64_000_000
-"""A few kilobytes of JPEG may claim gigabytes; larger pictures are not made small."""
+MOST_PIXELS = {"image/jpeg": 32_000_000, "image/png": 16_000_000}
+"""A few kilobytes may claim gigabytes; larger pictures are not made small. A PNG is always decoded
+whole, 3 bytes a pixel; a JPEG as a rule in strips, but one made for it takes 6 bytes a pixel."""
+AT_ONCE = 2
+"""Pictures that are decoded at a time: together they need at most 400 MB."""
 MOST_BYTES = 64 << 20
 """Of all that are kept in memory, the ones asked for last."""
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_NO_SEGMENTS = frozenset(range(0xC0)) | frozenset(range(0xD0, 0xDB))
+"""Markers without a length, where a decoder would read on elsewhere than we, and the scan."""
 
 
 class Smaller:
@@ -26,15 +31,15 @@ class Smaller:
 
     Parameters
     ----------
-    find : callable
-        ``find(digest)`` returns a picture, or None where there is none.
+    pictures : Pictures
     most_bytes : int
     """
 
-    def __init__(self, find: Callable[[str], bytes | None], most_bytes: int = MOST_BYTES) -> None:
-        self._find = find
+    def __init__(self, pictures: Pictures, most_bytes: int = MOST_BYTES) -> None:
+        self._pictures = pictures
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
+        self._turns = tuple(threading.Lock() for _ in range(AT_ONCE))
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._bytes = 0
 
@@ -46,20 +51,34 @@ class Smaller:
         OSError
             The picture store fails.
         """
+        made = self._recall(digest)
+        if made is not None and not self._pictures.has(digest):  # deleted meanwhile
+            self._remember(digest, b"")
+            return None
+        picture = self._pictures.get(digest) if made is None else None
+        if picture is None:
+            return made
+        with self._turns[hash(digest) % AT_ONCE]:  # the same picture has the same turn
+            made = self._recall(digest)
+            if made is None:
+                made = small(picture)
+                self._remember(digest, made)
+        return made
+
+    def _recall(self, digest: str) -> bytes | None:
         with self._lock:
             if digest in self._kept:
                 self._kept.move_to_end(digest)
-                return self._kept[digest]
-        picture = self._find(digest)
-        if picture is None:
-            return None
-        made = small(picture)
+            return self._kept.get(digest)
+
+    def _remember(self, digest: str, made: bytes) -> None:
+        """Keep a small picture; an empty one is forgotten."""
         with self._lock:
             self._bytes += len(made) - len(self._kept.pop(digest, b""))
-            self._kept[digest] = made
+            if made:
+                self._kept[digest] = made
             while self._bytes > self._most_bytes:
                 self._bytes -= len(self._kept.popitem(last=False)[1])
-        return made
 
 
 def small(picture: bytes) -> bytes:
@@ -74,7 +93,7 @@ def small(picture: bytes) -> bytes:
     """
     width, height = size_px(picture)
     longer = max(width, height)
-    if longer <= LONGER_SIDE_PX or width * height > MOST_PIXELS:
+    if longer <= LONGER_SIDE_PX or width * height > MOST_PIXELS[media_type(picture) or ""]:
         return picture
     flags = cv2.IMREAD_COLOR
     if longer >= 4 * LONGER_SIDE_PX:  # JPEG decodes to a fraction of the size in less time
@@ -111,5 +130,8 @@ def _jpeg_size(picture: bytes) -> tuple[int, int]:
         if picture[at + 1] == 0xFF:  # padding
             at += 1
             continue
-        at += 2 + max(2, int.from_bytes(picture[at + 2 : at + 4]))
+        length = int.from_bytes(picture[at + 2 : at + 4])
+        if picture[at + 1] in _NO_SEGMENTS or length < 2:
+            break
+        at += 2 + length
     return 0, 0

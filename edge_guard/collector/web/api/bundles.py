@@ -13,7 +13,6 @@ from fastapi.responses import FileResponse
 from edge_guard.collector.bundles import BusyError, TooLargeError
 from edge_guard.collector.people import Person
 from edge_guard.collector.web.access import at_least
-from edge_guard.collector.web.api.pictures import FOREVER
 from edge_guard.collector.web.api.route import RefusedRequest, problems
 from edge_guard.collector.web.site import Site
 from edge_guard.errors import BundleError
@@ -21,6 +20,7 @@ from edge_guard.publish.messages import MOST_BUNDLE_BYTES
 
 LONGEST_UPLOAD_S = 600.0
 """No other upload is taken meanwhile."""
+FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 _BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 _BODY = {"requestBody": {"required": True, "content": _BYTES}}
 _CONTENT: dict[int | str, dict[str, Any]] = {

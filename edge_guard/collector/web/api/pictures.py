@@ -13,7 +13,8 @@ from edge_guard.collector.web.api.route import RefusedRequest, Viewer, problems
 from edge_guard.collector.web.site import Site
 
 Digest = Annotated[str, InPath(min_length=1, max_length=128)]
-FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
+_A_DAY = {"Cache-Control": "private, max-age=86400, immutable"}
+"""It never changes, but it may be deleted."""
 _CONTENT: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The picture.",
@@ -27,11 +28,7 @@ _CONTENT: dict[int | str, dict[str, Any]] = {
 
 def add(api: FastAPI, site: Site) -> None:
     """Add the routes."""
-
-    def find(digest: str) -> bytes | None:
-        return site.pictures.get(digest)
-
-    smaller = Smaller(find)
+    smaller = Smaller(site.pictures)
 
     @api.get("/pictures/{digest}", response_class=Response, responses=_CONTENT | problems(404))
     def picture(who: Viewer, digest: Digest) -> Response:
@@ -50,4 +47,4 @@ def _answer(content: bytes | None) -> Response:
     kind = media_type(content) if content is not None else None
     if content is None or kind is None:
         raise RefusedRequest(404, "there is no such picture", "it may not have arrived yet")
-    return Response(content, media_type=kind, headers=FOREVER)
+    return Response(content, media_type=kind, headers=_A_DAY)
