@@ -116,7 +116,7 @@ class Changeover:
         known = before._orders if before else ()
         self._orders = tuple(one for one in known if one[1].product in self._names)
         self._read: tuple[int, int] | None = None
-        self._unread: tuple[int, int] | None = None
+        self._unread: tuple[int, int] | None = (0, 0)  # None: not even looked at
         self.refresh(since_ns=None if before else 0)
 
     def refresh(self, since_ns: int | None = None) -> None:

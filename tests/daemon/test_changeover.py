@@ -187,6 +187,11 @@ def test_a_word_that_could_not_be_read_once_is_read_again_and_told_once(tmp_path
     os.utime(path, ns=(times, times))
     changeover.refresh()
     assert changeover.now() == "b"
+    path.unlink()
+    path.symlink_to(path)
+    for _ in range(3):
+        changeover.refresh()
+    assert changeover.now() == "b" and len(caplog.records) == 2
 
 
 def test_a_word_given_by_another_user_can_be_read_by_the_devices_own(tmp_path):
