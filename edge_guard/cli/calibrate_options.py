@@ -10,8 +10,8 @@ from edge_guard.cli.output import add_json_argument
 from edge_guard.cli.view import add_view_arguments
 from edge_guard.errors import BundleError, ConfigError
 
-_OF_THE_CAPTURE = {"camera", "frames", "every", "keep", "yes"}
-_OTHERWISE = {"command", "verbose", "json", "model", "reference", "output"} | _OF_THE_CAPTURE
+_OTHERWISE = {"command", "verbose", "json", "model", "reference", "output"}
+_OTHERWISE |= {"camera", "frames", "every", "keep", "yes"}
 """What a command that goes on from a folder says otherwise, or not again."""
 
 

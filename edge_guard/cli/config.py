@@ -38,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="make the devices' files of a fleet file",
         description="Makes device.toml files of a fleet file, each value with the place that it "
         "comes from and what it overrides. With --device, one on stdout; with -o, all in a folder "
-        "each, with the bundles and keys that they name beside them: copy it to the device.",
+        "each, with the bundles and keys that they name beside them: copy it to the device. "
+        "Refused where the file has problems; with --device, those of other devices do not count.",
     )
     render.add_argument("file", type=Path, metavar="FLEET.toml", help="the fleet file")
     render.add_argument("--device", metavar="ID", help="only this one")
@@ -102,14 +103,15 @@ def _render(file: Path, device: str | None, folder: Path | None, output: Output)
 
     fleet = Fleet(file)
     wanted = [fleet.device(device)] if device is not None else list(fleet.devices)
+    if device is None and folder is None:
+        raise ConfigError("nothing says which device", "give --device ID, or -o DIR for all")
+    names = {"", *(one.id for one in wanted)}  # the file's own problems, and theirs
+    if problems := [one.problem for one in fleet.problems() if one.device in names]:
+        more = f"'edge-guard config check {file}' lists all"
+        raise ConfigError(problems[0].sentence(file), more)
     if folder is None:
-        if device is None:
-            raise ConfigError("nothing says which device", "give --device ID, or -o DIR for all")
         print(wanted[0].toml(), end="")
         return 0
-    if problems := fleet.problems():
-        more = f"'edge-guard config check {file}' lists all {len(problems)}"
-        raise ConfigError(problems[0].problem.sentence(file), more)
     for one in wanted:
         path = write_device(one, file.absolute().parent, folder)
         output.record({"type": "rendered", "device": one.id, "path": str(path)})

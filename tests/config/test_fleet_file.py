@@ -153,6 +153,19 @@ def test_each_value_says_where_it_comes_from_and_what_it_overrides(write, capsys
     assert f'["FX-*"]  # [line.press-4.product.flange] line {own}; not ["FL-*", "FM-*"]' in said
 
 
+def test_a_device_with_problems_is_not_printed_but_the_others_are(write, capsys):
+    path = write(FLEET.replace("max_bytes = 5000000", 'max_bytes = "much"'))
+    render = ["config", "render", str(path), "--device"]
+    assert main([*render, "cell-4"]) == ConfigError.exit_code
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "spool.max_bytes" in said.err
+    assert main([*render, "cell-3"]) == 0
+    assert "[device]" in capsys.readouterr().out
+    write(FLEET + "[default]\nx = 1\n")  # what is wrong with the file may concern each
+    assert main([*render, "cell-3"]) == ConfigError.exit_code
+
+
 def test_what_is_rendered_is_a_whole_folder_for_the_device(write, tmp_path, capsys):
     path = write(FLEET)
     out = tmp_path / "out"
