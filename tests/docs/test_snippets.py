@@ -48,6 +48,13 @@ def test_every_command_is_one_that_the_program_takes(name: str) -> None:
         build_parser(arguments[0]).parse_args(arguments)
 
 
+@pages
+def test_no_command_has_a_password_among_its_arguments(name: str) -> None:
+    """Everybody on the machine can read them."""
+    for line in typed(ROOT / name):
+        assert not re.search(r"mosquitto_passwd\b.* -\w*b|://[^\s/]+:[^\s/]+@", line), line
+
+
 def test_commands_are_found_in_every_kind_of_block() -> None:
     assert ["doctor", "DEVICE.toml", "--fix"] in calls(DOCS / "doctor.md")
     assert ["schema", "event"] in calls(ROOT / "README.md")

@@ -107,6 +107,10 @@ def test_the_guide_to_the_plants_broker_ends_with_a_device_that_is_let_in(reader
     try:
         restart = {"sudo systemctl restart mosquitto": broker.start, owner: lambda: None}
         assert reader.follow(page, here, restart) >= 10
+        for name in ("collector-password", "mqtt-password", "edge-guard.passwords", "broker.key"):
+            assert not (reader.folder / name).stat().st_mode & 0o077, name
+        password = (reader.folder / "mqtt-password").read_text().strip()
+        assert password not in (etc / "edge-guard.passwords").read_text()
     finally:
         broker.stop()
 
