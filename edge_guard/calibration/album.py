@@ -143,7 +143,7 @@ class Album:
         )
 
 
-def set_aside(references: Path, why: str) -> int:
+def number_set_aside(references: Path, why: str) -> int:
     """Return how many pictures were set aside from a folder of references; of no album's: 0."""
     if references.name != "references":
         return 0

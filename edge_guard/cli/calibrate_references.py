@@ -64,7 +64,7 @@ class _Gathering:
     def references(self) -> Gathered:
         from edge_guard.calibration.advice.examine import examine
         from edge_guard.calibration.advice.watch import Watch
-        from edge_guard.calibration.album import BLURRED, set_aside
+        from edge_guard.calibration.album import BLURRED, number_set_aside
         from edge_guard.calibration.references import find_references, viewed
 
         folder: Path = self._args.reference or self._taken()
@@ -80,7 +80,7 @@ class _Gathering:
             watch = Watch(live=False)
             examine(kept, watch, self._output.progress)
         self._dropped = len(found) - len(kept) if self._album is None else 0
-        self._dropped += set_aside(folder, BLURRED)
+        self._dropped += number_set_aside(folder, BLURRED)
         self._tell(watch)
         return Gathered(kept, self._said())
 
