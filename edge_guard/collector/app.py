@@ -17,6 +17,7 @@ from edge_guard.collector.judgements import Judgements
 from edge_guard.collector.link import Link, LinkStatus
 from edge_guard.collector.people.house import People
 from edge_guard.collector.pictures import open_pictures
+from edge_guard.collector.pictures.small import Smaller
 from edge_guard.collector.queries import Queries
 from edge_guard.collector.receipts import Receipts
 from edge_guard.collector.repeats import Repeats
@@ -86,6 +87,7 @@ class Collector:
             queries=queries,
             feed=self.feed,
             pictures=pictures,
+            smaller=Smaller(pictures),
             judgements=Judgements(self._store, config.review.second_share),
             commands=commands,
             datasets=Datasets(self._store, pictures, trail, name),

@@ -13,6 +13,8 @@ from edge_guard.collector.schema import answers
 from edge_guard.collector.store import Store
 
 KEPT_MS = 86_400_000
+UNFINISHED_MS = 30 * KEPT_MS
+"""Nobody asks for so old an answer; until then a request without one is not done again."""
 
 
 class OtherBodyError(ValueError):
@@ -20,9 +22,10 @@ class OtherBodyError(ValueError):
 
 
 class UnderWayError(RuntimeError):
-    """The same request was begun and has no answer yet: it is slow, or its collector was killed.
+    """The same request was begun and has no answer: it is slow, its collector was killed, or the
+    answer could not be kept.
 
-    Nobody can tell which, so it is never done a second time, however long ago it was begun.
+    Nobody can tell which, so it is not done a second time for `UNFINISHED_MS`.
     """
 
 
@@ -70,7 +73,7 @@ class Repeats:
         attempt = Attempt(request, now)
         row = {"request": _name(request), "body_sha256": digest, "begun_ms": now}
         with self._store.writing() as connection:
-            connection.execute(delete(answers).where(answers.c.begun_ms < now - KEPT_MS))
+            connection.execute(delete(answers).where(_old(now)))
             known = answers.c.request == _name(request)
             new = insertion(connection, answers).returning(answers.c.request)
             if connection.scalar(new, row) is not None:
@@ -97,6 +100,11 @@ class Repeats:
 
 def _name(request: str) -> str:
     return sha256(request.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _old(now_ms: int) -> ColumnElement[bool]:
+    begun, answered = answers.c.begun_ms, answers.c.status.isnot(None)
+    return (begun < now_ms - KEPT_MS) & (answered | (begun < now_ms - UNFINISHED_MS))
 
 
 def _this(attempt: Attempt) -> ColumnElement[bool]:

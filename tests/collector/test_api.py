@@ -197,6 +197,48 @@ def test_a_write_with_a_key_is_done_once(collector: SignedIn) -> None:
     assert collector.ask("POST", "/api/commands", order, {"Idempotency-Key": ""}).status == 422
 
 
+def test_a_write_without_a_body_is_done_once(collector: SignedIn) -> None:
+    key = {"Idempotency-Key": uuid.uuid4().hex}
+    first = collector.ask("POST", "/api/webhooks/dead/forget", None, key)
+    again = collector.ask("POST", "/api/webhooks/dead/forget", None, key)
+    assert (first.status, first.headers["Idempotency-Replayed"]) == (200, None)
+    assert (again.said, again.headers["Idempotency-Replayed"]) == (first.said, "true")
+    other = collector.ask("POST", "/api/webhooks/dead/again", None, key)  # another request
+    assert (other.status, other.headers["Idempotency-Replayed"]) == (200, None)
+    assert collector.ask("POST", "/api/rollouts/1/pause", None, key).status == 404
+
+
+def test_a_write_whose_answer_cannot_be_kept_is_told_and_not_done_again(
+    collector: SignedIn,
+) -> None:
+    key = {"Idempotency-Key": uuid.uuid4().hex}
+    order = {"device_id": 1, "action": {"kind": "capture", "stream": "top"}}
+    before = len(collector.get("/api/commands?limit=500"))
+    with sqlite3.connect(collector.folder / "c.sqlite") as database:
+        database.execute(
+            "CREATE TRIGGER broken BEFORE UPDATE ON answers BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+        database.commit()
+        try:
+            first = collector.ask("POST", "/api/commands", order, key)
+        finally:
+            database.execute("DROP TRIGGER broken")
+    again = collector.ask("POST", "/api/commands", order, key)
+    assert (first.status, first.said["device_id"]) == (200, 1)
+    assert (again.status, "take a new key" in again.said["remedy"]) == (409, True)
+    assert len(collector.get("/api/commands?limit=500")) == before + 1
+
+
+def test_every_write_but_an_upload_takes_a_key(document: dict[str, Any]) -> None:
+    without = [
+        path
+        for method, path, operation in operations(document)
+        if method != "GET"
+        and "Idempotency-Key" not in [one["name"] for one in operation.get("parameters", ())]
+    ]
+    assert without == ["/api/bundles"]
+
+
 def test_a_kept_answer_is_only_for_who_may_still_ask(collector: SignedIn) -> None:
     key = {"Idempotency-Key": uuid.uuid4().hex}
     order = {"device_id": 1, "action": {"kind": "capture", "stream": "top"}}

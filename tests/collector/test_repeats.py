@@ -42,7 +42,7 @@ def later(store: Store, ms: int) -> None:
 
 
 @pytest.mark.parametrize("seconds", [61, 3600])
-def test_a_request_without_an_answer_is_never_done_twice(store: Store, seconds: int) -> None:
+def test_a_request_without_an_answer_is_not_done_twice(store: Store, seconds: int) -> None:
     repeats = Repeats(store)
     slow = begun(repeats, "k")
     later(store, seconds * 1000)
@@ -53,11 +53,16 @@ def test_a_request_without_an_answer_is_never_done_twice(store: Store, seconds: 
     assert repeats.begin("k", b"") == Kept(200, b"slow")
 
 
-def test_answers_are_forgotten_after_a_day(store: Store) -> None:
+def test_answers_are_forgotten_after_a_day_and_requests_without_after_thirty(store: Store) -> None:
     repeats = Repeats(store)
     repeats.keep(begun(repeats, "k"), 200, b"")
     later(store, 86_400_001)
     begun(repeats, "k", b"another body")
+    later(store, 30 * 86_400_000 - 60_000)
+    with pytest.raises(UnderWayError):
+        repeats.begin("k", b"another body")
+    later(store, 60_001)
+    begun(repeats, "k", b"a third")
     with store.engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(answers)) == 1
 

@@ -16,7 +16,7 @@ from sqlalchemy import (
 
 from edge_guard.collector.schema.columns import metadata, own_id
 
-answers = Table(  # to requests with a key; forgotten after a day
+answers = Table(  # to requests with a key; forgotten as `repeats` says
     "answers",
     metadata,
     Column("request", String(64), primary_key=True),  # SHA-256 of who, where and the key

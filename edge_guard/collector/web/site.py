@@ -12,6 +12,7 @@ from edge_guard.collector.history import History
 from edge_guard.collector.judgements import Judgements
 from edge_guard.collector.people.house import People
 from edge_guard.collector.pictures import Pictures
+from edge_guard.collector.pictures.small import Smaller
 from edge_guard.collector.queries import Queries
 from edge_guard.collector.repeats import Repeats
 from edge_guard.collector.retunes.work import Retunes
@@ -31,6 +32,7 @@ class Site:
     queries: Queries
     feed: Feed
     pictures: Pictures
+    smaller: Smaller
     judgements: Judgements
     commands: Commands
     datasets: Datasets

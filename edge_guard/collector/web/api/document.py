@@ -20,7 +20,8 @@ _USUAL = {"viewer": "read", "operator": "label", "engineer": "admin"}
 _REF = "#/components/schemas/{name}"
 _ABOUT = """Everything that the page can do. Long lists are paged: follow the address in the `Link`
 header. Writes may be repeated: the same thing said twice is stored once, and a write with an
-`Idempotency-Key` is answered once; its answer is kept for a day. Times are milliseconds since the
+`Idempotency-Key` is answered once; its answer is kept for a day, and the key of one that got none
+for 30. A bundle, which is known by its content, takes no key. Times are milliseconds since the
 Unix epoch where the name ends in `_ms`, else RFC 3339. Whoever refuses says what is wrong
 (`detail`) and what to do (`remedy`)."""
 _SECURITY = {
@@ -103,9 +104,10 @@ def _complete(operation: dict[str, Any], route: Route, found: dict[str, dict[str
         answers["200"]["headers"] = {"Link": _LINK}
     if route.sent is not None:
         operation["requestBody"] = {"required": True, "content": _json(found[str(route.sent.kind)])}
+    if route.keyed:
         operation.setdefault("parameters", []).append(_KEY)
     with_body = _WITH_BODY if route.sent is not None else ()
-    also = (409,) if route.sent is not None else ()
+    also = (409,) if route.keyed else ()
     refused = {*_ALWAYS, *with_body, *also, *(int(n) for n in answers if int(n) >= 400)}
     for status in sorted(refused):
         answers[str(status)] = {"$ref": f"#/components/responses/{status}"}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Callable
 
 from fastapi import Request, Response
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Message
 
 from edge_guard.collector.repeats import Attempt, Kept, OtherBodyError, UnderWayError
@@ -15,11 +17,13 @@ from edge_guard.collector.web.admission import body_of
 from edge_guard.collector.web.api.route import JSON, RefusedRequest
 from edge_guard.collector.web.site import Site
 
+log = logging.getLogger(__name__)
+
 HEADER = "Idempotency-Key"
 KEY = r"^[\x21-\x7e]{1,128}$"
 _REMEDY = (
-    "wait, and send it again; should it stay so, its collector was killed meanwhile: look whether "
-    "it was done, and take a new key if it was not"
+    "wait, and send it again; should it stay so, its collector was killed meanwhile or could not "
+    "keep the answer: look whether it was done, and take a new key if it was not"
 )
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -38,6 +42,13 @@ class Once:
     async def answer(self, request: Request, most_bytes: int, handle: Handler) -> Response:
         """Return the answer of ``handle``, or the one that it gave to the same request before.
 
+        Parameters
+        ----------
+        request : Request
+        most_bytes : int
+            Of its body; 0: the route takes none.
+        handle : callable
+
         Raises
         ------
         RefusedRequest
@@ -50,7 +61,7 @@ class Once:
             raise RefusedRequest(
                 422, f"header {HEADER} is not a key", "use 1 to 128 letters, such as a UUID"
             )
-        body = await body_of(request, most_bytes)
+        body = await body_of(request, most_bytes) if most_bytes else b""
         name = f"{_who(request)} {request.method} {request.url.path} {key}"
         known = await asyncio.to_thread(self._begin, name, body)
         if isinstance(known, Kept):
@@ -71,10 +82,17 @@ class Once:
             response = await handle(request)
             content = bytes(response.body)
         except Exception:  # a cancelled one may still be at work in its thread: it keeps its key
-            await asyncio.to_thread(self._site.repeats.forget, attempt)
+            await self._note(self._site.repeats.forget, attempt)
             raise
-        await asyncio.to_thread(self._site.repeats.keep, attempt, response.status_code, content)
+        await self._note(self._site.repeats.keep, attempt, response.status_code, content)
         return response
+
+    async def _note(self, note: Callable[..., None], *said: object) -> None:
+        """Write down how a request ended; where that fails, its key stays in progress."""
+        try:
+            await asyncio.to_thread(note, *said)
+        except SQLAlchemyError as error:  # what was done is done: the answer tells of that
+            log.error("the end of a request with a key cannot be stored (%s)", error)
 
 
 def _who(request: Request) -> str:

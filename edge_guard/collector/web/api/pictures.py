@@ -8,7 +8,6 @@ from fastapi import FastAPI, Response
 from fastapi import Path as InPath
 
 from edge_guard.collector.pictures import is_digest, media_type
-from edge_guard.collector.pictures.small import Smaller
 from edge_guard.collector.web.api.route import RefusedRequest, Viewer, problems
 from edge_guard.collector.web.site import Site
 
@@ -28,7 +27,6 @@ _CONTENT: dict[int | str, dict[str, Any]] = {
 
 def add(api: FastAPI, site: Site) -> None:
     """Add the routes."""
-    smaller = Smaller(site.pictures)
 
     @api.get("/pictures/{digest}", response_class=Response, responses=_CONTENT | problems(404))
     def picture(who: Viewer, digest: Digest) -> Response:
@@ -40,7 +38,7 @@ def add(api: FastAPI, site: Site) -> None:
     )
     def small_picture(who: Viewer, digest: Digest) -> Response:
         """Return a picture for a list, its longer side at most 400 px where that saves bytes."""
-        return _answer(smaller.get(digest) if is_digest(digest) else None)
+        return _answer(site.smaller.get(digest) if is_digest(digest) else None)
 
 
 def _answer(content: bytes | None) -> Response:

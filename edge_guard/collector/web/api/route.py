@@ -173,6 +173,9 @@ class Route(APIRoute):
         What it takes.
     needs : tuple of (str, str or None) or None
         Role of a person, scope of a token; None: anybody may.
+    keyed : bool
+        It is a write that honours an ``Idempotency-Key``: each but those of raw bytes, which are
+        known by their content.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
@@ -184,21 +187,20 @@ class Route(APIRoute):
         self.sent = next((call for call in calls if isinstance(call, Sent)), None)
         needs = [getattr(call, "needs", None) for call in calls]
         self.needs = next((need for need in needs if need is not None), None)
+        raw = "requestBody" in (self.openapi_extra or {})
+        self.keyed = not raw and not WRITES.isdisjoint(self.methods or ())
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request; a write with a key once only."""
         handle = super().get_route_handler()
 
         async def answer(request: Request) -> Response:
-            if self.sent is None or request.method not in WRITES:
+            if not self.keyed:
                 return await handle(request)
-            if (
-                needs := self.needs
-            ) is not None:  # a kept answer, too, is only for who may ask for it
+            if (needs := self.needs) is not None:  # a kept answer, too, is for who may ask for it
                 await run_in_threadpool(lambda: demand(person(request), *needs))
-            response: Response = await request.app.state.once.answer(
-                request, self.sent.most_bytes, handle
-            )
+            most_bytes = 0 if self.sent is None else self.sent.most_bytes
+            response: Response = await request.app.state.once.answer(request, most_bytes, handle)
             return response
 
         return answer
