@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edge_guard.cli.calibrate_options import add_arguments, check
 from edge_guard.cli.output import Output
 from edge_guard.cli.view import view_of
+from edge_guard.errors import ConfigError
 
 if TYPE_CHECKING:
     from edge_guard.backends.infer import LoadedCard
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     check(args)
+    if args.camera == "-":
+        args.camera = _camera_given()
     from edge_guard.backends.infer import load_card
     from edge_guard.calibration.calibrate import calibrate
     from edge_guard.cli.calibrate_references import gather
@@ -49,6 +53,14 @@ def run(args: argparse.Namespace) -> int:
     if args.report:
         _write_report(args, references, held_out, output)
     return 0
+
+
+def _camera_given() -> str:
+    """Return the address on the first line of standard input."""
+    address = "" if sys.stdin is None else sys.stdin.readline().strip()
+    if not address:
+        raise ConfigError("--camera - got no address on standard input", "give it in one line")
+    return address
 
 
 def _held_out(args: argparse.Namespace, view: View, loaded: LoadedCard) -> list[Reference]:

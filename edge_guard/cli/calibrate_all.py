@@ -117,22 +117,21 @@ def _jobs(fleet: Fleet, devices: list[FleetDevice]) -> list[Job]:
     """Return one job a bundle; several streams may share one that is made in one way."""
     jobs: dict[str, Job] = {}
     for device in devices:
-        for user, bundle, options in _of_device(device):
+        for user, bundle, options, camera in _of_device(device):
             before = jobs.get(bundle)
-            if before is not None and before.options != options:
+            if before is not None and (before.options, before.camera) != (options, camera):
                 raise ConfigError(
                     f"{fleet.path}: {before.used_by[0]} and {user} would both make {bundle}, each "
                     "in its own way",
                     "give them bundles of their own, for example with {line} in the name",
                 )
             users = (*before.used_by, user) if before else (user,)
-            camera = options[options.index("--camera") + 1] if "--camera" in options else ""
             jobs[bundle] = Job(bundle, options, users, camera)
     return list(jobs.values())
 
 
-def _of_device(device: FleetDevice) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Yield who uses each bundle of a device, its file, and how it is calibrated."""
+def _of_device(device: FleetDevice) -> Iterator[tuple[str, str, tuple[str, ...], str]]:
+    """Yield who uses each bundle of a device, its file, how it is calibrated and on what camera."""
     calibrations = device.calibrations()
     for stream in device.streams():
         bundles = {"": stream.get("bundle")}
@@ -142,14 +141,13 @@ def _of_device(device: FleetDevice) -> Iterator[tuple[str, str, tuple[str, ...]]
             table = calibrations.get((stream["name"], product))
             if table is not None and bundle:
                 user = "/".join(filter(None, (device.id, stream["name"], product)))
-                yield user, bundle, _options(table, stream)
+                camera = "" if "reference" in table else stream["source"]
+                yield user, bundle, _options(table, stream), camera
 
 
 def _options(table: dict[str, Any], stream: dict[str, Any]) -> tuple[str, ...]:
-    """Return the options of ``edge-guard calibrate``; without a folder, from the stream itself."""
+    """Return the options of ``edge-guard calibrate``, but for the camera."""
     said = {key: value for key, value in table.items() if key != "model"}
-    if "reference" not in said:
-        said["camera"] = stream["source"]
     for key in ("rotate", "flip", "threads"):
         if key in stream:
             said.setdefault(key, stream[key])
@@ -203,7 +201,9 @@ def _make(job: Job, folder: Path, children: Children) -> Made:
     command = [sys.executable, "-P", "-m", "edge_guard.cli.main", "calibrate", *job.options]
     try:
         (folder / job.bundle).parent.mkdir(parents=True, exist_ok=True)
-        code, out, err = children.run([*command, "-o", job.bundle, "--json"], folder)
+        command += ["--camera", "-"] if job.camera else []  # a password in it is for nobody's eyes
+        command += ["-o", job.bundle, "--json"]
+        code, out, err = children.run(command, folder, job.camera)
         said = _last_word(out, err)
     except OSError as error:
         code, said = 1, {"type": "error", "problem": str(error), "remedy": ""}
@@ -212,7 +212,9 @@ def _make(job: Job, folder: Path, children: Children) -> Made:
 
 def _only_there(job: Job) -> dict[str, Any]:
     """Return why a device's own camera is not opened: here it would be another one."""
-    by_hand = shlex.join(["edge-guard", "calibrate", *job.options, "-o", job.bundle])
+    model, *rest = job.options
+    words = ["edge-guard", "calibrate", model, "--camera", job.camera, *rest, "-o", job.bundle]
+    by_hand = shlex.join(words)
     return {
         "type": "error",
         "problem": f"camera {job.camera} is the device's own: here it would be another one",

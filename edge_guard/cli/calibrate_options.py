@@ -30,7 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="reference images, or one folder a label",
     )
     where.add_argument(
-        "--camera", metavar="SOURCE", help="take references from a camera, address or video"
+        "--camera",
+        metavar="SOURCE",
+        help="take references from a camera, address or video; -: one that is read from standard "
+        "input, for addresses with a password, which everybody on the machine could read here",
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="X.guard", help="bundle to write"

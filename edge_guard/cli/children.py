@@ -16,8 +16,10 @@ class Children:
         self._running: set[subprocess.Popen[bytes]] = set()
         self._stopped = False
 
-    def run(self, command: Sequence[str], folder: Path) -> tuple[int, bytes, bytes]:
-        """Return exit code (negative: the signal), stdout and stderr of a command; no input.
+    def run(
+        self, command: Sequence[str], folder: Path, given: str = ""
+    ) -> tuple[int, bytes, bytes]:
+        """Return exit code (negative: the signal), stdout and stderr of a command given some input.
 
         Raises
         ------
@@ -32,12 +34,12 @@ class Children:
             child = subprocess.Popen(
                 command,
                 cwd=folder,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
             )
             self._running.add(child)
-        out, err = child.communicate()
+        out, err = child.communicate(given.encode())
         with self._lock:
             self._running.discard(child)
         return child.returncode, out, err

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from tinymodel import parts, write_model
 
 from edge_guard.backends.preprocess import encode_png
 from edge_guard.cli.main import INTERRUPTED, main
+from edge_guard.errors import ConfigError
 
 PATIENCE_S = 60
 CARD = '[input]\nmean = [0]\nstd = [255]\n[output]\nlabels = ["a", "b", "c"]\n'
@@ -71,13 +74,22 @@ def test_each_capture_has_a_folder_of_its_own_and_no_other_machines_camera_is_op
     assert not (home / "a.capture-3").exists()
 
 
+def seen_by_all() -> str:
+    """Return the command lines of all processes."""
+    lines = []
+    for one in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            lines.append(one.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return "\n".join(lines)
+
+
 def test_ctrl_c_stops_what_runs_and_starts_no_other(home):
     """Only the command itself is told, as by a service: its children would go on."""
     with (
         socket.create_server(("127.0.0.1", 0)) as first,
         socket.create_server(("127.0.0.1", 0)) as second,
     ):
-        a, b = (f"http://127.0.0.1:{one.getsockname()[1]}/" for one in (first, second))
+        a, b = (f"http://eye:pass-7@127.0.0.1:{one.getsockname()[1]}/" for one in (first, second))
         (home / "fleet.toml").write_text(FLEET.format(a=a, b=b))
         command = [sys.executable, "-P", "-m", "edge_guard.cli.main", "calibrate-all", "fleet.toml"]
         process = subprocess.Popen(command, start_new_session=True)
@@ -85,6 +97,8 @@ def test_ctrl_c_stops_what_runs_and_starts_no_other(home):
             first.settimeout(PATIENCE_S)
             answered, _ = first.accept()  # its child waits for a picture that never comes
             with answered:
+                assert "--camera -" in (lines := seen_by_all())
+                assert "pass-7" not in lines, "the camera's password is for nobody's eyes"
                 process.send_signal(signal.SIGINT)
                 assert process.wait(PATIENCE_S) == INTERRUPTED
         finally:
@@ -93,3 +107,11 @@ def test_ctrl_c_stops_what_runs_and_starts_no_other(home):
         second.settimeout(0)
         with pytest.raises(BlockingIOError):
             second.accept()
+
+
+def test_an_address_that_is_not_given_is_asked_for(home, capsys, monkeypatch):
+    for given in (io.StringIO("\n"), None):
+        monkeypatch.setattr(sys, "stdin", given)
+        code = main(["calibrate", "tiny.onnx", "--camera", "-", "-o", "x.guard"])
+        assert code == ConfigError.exit_code
+        assert "--camera - got no address" in capsys.readouterr().err
