@@ -113,8 +113,9 @@ class Changeover:
         self.by_part = any(one.parts for one in table.product)
         self._timetable = Timetable(table.product)
         self._path = order_path(spool, table.name)
-        known = before._orders if before else ()
-        self._orders = tuple(one for one in known if one[1].product in self._names)
+        self._orders: tuple[tuple[int, Order], ...] = ()
+        if before:
+            self._orders = tuple(one for one in before._orders if one[1].product in self._names)
         self._read: tuple[int, int] | None = None
         self._unread: tuple[int, int] | None = (0, 0)  # None: not even looked at
         self.refresh(since_ns=None if before else 0)
