@@ -23,6 +23,7 @@ from edge_guard.reporting import Reporter
 from edge_guard.selftest import SelfTest
 from edge_guard.signing import read_trusted
 from edge_guard.sources import Source, View, open_source
+from edge_guard.sources.trigger import Bell
 from edge_guard.stream import Stream
 from edge_guard.types import Result
 from edge_guard.worker import Worker
@@ -74,6 +75,8 @@ class Assembly:
         Called when the state that others see has changed.
     on_bug : callable
         Called with what no thread should ever raise.
+    bell : Bell, optional
+        Brings messages that trigger.
     """
 
     def __init__(
@@ -86,8 +89,10 @@ class Assembly:
         on_result: OnResult,
         changed: Callable[[], None],
         on_bug: Callable[[BaseException], None],
+        bell: Bell | None = None,
     ) -> None:
         self._config = config
+        self._bell = bell
         self._outbox = outbox
         self._annunciator = annunciator
         self._settings = settings
@@ -121,6 +126,8 @@ class Assembly:
             patient=True,
             view=View(table.region, table.rotate, table.flip),
             part_name=table.part_name,
+            trigger=table.trigger,
+            bell=self._bell,
         )
         try:
             guards, refused = self.open_guards(table, configured, source)

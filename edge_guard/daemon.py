@@ -34,6 +34,7 @@ from edge_guard.publish.sparkplug.node import EdgeNode
 from edge_guard.reload import Reloader
 from edge_guard.status_server import StatusServer
 from edge_guard.stream import Stream
+from edge_guard.trigger_desk import TriggerDesk
 from edge_guard.watchdog import Watchdog
 from edge_guard.worker import Worker
 
@@ -97,6 +98,7 @@ class Daemon:
         self._opened = ExitStack()
         self._opened.callback(self.outbox.spool.close)
         try:
+            desk = TriggerDesk()
             client = f"edge-guard-{device.site}-{device.line}-{device.id}"
             self._publisher = Publisher(
                 config.mqtt,
@@ -104,6 +106,7 @@ class Daemon:
                 client,
                 self.describe,
                 on_command=self._take_command,
+                triggers=desk,
                 **(timing or {}),
             )
             annunciator = Annunciator(self.outbox, config.alarm)
@@ -118,6 +121,7 @@ class Daemon:
                 on_result,
                 self._publisher.announce,
                 self._fail,
+                desk,
             )
             self._commands = Commands(
                 device.id,
@@ -131,7 +135,7 @@ class Daemon:
                 config.mqtt.tls.ca_file if config.mqtt.tls else None,
             )
             offered = OfferedBundles(Path(config.spool.path))
-            self._reloader = Reloader(assembly, offered, config)
+            self._reloader = Reloader(assembly, offered, config, desk)
             self._account = Account(
                 device.id, self.outbox, self._reloader, lambda: self._publisher.causes
             )

@@ -20,6 +20,7 @@ from edge_guard.errors import BundleError, ConfigError, EdgeGuardError, ModelErr
 from edge_guard.notify import notify
 from edge_guard.offered import OfferedBundles, Signature, signature, slot
 from edge_guard.selftest import run_all
+from edge_guard.trigger_desk import TriggerDesk
 from edge_guard.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ class Reloader:
     offered : OfferedBundles
     config : DeviceConfig
         In use.
+    desk : TriggerDesk
+        Told which streams wait for triggers.
 
     Attributes
     ----------
@@ -46,7 +49,15 @@ class Reloader:
         Why the configuration does not hold as it is on the disk; empty when it does.
     """
 
-    def __init__(self, assembly: Assembly, offered: OfferedBundles, config: DeviceConfig) -> None:
+    def __init__(
+        self,
+        assembly: Assembly,
+        offered: OfferedBundles,
+        config: DeviceConfig,
+        desk: TriggerDesk,
+    ) -> None:
+        self._desk = desk
+        desk.follow(config.stream)
         self._assembly = assembly
         self._offered = offered
         self._config = config
@@ -142,6 +153,7 @@ class Reloader:
                 if name != "stream" and getattr(new, name) != getattr(self._config, name)
             )
             self._config = new
+            self._desk.follow(new.stream)
             self._configured = _signatures(new)
             self._apply(opened, guards)
             return fixed
@@ -288,4 +300,4 @@ def _source(table: StreamTable) -> tuple[object, ...]:
     """Return what a source is opened with."""
     view = table.region, table.rotate, table.flip
     pace = table.frames_per_second, table.loop
-    return table.source, table.watch, pace, view, table.part_name
+    return table.source, table.watch, pace, view, table.part_name, table.trigger

@@ -33,7 +33,7 @@ from edge_guard.publish.messages import (
 from edge_guard.publish.outbox import Numbered, Outbox, event_id
 from edge_guard.publish.sampling import Drawn
 from edge_guard.publish.stamp import rfc3339
-from edge_guard.sources.contract import Damaged
+from edge_guard.sources.contract import FORMAT, Damaged
 from edge_guard.types import Frame, Heat, Image, Nearest, Result, Verdict
 
 USUAL = Drawn()
@@ -129,6 +129,7 @@ class Reporter:
                     p_value=result.p_value,
                     bundle=self._bundle,
                     product=self._product,
+                    part_id=frame.part_id,
                 ),
             )
         return named
@@ -258,6 +259,7 @@ class Reporter:
                 diverse=drawn.diverse,
                 captured=captured,
                 incident=incident,
+                part_id=frame.part_id,
             )
 
         picture = None if jpeg is None else (self._stream.name, jpeg)
@@ -268,7 +270,7 @@ class Reporter:
     def _encoded(self, frame: Frame | Damaged) -> tuple[bytes | None, str | None]:
         """Return the JPEG, or why there is none."""
         if isinstance(frame, Damaged):
-            return None, "undecodable"
+            return None, "undecodable" if frame.guard == FORMAT else "never taken"
         try:
             return encode_jpeg(frame.image, self._stream.jpeg_quality), None
         except EdgeGuardError as error:

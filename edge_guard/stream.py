@@ -107,7 +107,7 @@ class Stream:
         """Return the verdict on a frame; whatever goes wrong makes it a person's."""
         duty = self._lineup.take(frame)
         if isinstance(frame, Damaged):
-            reason = Reason("gate.format", frame.cause, None)
+            reason = Reason(frame.guard, frame.cause, None)
             return Result(Verdict.INVALID, reasons=(reason,))
         try:
             return duty.inspector.inspect(frame)

@@ -88,6 +88,7 @@ class Watchdog:
         worker.stream.hung(seconds)
         at_hand = [] if turn.item is None else [turn.item]
         worker.inspection.fail_safe([*at_hand, *worker.intake.drain()])
+        worker.inspection.fail_safe(worker.owed())
         worker.stream.close_window(now=True)
         self._restart(
             f"stream {worker.stream.name}: its model has not answered for {seconds:.0f} s; "

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from edge_guard.errors import SourceError
 from edge_guard.inspection import TICK_SECONDS, Inspection
-from edge_guard.intake import Intake
+from edge_guard.intake import Intake, Item
 from edge_guard.sources.contract import SourceState
 from edge_guard.stream import Stream
 
@@ -59,6 +59,11 @@ class Worker:
         return self._capture.is_alive()
 
     @property
+    def _owes(self) -> bool:
+        """Whether each frame is a part's, so that none may be dropped."""
+        return self.stream.table.trigger is not None
+
+    @property
     def stuck_seconds(self) -> float:
         """How long the source has not returned from a read; 0 while it is not reading."""
         since = self._reading_since
@@ -78,8 +83,20 @@ class Worker:
         """End in order: the frame at hand is finished, what waits of a live stream is counted."""
         self.close_source()
         if self._capture.ident is not None:
-            self._capture.join(_CAPTURE_SECONDS)
+            self._capture.join(END_SECONDS if self._owes else _CAPTURE_SECONDS)
+        if self._owes:
+            self.intake.finish()
         self.wait_for_inspection(END_SECONDS)
+
+    def owed(self) -> list[Item]:
+        """Close the source, and return the parts that it still had; none of other sources."""
+        if not self._owes:
+            return []
+        self.stream.source.close()
+        owed: list[Item] = []
+        while (item := self.stream.source.read(0.0)) is not None:
+            owed.append(item)
+        return owed
 
     def close(self) -> None:
         """Release the source and the models; the threads have ended or never started."""
@@ -90,7 +107,8 @@ class Worker:
     def close_source(self) -> None:
         """Take no more frames; what an ended file has left in the queue is still inspected."""
         if self.reading:
-            self.intake.discard()
+            if not self._owes:
+                self.intake.discard()
             self.stream.source.close()
         else:
             self.intake.finish()

@@ -43,7 +43,7 @@ LAYERS = [
     ["confidence", "signing"],
     ["detection"],
     ["pipeline", "difference"],
-    ["intake", "annunciator", "meter", "selftest", "changeover"],
+    ["intake", "annunciator", "meter", "selftest", "changeover", "trigger_desk"],
     ["reporting"],
     ["drift_watch", "trouble", "captures", "product_alarms"],
     ["duty"],

@@ -97,7 +97,7 @@ def _inspect(
                     raise SourceError(f"{source.address} gives no frames", source.cause)
                 continue
             if isinstance(frame, Damaged):
-                reason = Reason("gate.format", frame.cause, None)
+                reason = Reason(frame.guard, frame.cause, None)
                 result = Result(Verdict.INVALID, reasons=(reason,))
             else:
                 result = pipeline.inspect(frame)

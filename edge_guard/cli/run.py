@@ -79,7 +79,8 @@ def _obey_signals(daemon: Daemon) -> None:
 def _tell(output: Output, item: Item, result: Result) -> None:
     from edge_guard.cli.inspect import record
 
-    output.record({**record(item.source, item.sequence, result), "stream": item.stream})
+    whose = {"stream": item.stream, "part_id": item.part_id}
+    output.record({**record(item.source, item.sequence, result), **whose})
     if result.reasons:
         words = result.reasons[0].message
         output.text(f"{result.verdict:<8}{item.stream} #{item.sequence}  {words}")

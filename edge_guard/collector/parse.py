@@ -246,6 +246,8 @@ def _check_event(event: Event) -> None:
         raise RefusedError("malformed references")
     if event.incident:
         _check_id(event.incident)
+    if len(event.part_id) > MOST_NAME or not event.part_id.isprintable():
+        raise RefusedError("unsuitable part id")
     if event.sampled is not None and not LEAST_PROBABILITY <= event.sampled <= 1.0:
         raise RefusedError("malformed probability")
 

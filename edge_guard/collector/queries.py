@@ -151,6 +151,7 @@ class Queries:
         stream: str | None = None,
         kind: Kind = "flagged",
         incident: str | None = None,
+        part: str | None = None,
     ) -> list[EventRow]:
         """Return frames, newest first.
 
@@ -167,6 +168,8 @@ class Queries:
             ``all``.
         incident : str, optional
             Only what belongs to it.
+        part : str, optional
+            Only frames of the part with this id.
         """
         query = _events().order_by(events.c.id.desc()).limit(limit)
         if before is not None:
@@ -177,6 +180,8 @@ class Queries:
             query = query.where(events.c.stream == stream)
         if incident is not None:
             query = query.where(events.c.incident == incident)
+        if part is not None:
+            query = query.where(events.c.part == part)
         if kind == "flagged":
             query = query.where(FLAGGED)
         elif kind != "all":

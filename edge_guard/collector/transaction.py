@@ -151,6 +151,7 @@ class Transaction:
             "complete": complete,
             "sampled": event.sampled,
             "incident": event.incident or None,
+            "part": event.part_id or None,
         }
         key = (boot.id, event.sequence)
         if key not in self._changes.events and key not in self._awaiting:

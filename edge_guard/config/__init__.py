@@ -27,6 +27,7 @@ from edge_guard.config.loading import find_problems, load_collector_config, load
 from edge_guard.config.mqtt import MqttTable, TlsTable
 from edge_guard.config.product import ProductTable
 from edge_guard.config.sparkplug import SparkplugTable
+from edge_guard.config.trigger import TriggerTable
 from edge_guard.config.values import Table
 from edge_guard.config.webhook import WebhookTable
 
@@ -49,6 +50,7 @@ __all__ = [
     "StreamTable",
     "Table",
     "TlsTable",
+    "TriggerTable",
     "WebTable",
     "WebhookTable",
     "find_problems",

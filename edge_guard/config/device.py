@@ -11,6 +11,7 @@ from edge_guard.config.daemon import MetricsTable, SelfTestTable
 from edge_guard.config.mqtt import MqttTable
 from edge_guard.config.product import ProductTable
 from edge_guard.config.sparkplug import SparkplugTable
+from edge_guard.config.trigger import TriggerTable
 from edge_guard.config.values import FilePath, Level, Seconds, Table
 
 Pixels = Annotated[int, Meta(ge=0, le=32768)]
@@ -40,8 +41,8 @@ class StreamTable(Table, frozen=True):
         str,
         Meta(
             min_length=1,
-            description="Camera index or device path, rtsp://, rtsps://, http:// or https:// "
-            "address, video file, image, or folder of images.",
+            description="Camera index or device path, genicam:PRODUCER.cti#CAMERA, rtsp://, "
+            "rtsps://, http:// or https:// address, video file, image, or folder of images.",
         ),
     ]
     bundle: Annotated[
@@ -91,6 +92,10 @@ class StreamTable(Table, frozen=True):
         Literal["none", "horizontal", "vertical"],
         Meta(description="Reflection after the turn: left and right, or top and bottom."),
     ] = "none"
+    trigger: Annotated[
+        TriggerTable | None,
+        Meta(description="What asks for frames, one a part. Left out: every frame is inspected."),
+    ] = None
     threads: Annotated[int, Meta(ge=1, le=256, description="Threads of the model's runtime.")] = 1
     summary_seconds: Annotated[Seconds, Meta(description="Length of a summary's window.")] = 60.0
     model_timeout_seconds: Annotated[

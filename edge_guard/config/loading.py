@@ -114,8 +114,17 @@ def _resolve(table: T, base: Path, *keys: str) -> T:
     )
 
 
+def _genicam(source: str, base: Path) -> str:
+    """Return a GenICam source with the path of its producer made absolute."""
+    scheme, _, path = source.partition(":")
+    return f"{scheme}:{base / path}"
+
+
 def _resolve_stream(stream: StreamTable, base: Path) -> StreamTable:
     no_path = "://" in stream.source or (stream.source.isascii() and stream.source.isdigit())
+    if stream.source.startswith("genicam:"):
+        no_path, made = True, _genicam(stream.source, base)
+        stream = msgspec.structs.replace(stream, source=made)
     keys = [*([] if stream.product else ["bundle"]), *([] if no_path else ["source"])]
     products = tuple(_resolve(product, base, "bundle") for product in stream.product)
     return msgspec.structs.replace(_resolve(stream, base, *keys), product=products)

@@ -28,6 +28,7 @@ def device_problems(document: Document) -> Iterator[Problem]:
             reason = f"{name!r} is already the name of the stream on line {first}"
             yield document.problem((*at, "name"), reason)
         yield from _guarded_by(document, at)
+        yield from _trigger(document, (*at, "trigger"))
         if document.get((*at, "watch")) is True and document.get((*at, "loop")) is True:
             reason = "does not fit watch = true: a watched folder has no end"
             yield document.problem((*at, "loop"), reason)
@@ -88,6 +89,20 @@ def _chosen_by(
 def _list(table: object, key: str) -> list[str]:
     value = table.get(key) if isinstance(table, dict) else None
     return value if isinstance(value, list) else []
+
+
+def _trigger(document: Document, at: Key) -> Iterator[Problem]:
+    """Yield keys of the other kind of trigger, and the one that is missing."""
+    kind = document.text((*at, "kind"))
+    unfit = {
+        "mqtt": ("max_gap_seconds",),
+        "hardware": ("topic", "offset_seconds", "deadline_seconds"),
+    }
+    for key in unfit.get(kind or "", ()):
+        if document.get((*at, key)) is not None:
+            yield document.problem((*at, key), f"does not fit kind = {kind!r}")
+    if kind == "mqtt" and document.get((*at, "topic")) is None:
+        yield document.problem((*at, "topic"), "is missing: where are the triggers published?")
 
 
 def _alarms_named_twice(document: Document) -> Iterator[Problem]:

@@ -20,7 +20,7 @@ from edge_guard.errors import EdgeGuardError
 from edge_guard.pipeline import Pipeline
 from edge_guard.selftest import run_all
 from edge_guard.signing import read_trusted
-from edge_guard.sources import Damaged, Source, View, open_source
+from edge_guard.sources import Damaged, Source, SourceState, View, open_source
 from edge_guard.types import Doubles, Exposure, Frame, Result, Verdict
 
 FRAMES = 60
@@ -173,15 +173,22 @@ def _self_test(name: str, pipeline: Pipeline) -> Iterator[Finding]:
 def _check_source(
     table: StreamTable, view: View, bundle: Bundle, pipeline: Pipeline
 ) -> Iterator[Finding]:
+    pulses = table.trigger if table.trigger and table.trigger.kind == "hardware" else None
     try:
-        source = open_source(table.source, stream=table.name, view=view)
+        source = open_source(table.source, stream=table.name, view=view, trigger=pulses)
     except EdgeGuardError as error:
         yield from_error(Area.CAMERA, error)
         return
     try:
         seen = _look(source, pipeline)
     finally:
+        waits = pulses is not None and source.state is SourceState.RUNNING
         source.close()
+    if not seen.results and waits and not seen.damaged:
+        words = f"{table.name}: {source.address} answers, but no pulse came"
+        remedy = "let parts run past it and ask again"
+        yield warning(Area.CAMERA, f"{words} in {FIRST_FRAME_SECONDS:g} s", remedy)
+        return
     if not seen.results:
         cause = source.cause or "the source gives nothing"
         remedy = "check cable, address and that no other program uses it"
@@ -194,7 +201,7 @@ def _check_source(
     rate = seen.rate if source.live else table.frames_per_second or 0.0
     yield _opened(table.name, source, seen, rate)
     yield from _check_size(table.name, bundle, seen)
-    yield from check_cost(table, bundle, pipeline, rate)
+    yield from check_cost(table, bundle, pipeline, 0.0 if table.trigger else rate)
     yield from check_light(table.name, bundle.manifest.gate, seen, live=source.live)
     yield _check_verdicts(table.name, bundle, seen)
 

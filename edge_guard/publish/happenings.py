@@ -9,11 +9,12 @@ class Connected(NamedTuple):
     """The broker has accepted us.
 
     It takes ``receive_maximum`` unacknowledged messages, and packets of ``maximum_packet_bytes``
-    where it says so (MQTT 5).
+    where it says so (MQTT 5). ``kept``: it has kept what came for us while we were away.
     """
 
     receive_maximum: int
     maximum_packet_bytes: int | None
+    kept: bool = False
 
 
 class Closed(NamedTuple):
@@ -44,10 +45,17 @@ class Unheard(NamedTuple):
 
 
 class Received(NamedTuple):
-    """A message on a subscribed topic."""
+    """A message on a subscribed topic.
+
+    ``again``: the broker sends it once more, having seen no acknowledgement. ``retained``: it was
+    published before the subscription. ``late``: the broker has kept it while we were away.
+    """
 
     topic: str
     payload: bytes
+    again: bool = False
+    retained: bool = False
+    late: bool = False
 
 
 class Woken(NamedTuple):

@@ -12,6 +12,8 @@ import queue
 import socket
 import ssl
 import time
+from collections.abc import Callable
+from math import inf
 from typing import Any, Literal, cast
 
 import paho.mqtt.client as paho
@@ -45,6 +47,7 @@ from edge_guard.refusals import (
 )
 
 Version = Literal["3.1.1", "5"]
+Hear = Callable[[Received], bool]
 CONNECT_SECONDS = 5.0
 _PROTOCOLS: dict[Version, MQTTProtocolVersion] = {
     "3.1.1": MQTTProtocolVersion.MQTTv311,
@@ -54,6 +57,9 @@ _GOODBYE_SECONDS = 1.0
 _RECEIVE_MAXIMUM = 65_535
 WILL_DELAY_SECONDS = 5
 """MQTT 5: a connection that is back so soon was never announced as lost."""
+_BACKLOG_SECONDS = 2.0
+"""After the subscription of a session that goes on: Mosquitto hands 20 messages out, then the rest
+as those are acknowledged, so that some of what it has kept comes later than the SUBACK."""
 _MAX_INCOMING = 1000
 """Messages that wait to be handled; more are a flood, and are counted."""
 
@@ -72,6 +78,9 @@ class Link:
         one is there within `WILL_DELAY_SECONDS`.
     subscribe : sequence of str
         Topics, QoS 1.
+    hear : callable
+        Gets each message first, in paho's thread, for those whose moment counts; returns whether it
+        was one of them. Else it becomes a ``Received`` in ``happenings``.
 
     Attributes
     ----------
@@ -88,6 +97,7 @@ class Link:
         client_id: str,
         will: tuple[str, bytes],
         subscribe: tuple[str, ...] = (),
+        hear: Hear = lambda _: False,
     ) -> None:
         self.version: Version = version
         self.happenings: queue.SimpleQueue[Happening] = queue.SimpleQueue()
@@ -95,7 +105,9 @@ class Link:
         self._address = f"{config.host}:{config.port}"
         self._config = config
         self._subscribe = subscribe
+        self._hear = hear
         self._accepted = False
+        self._backlog_until = 0.0
         self._last_error = ""
         v5 = version == "5"
         self._client = paho.Client(
@@ -153,6 +165,13 @@ class Link:
         info = self._client.publish(topic, payload, qos=1, retain=retain)
         return info.mid if info.rc == paho.MQTT_ERR_SUCCESS else None
 
+    def follow(self, subscribe: tuple[str, ...]) -> None:
+        """Listen to these topics instead."""
+        if gone := [topic for topic in self._subscribe if topic not in subscribe]:
+            self._client.unsubscribe(gone)
+        self._subscribe = subscribe
+        self._client.subscribe([(topic, 1) for topic in subscribe])
+
     def wake(self) -> None:
         """Let who waits for happenings look up; callable from any thread."""
         self.happenings.put(Woken())
@@ -179,7 +198,7 @@ class Link:
         self,
         client: paho.Client,
         _userdata: object,
-        _flags: object,
+        flags: paho.ConnectFlags,
         reason: ReasonCode,
         properties: Properties | None,
     ) -> None:
@@ -189,11 +208,12 @@ class Link:
             self.happenings.put(Closed(f"broker {self._address} refuses: {problem}", remedy, other))
             return
         self._accepted = True
+        self._backlog_until = inf if flags.session_present else 0.0
         if self._subscribe:
             client.subscribe([(topic, 1) for topic in self._subscribe])
         maximum = getattr(properties, "ReceiveMaximum", _RECEIVE_MAXIMUM)
         largest = getattr(properties, "MaximumPacketSize", None)
-        self.happenings.put(Connected(int(maximum), largest))
+        self.happenings.put(Connected(int(maximum), largest, flags.session_present))
 
     def _on_disconnect(
         self, _client: paho.Client, _userdata: object, _flags: object, reason: ReasonCode, *_: Any
@@ -221,6 +241,8 @@ class Link:
         reasons: list[ReasonCode],
         _: Any,
     ) -> None:
+        if self._backlog_until == inf:
+            self._backlog_until = time.monotonic() + _BACKLOG_SECONDS
         for topic, reason in zip(self._subscribe, reasons, strict=False):
             if reason.is_failure:
                 self.happenings.put(
@@ -236,8 +258,13 @@ class Link:
     def _on_message(
         self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage
     ) -> None:
+        late = time.monotonic() < self._backlog_until
+        payload = bytes(message.payload)
+        received = Received(message.topic, payload, message.dup, message.retain, late)
+        if self._hear(received):
+            return
         if self.happenings.qsize() < _MAX_INCOMING:
-            self.happenings.put(Received(message.topic, bytes(message.payload)))
+            self.happenings.put(received)
         else:
             self.flooded += 1
 
@@ -248,6 +275,7 @@ def open_link(
     will: tuple[str, bytes],
     subscribe: tuple[str, ...] = (),
     last: Version | None = None,
+    hear: Hear = lambda _: False,
 ) -> tuple[Link, Connected]:
     """Return a standing connection; ``version = "auto"`` tries MQTT 5, then 3.1.1.
 
@@ -265,7 +293,7 @@ def open_link(
         versions = (config.version,)
     closed = Closed("", "", False)
     for version in versions:
-        link = Link(config, version, client_id, will, subscribe)
+        link = Link(config, version, client_id, will, subscribe, hear)
         link.connect()
         try:
             happening = link.happenings.get(timeout=CONNECT_SECONDS)

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
@@ -37,6 +38,23 @@ _QUIET_ENDS = 3
 _GOODBYE_SECONDS = 2.0
 
 
+class Triggers(Protocol):
+    """Who waits for messages that ask for frames."""
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What is to be subscribed to."""
+        ...
+
+    def hear(self, message: Received) -> bool:
+        """Take a message in the connection's thread; return False where it is no trigger."""
+        ...
+
+    def connected(self, up: bool, *, kept: bool = False) -> None:
+        """Note whether the broker can be reached, and has kept what came before."""
+        ...
+
+
 class Publisher:
     """Publishes an outbox's spool and a device's state until it is stopped.
 
@@ -53,6 +71,8 @@ class Publisher:
         A row without a receipt is sent again after this time, or half as much again.
     state_seconds : float
         The retained state is renewed this often.
+    triggers : Triggers, optional
+        Hears what is published on its topics.
     reconnect_seconds : tuple of (float, float)
         First and longest wait between attempts, each shortened by up to a half at random.
     """
@@ -65,6 +85,7 @@ class Publisher:
         describe: Callable[[], State],
         *,
         on_command: Callable[[bytes], None] = lambda _: None,
+        triggers: Triggers | None = None,
         receipt_seconds: float = 30.0,
         state_seconds: float = 10.0,
         reconnect_seconds: tuple[float, float] = (1.0, 60.0),
@@ -75,6 +96,8 @@ class Publisher:
         self._client_id = client_id
         self._describe = describe
         self._on_command = on_command
+        self._triggers = triggers
+        self._subscribed: tuple[str, ...] = ()
         self._aside: deque[tuple[str, bytes]] = deque(maxlen=_MOST_ASIDE)
         self._receipt_seconds = receipt_seconds
         self._state_seconds = state_seconds
@@ -164,13 +187,12 @@ class Publisher:
             time.sleep(min(seconds, 0.2, max(0.0, self._deadline - time.monotonic())))
 
     def _connect(self) -> Link | None:
-        topics = self._outbox.topics
-        receipt = (topics.receipt(),) if self._config.receipts else ()
-        subscribe = (*receipt, topics.command())
-        will = (topics.state(), self._offline("connection lost"))
+        will = (self._outbox.topics.state(), self._offline("connection lost"))
+        self._subscribed = self._topics()
+        hear = self._triggers.hear if self._triggers else _is_no_trigger
         try:
             link, connected = open_link(
-                self._config, self._client_id, will, subscribe, self._version
+                self._config, self._client_id, will, self._subscribed, self._version, hear
             )
         except EdgeGuardError as error:
             self._broken(str(error))
@@ -183,7 +205,18 @@ class Publisher:
         self._state_due, self._round_due = now, now + self._receipt_seconds / 2
         self._cause = ""
         self._answers.connected()
+        self._tell_triggers(up=True, kept=connected.kept)
         return link
+
+    def _topics(self) -> tuple[str, ...]:
+        """Return what is to be subscribed to now."""
+        topics = self._outbox.topics
+        receipt = (topics.receipt(),) if self._config.receipts else ()
+        return (*receipt, topics.command(), *(self._triggers.topics if self._triggers else ()))
+
+    def _tell_triggers(self, *, up: bool, kept: bool = False) -> None:
+        if self._triggers is not None:
+            self._triggers.connected(up, kept=kept)
 
     def _broken(self, cause: str) -> None:
         if cause != self._cause:
@@ -195,6 +228,7 @@ class Publisher:
         link, self._link = self._link, None
         if link is None:
             return False
+        self._tell_triggers(up=False)
         link.close()
         testing = self._delivery.broke()
         return testing or time.monotonic() - self._connected_at > _STEADY_SECONDS
@@ -231,6 +265,9 @@ class Publisher:
         if now >= self._state_due:
             self._state_due = now + self._state_seconds
             self._send_state(link, self._current_state())
+        if (topics := self._topics()) != self._subscribed:
+            self._subscribed = topics
+            link.follow(topics)
         while self._aside:
             link.publish(*self._aside.popleft())
         self._delivery.go_on(link)
@@ -300,3 +337,7 @@ class Publisher:
             except queue.Empty:
                 continue
             self._handle(happening)
+
+
+def _is_no_trigger(_message: Received) -> bool:
+    return False

@@ -11,6 +11,8 @@ from edge_guard.errors import SourceError
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm"}
 )
+GENICAM = "genicam:"
+"""Before the path of a GenTL producer, a file ending in .cti, and ``#`` with the camera's name."""
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://", re.ASCII)
@@ -26,6 +28,7 @@ class Kind(StrEnum):
     IMAGE = "image"
     FOLDER = "folder"
     VIDEO = "video"
+    GENICAM = "genicam"
 
 
 def kind_of(address: str) -> Kind:
@@ -34,14 +37,16 @@ def kind_of(address: str) -> Kind:
     Parameters
     ----------
     address : str
-        Camera index or path under /dev, address with a scheme, or path of an existing file
-        or folder.
+        Camera index or path under /dev, ``genicam:PRODUCER.cti#CAMERA``, address with a scheme, or
+        path of an existing file or folder.
 
     Raises
     ------
     SourceError
         Unknown scheme, or nothing is there.
     """
+    if address.startswith(GENICAM):
+        return Kind.GENICAM
     if local_camera(address):
         return Kind.CAMERA
     if scheme := _SCHEME.match(address):

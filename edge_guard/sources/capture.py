@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from math import isnan, nan
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ import cv2
 
 from edge_guard.errors import SourceError
 from edge_guard.sources.address import masked
+from edge_guard.sources.contract import NoFrameError
 from edge_guard.types import Exposure, Image
 
 TIMEOUT_S = 5
@@ -35,13 +37,13 @@ class Capture:
     name : str
         Shown in messages.
     tells : bool
-        The device's driver tells exposure and gain.
+        A local camera: its driver tells exposure and gain, and silence from loss.
     """
 
     def __init__(self, handle: cv2.VideoCapture, name: str, *, tells: bool = False) -> None:
         self._handle = handle
         self._name = name
-        self._tells = tells
+        self._tells = self._local = tells
 
     def grab(self) -> bool:
         """Take the next frame; False when there is none."""
@@ -68,10 +70,13 @@ class Capture:
         Raises
         ------
         SourceError
-            The connection is lost.
+            The connection is lost; `NoFrameError`: the driver has waited in vain.
         """
+        began = time.monotonic()
         if not self.grab():
-            raise SourceError(f"{self._name} has stopped giving frames")
+            waited = time.monotonic() - began > 0.9 * TIMEOUT_S  # what is unplugged fails at once
+            words = f"{self._name} has stopped giving frames"
+            raise NoFrameError(words) if waited and self._local else SourceError(words)
         return self.retrieve()
 
     def exposure(self) -> Exposure | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from edge_guard.errors import SourceError
 from edge_guard.types import Frame
 
 NEWER_FRAME = "newer-frame"
@@ -22,6 +23,9 @@ UNDECODABLE = "undecodable"
 CLOSED = "closed"
 """Cause of a drop: the source was closed before the frame was read."""
 
+FORMAT, TRIGGER = "gate.format", "trigger"
+"""Who speaks of a frame that is none: the check of its bytes, or the trigger that brought none."""
+
 
 class SourceState(StrEnum):
     """Where a source is in its life."""
@@ -29,7 +33,7 @@ class SourceState(StrEnum):
     STARTING = "starting"
     """Opened; no frame yet."""
     RUNNING = "running"
-    """Frames come."""
+    """Frames come, or a camera in trigger mode waits for its next pulse."""
     RETRYING = "retrying"
     """Frames have stopped; the source tries to get them back."""
     ENDED = "ended"
@@ -50,7 +54,7 @@ TRANSITIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """A frame that was due but whose bytes do not make an image.
+    """A frame that was due but is none: its bytes do not make an image, or it never came.
 
     Attributes
     ----------
@@ -58,6 +62,8 @@ class Damaged:
         As in ``Frame``; the sequence is used up.
     cause : str
         One sentence for people, naming the file where there is one.
+    guard : str
+        Which check speaks: `FORMAT`, or `TRIGGER` where a trigger has no image.
     """
 
     stream: str
@@ -67,6 +73,11 @@ class Damaged:
     monotonic_ns: int = 0
     source: str = ""
     part_id: str = ""
+    guard: str = FORMAT
+
+
+class NoFrameError(SourceError):
+    """No frame within the time limit, though the camera answers: it may wait for a pulse."""
 
 
 class Source(Protocol):
@@ -123,7 +134,10 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """Release the camera or file; bounded in time, harmless when repeated."""
+        """Release the camera or file; bounded in time, harmless when repeated.
+
+        What a trigger has brought is a part's and can still be read; then ``finished`` is True.
+        """
         ...
 
 

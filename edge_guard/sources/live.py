@@ -6,8 +6,9 @@ import logging
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from edge_guard.errors import SourceError
 from edge_guard.sources.contract import (
@@ -17,6 +18,7 @@ from edge_guard.sources.contract import (
     UNDECODABLE,
     Damaged,
     Life,
+    NoFrameError,
     SourceState,
 )
 from edge_guard.types import Exposure, Frame, Image
@@ -28,17 +30,28 @@ HUNG_S = 20.0
 will: it is left behind with its thread, and the camera is opened anew in another one."""
 MOST_LEFT_BEHIND = 3
 """Threads that hang in a driver at a time; then only a new process can help."""
+MOST_PULSES = 16
+"""Frames of a camera in trigger mode that wait to be read."""
 CLOSE_S = 7.0
 """Longest wait for the capture thread at the close; one that hangs longer is left behind."""
 
 log = logging.getLogger(__name__)
 
 
+class Pulses(NamedTuple):
+    """A camera in trigger mode, and the longest silence between pulses; None: any."""
+
+    max_gap_s: float | None = None
+
+
 class Camera(Protocol):
     """What a live source captures from, in its own thread."""
 
     def read(self) -> Image | None:
-        """Return the next frame; None: undecodable. Raises SourceError when it is lost."""
+        """Return the next frame; None: undecodable. Raises SourceError when it is lost.
+
+        NoFrameError where it answers, but had no frame within its time limit.
+        """
         ...
 
     def exposure(self) -> Exposure | None:
@@ -86,6 +99,8 @@ class LiveSource:
         Returns an opened ``Camera`` or raises SourceError; called again after each loss.
     patient : bool
         True: a camera that is not there at first is waited for. False: SourceError.
+    pulses : Pulses, optional
+        The camera gives a frame for each pulse: silence is no loss, and no frame may be dropped.
 
     Raises
     ------
@@ -102,12 +117,15 @@ class LiveSource:
         connect: Callable[[], Camera],
         *,
         patient: bool = False,
+        pulses: Pulses | None = None,
     ) -> None:
         self.address = address
         self._stream = stream
         self._connect = connect
         self._life = Life()
-        self._newest: Frame | Damaged | None = None
+        self._pulses = pulses
+        self._most = MOST_PULSES if pulses else 1
+        self._newest: deque[Frame | Damaged] = deque()
         self._changed = threading.Condition()
         self._stop = threading.Event()
         self._sequence = 0
@@ -147,8 +165,8 @@ class LiveSource:
     def read(self, timeout_s: float) -> Frame | Damaged | None:
         """Return the newest frame not yet read; see ``Source.read``."""
         with self._changed:
-            self._changed.wait_for(lambda: self._newest is not None or self.finished, timeout_s)
-            frame, self._newest = self._newest, None
+            self._changed.wait_for(lambda: self._newest or self.finished, timeout_s)
+            frame = self._newest.popleft() if self._newest else None
         if frame is None:
             self._note_silence()
             self._replace_hung()
@@ -159,9 +177,10 @@ class LiveSource:
         self._stop.set()
         self._life.move(SourceState.ENDED, "closed")
         with self._changed:
-            if isinstance(self._newest, Frame):
-                self._life.drop(CLOSED)
-            self._newest = None
+            for unread in self._newest:
+                if isinstance(unread, Frame):
+                    self._life.drop(CLOSED)
+            self._newest.clear()
             self._changed.notify_all()
         self._thread.join(CLOSE_S)
         if self._thread.is_alive():
@@ -171,8 +190,9 @@ class LiveSource:
         if self.state is SourceState.FAILED:
             raise SourceError(self.cause)
         waiting = self.state in (SourceState.STARTING, SourceState.RUNNING)
-        if waiting and time.monotonic() - self._heard_s > SILENCE_S:
-            self._life.move(SourceState.RETRYING, f"no frame for {SILENCE_S:g} s")
+        limit_s = self._pulses.max_gap_s if self._pulses else SILENCE_S
+        if limit_s is not None and waiting and time.monotonic() - self._heard_s > limit_s:
+            self._life.move(SourceState.RETRYING, f"no frame for {limit_s:g} s")
 
     def _replace_hung(self) -> None:
         """Leave a thread behind that hangs in the driver, and open the camera in a new one."""
@@ -209,6 +229,8 @@ class LiveSource:
             while self._wanted:
                 try:
                     camera = camera or self._connect()
+                    self._heard_s = time.monotonic()
+                    self._await_pulse()
                     self._capture(camera, backoff)
                 except SourceError as error:
                     self._lost(error)
@@ -222,12 +244,26 @@ class LiveSource:
     def _capture(self, camera: Camera, backoff: Backoff) -> None:
         while self._wanted:
             self._returned_s = time.monotonic()
-            image = camera.read()
+            try:
+                image = camera.read()
+            except NoFrameError:
+                if self._pulses is None:
+                    raise
+                self._await_pulse()
+                continue
             if not self._wanted:
                 return
             self._heard_s = time.monotonic()
             backoff.reset()
             self._keep(image, camera.exposure())
+
+    def _await_pulse(self) -> None:
+        """Note that a camera in trigger mode answers, unless its silence is too long."""
+        if self._pulses is None or not self._wanted:
+            return
+        gap_s = self._pulses.max_gap_s
+        if gap_s is None or time.monotonic() - self._heard_s <= gap_s:
+            self._life.move(SourceState.RUNNING)
 
     def _lost(self, error: SourceError) -> None:
         if self._wanted:
@@ -249,7 +285,7 @@ class LiveSource:
             self._changed.notify_all()
 
     def _keep(self, image: Image | None, exposure: Exposure | None) -> None:
-        """Put a frame into the slot, in place of the one that nobody has read yet."""
+        """Keep a frame, in place of the oldest that nobody has read yet where there is no room."""
         sequence, self._sequence = self._sequence, self._sequence + 1
         wall_ns, monotonic_ns = time.time_ns(), time.monotonic_ns()
         frame: Frame | Damaged
@@ -265,7 +301,7 @@ class LiveSource:
                 if image is not None:
                     self._life.drop(CLOSED)
                 return
-            if isinstance(self._newest, Frame):
+            if len(self._newest) == self._most and isinstance(self._newest.popleft(), Frame):
                 self._life.drop(NEWER_FRAME)
-            self._newest = frame
+            self._newest.append(frame)
             self._changed.notify_all()

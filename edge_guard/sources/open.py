@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from edge_guard.config import TriggerTable
 from edge_guard.errors import ConfigError
 from edge_guard.sources.address import Kind, kind_of, masked
 from edge_guard.sources.capture import open_camera, open_url
 from edge_guard.sources.contract import Source
 from edge_guard.sources.folder import WatchedFolder, open_folder, open_image
-from edge_guard.sources.live import LiveSource
+from edge_guard.sources.genicam import open_genicam
+from edge_guard.sources.live import Camera, LiveSource, Pulses
 from edge_guard.sources.parts import no_part, part_reader
 from edge_guard.sources.reel import Reel
 from edge_guard.sources.stored import StoredSource
+from edge_guard.sources.trigger import Bell
+from edge_guard.sources.triggered import TriggeredSource
 from edge_guard.sources.video import VideoFile
 from edge_guard.sources.view import ViewedSource
 from edge_guard.view import View
 
-_OPENERS = {Kind.CAMERA: open_camera, Kind.URL: open_url}
+_OPENERS: dict[Kind, Callable[[str, bool], Camera]] = {
+    Kind.CAMERA: lambda address, _: open_camera(address),
+    Kind.URL: lambda address, _: open_url(address),
+    Kind.GENICAM: lambda address, pulses: open_genicam(address, pulses=pulses),
+}
 
 
 def open_source(
@@ -30,14 +39,16 @@ def open_source(
     patient: bool = False,
     view: View = View(),  # noqa: B008  never changed
     part_name: str | None = None,
+    trigger: TriggerTable | None = None,
+    bell: Bell | None = None,
 ) -> Source:
     """Return the opened source; cameras and network streams start capturing at once.
 
     Parameters
     ----------
     address : str
-        Camera index (``0``) or device path, rtsp://, rtsps://, http:// or https:// address,
-        video file, image file, or folder of images.
+        Camera index (``0``) or device path, ``genicam:PRODUCER.cti#CAMERA``, rtsp://, rtsps://,
+        http:// or https:// address, video file, image file, or folder of images.
     stream : str
         Name of the stream, given to each frame.
     watch : bool
@@ -52,6 +63,10 @@ def open_source(
         Which part of each picture, and which way up.
     part_name : str, optional
         Folder only: how a picture's name tells its part id, as ``sources.parts`` reads it.
+    trigger : TriggerTable, optional
+        What asks for frames; left out: every frame counts.
+    bell : Bell, optional
+        Brings the messages that trigger.
 
     Raises
     ------
@@ -65,15 +80,30 @@ def open_source(
     _refuse_unfit(kind, shown, watch=watch, frames_per_second=frames_per_second, loop=loop)
     if part_name is not None and kind is not Kind.FOLDER:
         raise ConfigError(f"part_name does not fit {kind} {shown}", "it is for folders")
+    if trigger is not None:
+        _refuse_trigger(kind, shown, trigger, paced=frames_per_second is not None)
+    hardware = trigger is not None and trigger.kind == "hardware"
     source: Source
     if kind in _OPENERS:
         opener = _OPENERS[kind]
-        source = LiveSource(shown, stream, lambda: opener(address), patient=patient)
+        pulses = Pulses(trigger.max_gap_seconds) if trigger is not None and hardware else None
+        source = LiveSource(
+            shown, stream, lambda: opener(address, hardware), patient=patient, pulses=pulses
+        )
     else:
         reel = _open_reel(kind, Path(address), watch=watch)
         part_of = part_reader(part_name) if part_name else no_part
         source = StoredSource(
             shown, stream, reel, frames_per_second=frames_per_second, loop=loop, part_of=part_of
+        )
+    if trigger is not None:
+        source = TriggeredSource(
+            source,
+            stream,
+            topic=trigger.topic,
+            bell=bell,
+            offset_s=trigger.offset_seconds,
+            deadline_s=trigger.deadline_seconds,
         )
     return ViewedSource(source, view) if view else source
 
@@ -84,6 +114,19 @@ def _open_reel(kind: Kind, path: Path, *, watch: bool) -> Reel:
     if kind is Kind.IMAGE:
         return open_image(path)
     return WatchedFolder(path) if watch else open_folder(path)
+
+
+def _refuse_trigger(kind: Kind, shown: str, trigger: TriggerTable, *, paced: bool) -> None:
+    if trigger.kind == "hardware" and kind not in (Kind.CAMERA, Kind.GENICAM):
+        raise ConfigError(
+            f"a hardware trigger does not fit {kind} {shown}",
+            "it is for a camera on this device or a GenICam camera; others take kind = 'mqtt'",
+        )
+    if trigger.kind == "mqtt" and kind not in _OPENERS and not paced:
+        raise ConfigError(
+            f"a trigger does not fit {kind} {shown}, which is read as fast as it goes",
+            "give frames_per_second, or a camera",
+        )
 
 
 def _refuse_unfit(

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from edge_guard.sources.trigger import MOST_PART
+
 PART = "{part}"
 PartReader = Callable[[str], str]
 """Returns the part id that a picture's path tells; empty where it tells none."""
@@ -17,7 +19,8 @@ def part_reader(pattern: str) -> PartReader:
     Parameters
     ----------
     pattern : str
-        A name without its suffix: ``{part}`` once, ``*`` any text. The part id is as short as fits.
+        A name without its suffix: ``{part}`` once, ``*`` any text. The part id is as short as fits;
+        what is unprintable or longer than `MOST_PART` is none.
 
     >>> part_reader("{part}_*")("in/BR-17_0003.png")
     'BR-17'
@@ -27,7 +30,8 @@ def part_reader(pattern: str) -> PartReader:
 
     def read(path: str) -> str:
         found = name.fullmatch(Path(path).stem)
-        return found["part"] if found else ""
+        part = found["part"] if found else ""
+        return part if part.isprintable() and len(part) <= MOST_PART else ""
 
     return read
 

@@ -60,7 +60,9 @@ def tell(plant: Plant, evil: str, number: int) -> Reporter:
     drift = {f"drift.{evil}": (1,) * 22}
     plant.send(
         device.state("degraded", causes=(evil,)),
-        *device.event(picture(number), reasons=reason, label=evil, incident=f"i{number}"),
+        *device.event(
+            picture(number), reasons=reason, label=evil, incident=f"i{number}", part_id=part(evil)
+        ),
         device.event(sampled=0.1, verdict=Verdict.ACCEPT, reasons=(), label=evil)[0],
         device.alarm(incident=f"i{number}"),
         device.drift(words=evil),
@@ -78,6 +80,11 @@ def tell(plant: Plant, evil: str, number: int) -> Reporter:
 def topic(words: str) -> str:
     """Return words as a level of a topic."""
     return "".join(c for c in words if c not in "/+#" and c.isprintable())
+
+
+def part(words: str) -> str:
+    """Return words as a part id."""
+    return "".join(c for c in words if c.isprintable())
 
 
 def check(plant: Plant, path: str, words: list[str]) -> None:
@@ -109,6 +116,8 @@ def test_hostile_words_are_text_on_every_page(plant: Plant) -> None:
     assert made["counts"]["frames"] == 2 * DEVICES
     check(plant, "/", [CORPUS[0], CORPUS[1], "degraded"])
     check(plant, "/datasets", [CORPUS[1]])
+    for evil in CORPUS[::4]:
+        check(plant, f"/events?kind=all&part={quote(part(evil), safe='')}", [f"part {part(evil)}"])
     for n, evil in enumerate(CORPUS):
         if n % 3 == 0:
             number = known[f"cam-{n}"]

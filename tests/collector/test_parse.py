@@ -120,6 +120,8 @@ def test_a_heatmap_is_kept() -> None:
         ({"heatmap": GRID | {"width": 10**9}}, "malformed heatmap"),
         ({"heatmap": GRID | {"area": [0, 0, 0, 48]}}, "malformed heatmap"),
         ({"heatmap": GRID | {"cells": "?"}}, "malformed event"),
+        ({"part_id": "x" * 129}, "unsuitable part id"),
+        ({"part_id": "a\x1bb"}, "unsuitable part id"),
         ({"nearest": [LIKE] * 4}, "malformed references"),
         ({"nearest": [LIKE | {"picture": "AAAA"}]}, "malformed references"),
         ({"nearest": [LIKE | {"picture": "/9j/" + "A" * 4000}]}, "malformed references"),
@@ -217,3 +219,11 @@ def test_a_state_may_come_without_streams() -> None:
     message = parse(topic, payload, PREFIX)
     assert message is not None
     assert isinstance(message.body, State)
+
+
+@pytest.mark.parametrize("part", ["", ".", "..", "A/17 #+", "x" * 128, "Gehäuse <7>"])
+def test_each_part_id_that_a_device_reads_is_taken(part: str) -> None:
+    event, _ = Reporter().event(part_id=part)
+    message = parse(*event, PREFIX)
+    assert message is not None
+    assert isinstance(message.body, Event) and message.body.part_id == part

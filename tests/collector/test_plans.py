@@ -63,6 +63,7 @@ def lists(store: Store) -> dict[str, Callable[[], object]]:
         "waiting": lambda: queries.events(50, kind="waiting"),
         "audit": lambda: queries.events(50, device=3, stream="camera", kind="audit"),
         "incident": lambda: queries.events(50, device=4, incident="incident-1"),
+        "part": lambda: queries.events(50, kind="all", part="A-1"),
         "event": lambda: queries.event(middle),
         "summaries": lambda: queries.summaries(3, "camera", since),
         "frames": lambda: queries.frames_per_minute(3, "camera", since),

@@ -163,3 +163,22 @@ def test_a_server_that_went_away_fails_batches_until_it_is_back(
         postgres.start()
         store.apply(event("lost"))
         assert len(Queries(store.engine).events(10)) == 2
+
+
+def test_a_database_without_part_ids_gets_them(reopen: Open) -> None:
+    with closing(reopen()) as store:
+        store.apply(event())
+        with store.writing() as connection:
+            connection.execute(text("DROP INDEX events_by_part"))
+            connection.execute(text("ALTER TABLE events DROP COLUMN part"))
+            connection.execute(text("DELETE FROM migrations WHERE name = '0016-parts'"))
+    with closing(reopen()) as store:
+        message = parse(*Reporter(boot="new").event(part_id="A-1")[0], "edge-guard/v1")
+        assert message is not None
+        store.apply([message])
+        queries = Queries(store.engine)
+        assert [row.event.part_id for row in queries.events(9)] == ["A-1", ""]
+        assert [row.event.part_id for row in queries.events(9, part="A-1")] == ["A-1"]
+        assert queries.events(9, part="") == []
+        indexes = inspect(store.engine).get_indexes("events")
+        assert "events_by_part" in {one["name"] for one in indexes}

@@ -283,3 +283,48 @@ def test_check_prints_json_for_machines(write, capsys):
 def test_schema_is_the_structs_schema(kind, table, capsys):
     assert main(["config", "schema", kind]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(msgspec.json.schema(table)))
+
+
+TRIGGERED = DEVICE + "[stream.trigger]\n"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'kind = "mqtt"\ntopic = "plant/line 3/triggers"\noffset_seconds = 0.4',
+        'kind = "mqtt"\ntopic = "t"\ndeadline_seconds = 0.5',
+        'kind = "hardware"',
+        'kind = "hardware"\nmax_gap_seconds = 30',
+    ],
+)
+def test_triggers_are_accepted(write, lines: str):
+    assert find_problems(write(TRIGGERED + lines)) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "key", "words"),
+    [
+        ('kind = "mqtt"', "topic", "is missing: where are the triggers published?"),
+        ('kind = "mqtt"\ntopic = "a/#"', "topic", "without + and #"),
+        ('kind = "mqtt"\ntopic = "+/a"', "topic", "without + and #"),
+        ('kind = "mqtt"\ntopic = ""', "topic", "cannot be a topic"),
+        ('kind = "mqtt"\ntopic = "$SYS/x"', "topic", "cannot be a topic"),
+        ('kind = "mqtt"\ntopic = "a\\n"', "topic", "cannot be a topic"),
+        ('kind = "mqtt"\ntopic = "a"\nmax_gap_seconds = 3', "max_gap_seconds", "kind = 'mqtt'"),
+        ('kind = "hardware"\ntopic = "a"', "topic", "does not fit kind = 'hardware'"),
+        ('kind = "hardware"\ndeadline_seconds = 1', "deadline_seconds", "does not fit"),
+        ('kind = "hardware"\noffset_seconds = 1', "offset_seconds", "does not fit"),
+        ('kind = "foot"', "kind", "foot"),
+    ],
+)
+def test_triggers_that_do_not_fit_are_named(write, lines: str, key: str, words: str):
+    (problem,) = find_problems(write(TRIGGERED + lines))
+    assert problem.key.endswith(f"trigger.{key}")
+    assert words in problem.reason
+
+
+def test_a_genicam_producer_is_a_path(write, tmp_path):
+    config = load_device_config(write(DEVICE.replace('"0"', '"genicam:lib/maker.cti#SN 1"')))
+    assert config.stream[0].source == f"genicam:{tmp_path}/lib/maker.cti#SN 1"
+    config = load_device_config(write(DEVICE.replace('"0"', '"genicam:/opt/m.cti"')))
+    assert config.stream[0].source == "genicam:/opt/m.cti"

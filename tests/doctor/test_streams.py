@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,13 +14,17 @@ import pytest
 
 from edge_guard.bundle import Bundle, read_bundle
 from edge_guard.calibration.advice.sight import Eye
-from edge_guard.config import StreamTable
+from edge_guard.config import StreamTable, TriggerTable
+from edge_guard.doctor import streams
 from edge_guard.doctor.findings import Finding
 from edge_guard.doctor.light import check_light
 from edge_guard.doctor.streams import Sighting, check_cost, check_stream, read_bundles
 from edge_guard.gate.spec import GateSpec, RepeatSpec
 from edge_guard.pipeline import Pipeline
 from edge_guard.signing import generate_keys, sign_bundle
+from edge_guard.sources import open as opening
+from edge_guard.sources.address import Kind
+from edge_guard.sources.contract import NoFrameError
 from edge_guard.types import Exposure, Frame
 from edge_guard.view import View
 
@@ -238,3 +243,48 @@ def test_light_that_moves_or_flickers(kind):
     assert len(said) == len(expected)
     assert all(part in message for part, message in zip(expected, said, strict=True))
     assert list(check_light("s", gate, Seen(light), live=False)) == []
+
+
+class Pulsed:
+    """A camera in trigger mode: a frame for each pulse."""
+
+    def __init__(self, pictures: list[np.ndarray]) -> None:
+        self._pictures = iter(pictures)
+
+    def read(self) -> np.ndarray:
+        for picture in self._pictures:
+            return picture
+        time.sleep(0.01)
+        raise NoFrameError("camera 0 has stopped giving frames")
+
+    def exposure(self) -> None:
+        return None
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_camera_that_waits_for_pulses_is_not_dead(bundle, frames, monkeypatch):
+    pictures: list[np.ndarray] = []
+    connect = {Kind.CAMERA: lambda *_: Pulsed(pictures)}
+    monkeypatch.setattr(opening, "_OPENERS", connect)
+    monkeypatch.setattr(streams, "FIRST_FRAME_SECONDS", 0.5)
+    monkeypatch.setattr(streams, "SECONDS", 0.2)
+    waiting = table("0", trigger=TriggerTable(kind="hardware"))
+    (found,) = wrong(list(check_stream(waiting, bundle))).values()
+    assert (found.area, found.level) == ("camera", "warning")
+    assert "answers, but no pulse came in 0.5 s" in found.message
+    assert found.remedy == "let parts run past it and ask again"
+    pictures += frames[:6]
+    said = [f.message for f in check_stream(waiting, bundle) if f.level == "ok"]
+    assert any("gives 320×240 px" in one for one in said)
+    assert not any("frames come every" in one for one in said)
+
+
+def test_the_rate_of_a_camera_is_not_the_rate_of_parts(bundle):
+    due = "ms with 1 thread(s), frames come every"
+    for trigger in (None, TriggerTable(kind="mqtt", topic="t")):
+        stream = table(FOOTAGE, frames_per_second=10.0, trigger=trigger)
+        found = list(check_stream(stream, bundle))
+        assert wrong(found) == {}
+        assert any(due in one.message for one in found) == (trigger is None)

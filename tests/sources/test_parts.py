@@ -53,3 +53,10 @@ def test_only_folders_and_clear_patterns_are_taken(tmp_path: Path) -> None:
         text = '[device]\nid = "d"\n[[stream]]\nname = "s"\nsource = "."\nbundle = "x.guard"\n'
         path.write_text(f'{text}part_name = "{pattern}"\n')
         assert [p.key for p in find_problems(path)] == ["stream.0.part_name"] * wrong
+
+
+def test_what_no_message_can_carry_is_no_part_id() -> None:
+    read = part_reader("{part}")
+    assert read(f"in/{'x' * 128}.png") == "x" * 128
+    for name in ("x" * 129, "a\nb", "a\x1bb", "\udcff"):
+        assert read(f"in/{name}.png") == ""

@@ -10,9 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from footage import MjpegCamera, ScriptedCamera, encoded, picture, write_folder, write_video
+from pretend_genicam import Camera, bgr8, plant, producer
 
+from edge_guard.config import StreamTable, TriggerTable
+from edge_guard.publish.happenings import Received
 from edge_guard.sources import Damaged, Source, SourceState, open_source
-from edge_guard.sources.live import LiveSource
+from edge_guard.sources.live import LiveSource, Pulses
+from edge_guard.sources.triggered import TriggeredSource
+from edge_guard.trigger_desk import TriggerDesk
 from edge_guard.types import Frame
 
 FRAMES = 6
@@ -77,6 +82,29 @@ def folder_with_damage(tmp_path: Path) -> Opened:
     yield open_source(str(path), stream="belt")
 
 
+def genicam_camera(tmp_path: Path) -> Opened:
+    with plant(Camera("SN1", films=bgr8(picture(3)))):
+        yield open_source(f"genicam:{producer(tmp_path)}#SN1", stream="belt")
+
+
+def triggered_by_messages(tmp_path: Path) -> Opened:
+    trigger, desk = TriggerTable(kind="mqtt", topic="t", deadline_seconds=60), TriggerDesk()
+    desk.follow([StreamTable(name="belt", source="", trigger=trigger)])
+    desk.connected(True)
+    for number in range(FRAMES):
+        desk.hear(Received("t", f"A-{number}".encode()))
+    path = str(write_video(tmp_path / "line.avi", 2))
+    more = {"loop": True, "frames_per_second": 100.0, "trigger": trigger, "bell": desk}
+    yield open_source(path, stream="belt", **more)
+
+
+def triggered_by_pulses(tmp_path: Path) -> Opened:
+    camera = ScriptedCamera()
+    for number in range(FRAMES):
+        camera.script.put(picture(number))
+    yield TriggeredSource(LiveSource("0", "belt", camera.connect, pulses=Pulses()), "belt")
+
+
 KINDS: list[Callable[[Path], Opened]] = [
     network_camera,
     local_camera,
@@ -89,6 +117,9 @@ KINDS: list[Callable[[Path], Opened]] = [
     looped_folder,
     watched_folder,
     folder_with_damage,
+    genicam_camera,
+    triggered_by_messages,
+    triggered_by_pulses,
 ]
 
 
@@ -161,6 +192,8 @@ def test_close_ends_it_for_good_and_can_be_repeated(source):
     take(source, 1)
     source.close()
     source.close()
+    while source.read(0.0) is not None:  # what a trigger has brought is a part's
+        assert isinstance(source, TriggeredSource)
     assert source.finished
     assert source.state is SourceState.ENDED
     assert source.cause

@@ -18,6 +18,7 @@ from edge_guard.collector.schema.reports import (
     drawn,
     events,
     flagged,
+    of_parts,
 )
 from edge_guard.collector.schema.retention import create_retention
 from edge_guard.collector.schema.retunes import create_retunes
@@ -41,6 +42,11 @@ def _add_commands(connection: Connection) -> None:
             index.create(connection)
     commands.create(connection)
     replies.create(connection)
+
+
+def _add_parts(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE events ADD COLUMN part VARCHAR(128)"))
+    of_parts.create(connection)
 
 
 def _add_reviews(connection: Connection) -> None:
@@ -81,6 +87,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ("0013-datasets", create_datasets),
     ("0014-flagged", flagged.create),
     ("0015-drawn", drawn.create),
+    ("0016-parts", _add_parts),
     ("0017-incidents", _index_incidents_only),
 )
 """A new database gets the current tables and every name at once; an old one the missing steps."""

@@ -63,6 +63,7 @@ events = Table(
     UniqueConstraint("boot_id", "sequence"),
     Index("events_by_device", "device_id", "id"),
     Column("incident", String(64)),  # the trouble that it is part of
+    Column("part", String(128)),  # the part that its trigger named
     Index("events_by_stream", "device_id", "stream", "id"),
 )
 
@@ -87,6 +88,11 @@ by_incident = Index(
     events.c.id,
     sqlite_where=_of_trouble,
     postgresql_where=_of_trouble,
+)
+
+_named = events.c.part.isnot(None)
+of_parts = Index(
+    "events_by_part", events.c.part, events.c.id, sqlite_where=_named, postgresql_where=_named
 )
 
 FLAGGED = events.c.verdict != literal_column("'accept'")

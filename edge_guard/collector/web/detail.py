@@ -10,7 +10,7 @@ from nicegui import ui
 from edge_guard.collector.judgements import Judgement
 from edge_guard.collector.queries import EventRow
 from edge_guard.collector.web.detections import detections_layer, detections_part
-from edge_guard.collector.web.event_card import incident_address
+from edge_guard.collector.web.event_card import incident_address, part_address
 from edge_guard.collector.web.frame import Frame
 from edge_guard.collector.web.heat import heat_layer, heat_place
 from edge_guard.collector.web.judgement import JudgementPart
@@ -60,6 +60,8 @@ def _build(site: Site, row: EventRow, said: list[Judgement]) -> None:
     with box("detail-where"):
         link(f"{row.device} · {event.stream}", _stream_address(row))
         ui.label(moment_of(event.captured_wall_time)).classes("time")
+        if event.part_id:
+            link(f"part {event.part_id}", part_address(event.part_id))
         if event.incident:
             link("all frames of its incident", incident_address(row))
     with box("detail"):

@@ -51,13 +51,15 @@ class EventCard:
             more += _line("event-incident", f"{count(self.together)} frames of one incident")
         if row.judged is not None:
             more += _line("event-judged", f"judged {row.judged}")
+        of_part = f" · part {event.part_id}" if event.part_id else ""
+        place = f"{row.device} · {event.stream}{of_part}"
         return (
             f'<div class="event-picture">{_picture_html(row)}</div><div class="event-words">'
             f'<div class="event-top"><div class="mark {shape(verdict)} is-{verdict}">'
             f'<div class="shape"></div><div>{verdict}</div></div>'
             f'<div class="time" title="{stored}">{escape(moment_of(event.captured_wall_time))}'
             f"</div></div>{_line('event-reason', headline(event))}{more}"
-            f"{_line('event-place', f'{row.device} · {event.stream}')}</div>"
+            f"{_line('event-place', place)}</div>"
         )
 
 
@@ -102,3 +104,8 @@ def incident_address(row: EventRow) -> str:
     """Return where all frames of the event's incident are listed."""
     incident = quote(row.event.incident, safe="")
     return f"/events?device={row.device_id}&incident={incident}&kind=all"
+
+
+def part_address(part: str) -> str:
+    """Return where all frames of a part are listed."""
+    return f"/events?part={quote(part, safe='')}&kind=all"

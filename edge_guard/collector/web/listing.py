@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from nicegui import ui
 
 from edge_guard.collector.queries import EventRow, Kind
-from edge_guard.collector.web.event_card import EventCard, gathered
+from edge_guard.collector.web.event_card import EventCard, gathered, part_address
 from edge_guard.collector.web.frame import Frame
 from edge_guard.collector.web.marks import box, link
 from edge_guard.collector.web.site import Site
@@ -32,6 +32,7 @@ async def listing(
     stream: str | None = None,
     kind: Kind = "flagged",
     incident: str | None = None,
+    part: str | None = None,
 ) -> None:
     """Build the page.
 
@@ -46,25 +47,30 @@ async def listing(
         As `Queries.events` takes it.
     incident : str, optional
         Only its frames, each with a card of its own; else those of one trouble share a card.
+    part : str, optional
+        Only frames of the part with this id, likewise.
     """
-    most = FOLDED if incident is None else PAGE
+    apart = incident is not None or part is not None
+    most = PAGE if apart else FOLDED
     rows = await asyncio.to_thread(
-        site.queries.events, most + 1, before, device, stream, kind, incident
+        site.queries.events, most + 1, before, device, stream, kind, incident, part
     )
-    cards = (folded if incident is None else alone)(rows[:most])
+    cards = (alone if apart else folded)(rows[:most])
     frame = Frame(site, "frames")
     with frame.body:
         with box("section-top"):
             place = f" of {stream}" if stream is not None else ""
             title = TITLES[kind] if incident is None else "Frames of one incident"
+            title = title if part is None else f"Frames of part {part}"
             ui.label(f"{title}{place}").classes("section-title")
+            _search(part)
         if not rows:
             with box("empty"):
                 ui.label("There are none here.").classes("empty-title")
         with box("event-grid"):
             for row, together in cards[:PAGE]:
                 EventCard(row, together)
-        kept = {"device": device, "stream": stream, "incident": incident}
+        kept = {"device": device, "stream": stream, "incident": incident, "part": part}
         kept |= {} if kind == "flagged" else {"kind": kind}
         with box("pager"):
             if before is not None:
@@ -72,6 +78,17 @@ async def listing(
             if (older := _older(rows[:most], cards, len(rows) > most)) is not None:
                 link("Older", _address(kept | {"before": older}), "button")
     frame.follow()
+
+
+def _search(part: str | None) -> None:
+    """Build the field that leads to the frames of a part."""
+    field = ui.input("part id", value=part or "").classes("choice").props("outlined dense")
+
+    def look() -> None:
+        wanted = str(field.value or "").strip()
+        ui.navigate.to(part_address(wanted) if wanted else "/events")
+
+    field.on("keydown.enter", look)
 
 
 def _older(rows: list[EventRow], cards: list[tuple[EventRow, int]], more: bool) -> int | None:

@@ -57,9 +57,16 @@ def register(site: Site) -> None:
         stream: str | None = None,
         kind: Kind = "flagged",
         incident: str | None = None,
+        part: str | None = None,
     ) -> None:
         await listing(
-            site, _bounded(before), _bounded(device), _text(stream), kind, _text(incident)
+            site,
+            _bounded(before),
+            _bounded(device),
+            _text(stream),
+            kind,
+            _text(incident),
+            _text(part),
         )
 
     @ui.page("/review")

@@ -92,6 +92,8 @@ class Event(Stamp, frozen=True, kw_only=True):
     product: str = ""
     """The product that the frame shows; empty on streams without products, and for frames of no
     known product, whose ``bundle`` is empty, too."""
+    part_id: str = ""
+    """The part that the frame's trigger named; empty: it named none, or the stream has none."""
 
 
 class FrameResult(Stamp, frozen=True, kw_only=True):
@@ -108,3 +110,5 @@ class FrameResult(Stamp, frozen=True, kw_only=True):
     """What judged it; empty: the device does not say, or the frame is of no known product."""
     product: str = ""
     """The product that the frame shows; empty on streams without products."""
+    part_id: str = ""
+    """The part that the frame's trigger named."""

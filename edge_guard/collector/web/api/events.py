@@ -75,9 +75,10 @@ def add(api: FastAPI, site: Site) -> None:
         stream: _Text = None,
         kind: Kind = "flagged",
         incident: _Text = None,
+        part: _Text = None,
     ) -> Linked[EventPage]:
         """Return frames, newest first: flagged, drawn for an audit, waiting for people, or all."""
-        rows = site.queries.events(limit, before, device, stream, kind, incident)
+        rows = site.queries.events(limit, before, device, stream, kind, incident, part)
         following = rows[-1].id if len(rows) == limit else None
         page = EventPage([listed(row) for row in rows], following)
         return linked(page, request, before=following)
