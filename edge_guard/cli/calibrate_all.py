@@ -17,7 +17,6 @@ import msgspec
 from edge_guard.cli.children import Children
 from edge_guard.cli.output import Output, add_json_argument
 from edge_guard.errors import ConfigError
-from edge_guard.sources.address import local_camera
 
 if TYPE_CHECKING:
     from edge_guard.config.fleet import Fleet
@@ -195,6 +194,8 @@ def _make_all(jobs: list[Job], at_a_time: int, folder: Path, output: Output) -> 
 
 def _make(job: Job, folder: Path, children: Children) -> Made:
     """Calibrate in a process of its own, which no other one's end can touch."""
+    from edge_guard.sources.address import local_camera
+
     began = time.monotonic()
     if local_camera(job.camera):
         return Made(job, ConfigError.exit_code, _only_there(job), 0.0)

@@ -33,19 +33,19 @@ def lock_devices(
     """Return the devices; those never heard of are inserted, seen ``now`` (ms).
 
     Their rows stay locked until the transaction ends, and with them, by agreement, their boots,
-    events and all else that comes from them. They are locked and inserted each in one order, so
-    that two collectors do not each hold what the other one waits for.
+    events and all else that comes from them. All are inserted before any is locked, and each in one
+    order, so that two collectors cannot each hold what the other one waits for.
     """
-    known = _locked(connection, origins)
-    if missing := sorted(set(origins) - known.keys()):
+    if missing := sorted(set(origins) - _known(connection, origins).keys()):
         rest = {"last_seen_ms": now, "events": 0}
         rows = [{"site": o.site, "line": o.line, "device": o.device} | rest for o in missing]
         connection.execute(insertion(connection, schema.devices), rows)
-        known |= _locked(connection, missing)
-    return known
+    return _known(connection, origins, locked=True)
 
 
-def _locked(connection: Connection, origins: Collection[Origin]) -> dict[Origin, KnownDevice]:
+def _known(
+    connection: Connection, origins: Collection[Origin], *, locked: bool = False
+) -> dict[Origin, KnownDevice]:
     devices = schema.devices.c
     path = devices.site + "/" + devices.line + "/" + devices.device  # no name has a slash
     query = (
@@ -53,8 +53,9 @@ def _locked(connection: Connection, origins: Collection[Origin]) -> dict[Origin,
         .where(among(connection, devices.device, {origin.device for origin in origins}))
         .where(among(connection, path, {f"{o.site}/{o.line}/{o.device}" for o in origins}))
         .order_by(devices.id)
-        .with_for_update(key_share=True)
     )
+    if locked:
+        query = query.with_for_update(key_share=True)
     return {
         Origin(row.site, row.line, row.device): KnownDevice(row.id, row.state)
         for row in connection.execute(query)

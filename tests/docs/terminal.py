@@ -49,6 +49,7 @@ class Reader:
         path = os.pathsep.join([str(programs), os.environ["PATH"], "/usr/sbin"])
         self._environment = os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1"}
         self._environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+        self._environment.pop("PYTHONSAFEPATH", None)  # a reader has not set it
 
     def follow(
         self,
