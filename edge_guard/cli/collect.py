@@ -37,7 +37,8 @@ def run(args: argparse.Namespace) -> int:
     collector = Collector(load_collector_config(args.config))
     collector.start()
     gc.freeze()  # what was loaded so far stays: the collector of garbage need not look at it again
-    print(f"collecting; the page is at {collector.url}", flush=True)
+    # In one piece: other threads log already.
+    print(f"collecting; the page is at {collector.url}\n", end="", flush=True)
     try:
         collector.run_until(lambda: bool(asked))
     finally:

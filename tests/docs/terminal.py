@@ -93,7 +93,9 @@ class Reader:
 
     def said(self, terminal: str) -> str:
         """Return what a terminal shows."""
-        return (self.folder / f"{terminal}.log").read_text()
+        # In files of their own: a thread's log may cut another one's line in two.
+        kinds = ("log", "errors")
+        return "\n".join((self.folder / f"{terminal}.{kind}").read_text() for kind in kinds)
 
     def enter(self, line: str) -> str:
         """Return what a command prints; it must end well."""
@@ -121,24 +123,24 @@ class Reader:
         """Start a program and return when it has printed what the page shows, in any order."""
         (command,) = commands(block)
         log = self.folder / f"{block.title}.log"
-        with log.open("wb") as file:
+        with log.open("wb") as file, log.with_suffix(".errors").open("wb") as errors:
             line = f"exec {command.line}"
             self._running[block.title] = subprocess.Popen(
                 ["bash", "-c", line],
                 cwd=self.folder,
                 env=self._environment,
                 stdout=file,
-                stderr=file,
+                stderr=errors,
             )
         process = self._running[block.title]
         lines = [pattern((f"…{line}",)) for line in command.answer]
 
         def complete() -> bool:
-            shown = log.read_text()
+            shown = self.said(block.title)
             return all(line.search(shown) for line in lines)
 
         wait_until(lambda: process.poll() is not None or complete(), 90)
-        assert process.poll() is None, log.read_text()
+        assert process.poll() is None, self.said(block.title)
 
 
 def _here(block: Block, names: Mapping[str, str]) -> Block:
